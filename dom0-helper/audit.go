@@ -1,0 +1,65 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+)
+
+// An audit is the record of one request, granted or refused.
+type audit struct {
+	Request      string      `json:"request"`
+	Client       string      `json:"client"`
+	Account      string      `json:"account"`
+	Source       string      `json:"source"`
+	Verb         string      `json:"verb"`
+	Guests       string      `json:"guests"`
+	Verdict      wire.Status `json:"verdict"`
+	Reason       string      `json:"reason,omitempty"`
+	Text         string      `json:"text"`
+	Line         string      `json:"line,omitempty"` // what was received, if it was no request
+	Milliseconds int64       `json:"ms"`
+}
+
+// note records the request, or the beginning of the line that was none.
+func (a *audit) note(r wire.Request, line string) {
+	if r.ID == "" {
+		a.Line = line[:min(len(line), 200)]
+		return
+	}
+	a.Request, a.Verb, a.Guests = r.ID, string(r.Verb), strings.Join(r.Guests, ",")
+}
+
+// finish logs the record with its answer, sends the answer and returns the exit
+// status. The log comes first: the client may be gone.
+func (a *audit) finish(answer wire.Answer) int {
+	a.Verdict, a.Reason, a.Text = answer.Status, answer.Reason, answer.Text
+	line, err := json.Marshal(a)
+	if err != nil {
+		line = []byte(fmt.Sprintf("audit record: %v", err))
+	}
+	syslog(string(line))
+	return send(answer)
+}
+
+// Syslog's socket and the priority of its line: authpriv.notice, as RFC 3164 counts.
+const (
+	syslogSocket   = "/dev/log"
+	syslogPriority = 10*8 + 5
+)
+
+// syslog sends one line to the system's log, if there is one. The package
+// log/syslog would link all of net into a program that runs as root.
+func syslog(line string) {
+	socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer syscall.Close(socket) //nolint:errcheck // there is no one left to tell
+	text := fmt.Sprintf("<%d>%s dom0-helper[%d]: %s", syslogPriority, time.Now().Format(time.Stamp), syscall.Getpid(), line)
+	_ = syscall.Sendto(socket, []byte(text), 0, &syscall.SockaddrUnix{Name: syslogSocket}) // as above
+}

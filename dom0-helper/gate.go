@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+)
+
+// A gate is what authorized_keys says of one key.
+type gate struct {
+	allow  guestSet
+	client string
+	sudo   string
+	policy string
+}
+
+func parseGate(args []string) (*gate, error) {
+	g := &gate{}
+	flags := flag.NewFlagSet("gate", flag.ContinueOnError)
+	flags.Var(&g.allow, "allow", "guests that the client may control")
+	flags.StringVar(&g.client, "client", "", "name of the client, for the log")
+	flags.StringVar(&g.sudo, "sudo", "/usr/bin/sudo", "path of sudo")
+	flags.StringVar(&g.policy, "policy", "", "policy file, if the sudo rule names one")
+	if err := parseFlags(flags, args); err != nil {
+		return nil, err
+	}
+	if len(g.allow) == 0 {
+		return nil, errors.New("option --allow is missing")
+	}
+	return g, wire.CheckWord(g.client)
+}
+
+// runGate answers a request that it refuses. All others it passes on, and is
+// then replaced by sudo, which brings the answer.
+func runGate(args []string) int {
+	request := os.Getenv("SSH_ORIGINAL_COMMAND")
+	record := audit{Account: "gate", Source: clientAddress(os.Getenv("SSH_CONNECTION"))}
+	g, err := parseGate(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "dom0-helper: error: gate: bad-config: %v\n", err)
+		return record.finish(refuse("", wire.BadConfig, "forced command: %v", err))
+	}
+	record.Client = g.client
+	r, refusal := g.judge(request)
+	record.note(r, request)
+	if refusal != nil {
+		return record.finish(*refusal)
+	}
+	relay := wire.Relay{Request: r, Client: g.client, Source: record.Source}
+	err = g.become(relay.String())
+	return record.finish(wire.Answer{ID: r.ID, Status: wire.Failed, Reason: wire.DeviceError, Text: wire.Clean(err.Error())})
+}
+
+// judge parses the request and applies the allow-list of the key.
+func (g *gate) judge(line string) (wire.Request, *wire.Answer) {
+	r, err := wire.ParseRequest(line)
+	if err != nil {
+		refusal := refuse("", wire.BadRequest, "%v", err)
+		return wire.Request{}, &refusal
+	}
+	for _, guest := range r.Guests {
+		if !slices.Contains(g.allow, guest) {
+			refusal := refuse(r.ID, wire.NotPermitted, "client %s may not control guest %s", g.client, guest)
+			return r, &refusal
+		}
+	}
+	if len(r.Guests) == 0 {
+		r.Guests = g.allow
+	}
+	return r, nil
+}
+
+// become replaces this process by sudo and the root half, with line on their
+// standard input. It returns only an error.
+func (g *gate) become(line string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	argv := []string{g.sudo, "-n", self, "root"}
+	if g.policy != "" {
+		argv = append(argv, "--policy", g.policy)
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	// A pipe holds 64 KiB, and the longest line is far shorter, so this cannot block.
+	if _, err := writer.WriteString(line + "\n"); err != nil {
+		return err
+	}
+	if err := writer.Close(); err != nil {
+		return err
+	}
+	if err := syscall.Dup3(int(reader.Fd()), 0, 0); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w", g.sudo, syscall.Exec(g.sudo, argv, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}))
+}
+
+// clientAddress returns the first word of SSH_CONNECTION, sshd(8).
+func clientAddress(connection string) string {
+	address, _, _ := strings.Cut(connection, " ")
+	if wire.CheckWord(address) != nil {
+		return "unknown"
+	}
+	return address
+}

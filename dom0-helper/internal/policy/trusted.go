@@ -1,0 +1,123 @@
+package policy
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// ReadTrusted reads a file that only root and the caller can change: neither it
+// nor any directory above it belongs to, or is writable by, anyone else, and no
+// part of its path is a symbolic link. All is checked on open descriptors, so
+// nothing can be exchanged between check and use. A file of more than limit
+// bytes is an error.
+//
+// A directory that all may write to is accepted if it is sticky, as /tmp is:
+// there no one can exchange what belongs to another.
+func ReadTrusted(path string, limit int64) ([]byte, error) {
+	file, err := openTrusted(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(text)) > limit {
+		return nil, fmt.Errorf("%s: more than %d bytes", path, limit)
+	}
+	return text, nil
+}
+
+// CheckTrusted checks a file as ReadTrusted does, but follows symbolic links to it first.
+func CheckTrusted(path string) error {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	file, err := openTrusted(real)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// MakeTrustedDir makes sure that path is a directory that only root and the
+// caller can change. Directories above it must exist.
+func MakeTrustedDir(path string) error {
+	if err := os.Mkdir(path, 0o700); err != nil && !os.IsExist(err) {
+		return err
+	}
+	dir, err := walk(path, syscall.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	return syscall.Close(dir)
+}
+
+func openTrusted(path string) (*os.File, error) {
+	fd, err := walk(path, syscall.O_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// walk opens every part of path from the root on, and checks each. flags are for the last part.
+func walk(path string, flags int) (int, error) {
+	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
+		return -1, fmt.Errorf("%s: not an absolute path in its shortest form", path)
+	}
+	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	at, err := open(-1, "/", "/", syscall.O_DIRECTORY)
+	for i, part := range parts {
+		if err != nil {
+			return -1, err
+		}
+		above := at
+		partFlags := syscall.O_DIRECTORY
+		if i == len(parts)-1 {
+			partFlags = flags
+		}
+		at, err = open(above, part, "/"+filepath.Join(parts[:i+1]...), partFlags)
+		_ = syscall.Close(above) // it was only looked at
+	}
+	return at, err
+}
+
+func open(dir int, name, path string, flags int) (int, error) {
+	fd, err := syscall.Openat(dir, name, flags|syscall.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		if err == syscall.ELOOP || err == syscall.ENOTDIR {
+			err = fmt.Errorf("%w (a symbolic link?)", err)
+		}
+		return -1, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := checkOwned(fd, flags); err != nil {
+		_ = syscall.Close(fd)
+		return -1, fmt.Errorf("%s: %w", path, err)
+	}
+	return fd, nil
+}
+
+func checkOwned(fd, flags int) error {
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
+		return err
+	}
+	kind := st.Mode & syscall.S_IFMT
+	isDir := kind == syscall.S_IFDIR
+	switch {
+	case flags&syscall.O_DIRECTORY == 0 && kind != syscall.S_IFREG:
+		return fmt.Errorf("not a regular file")
+	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
+		return fmt.Errorf("belongs to user %d, want root", st.Uid)
+	case st.Mode&0o022 != 0 && (!isDir || st.Mode&syscall.S_ISVTX == 0):
+		return fmt.Errorf("mode %04o lets others than its owner write", st.Mode&0o7777)
+	}
+	return nil
+}

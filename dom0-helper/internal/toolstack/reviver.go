@@ -1,0 +1,143 @@
+package toolstack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// procDir is where Linux shows its processes, proc(5).
+const procDir = "/proc"
+
+// Revivers finds, for a guest, the xl that watches it in the background and
+// creates it again when it reboots or crashes, and every xl that is just
+// creating it. In the two seconds between the end of the old domain and the
+// creation of the new one such a process is all that there is of the guest.
+func (x xl) Revivers(guest, config string) ([]Reviver, error) {
+	entries, err := os.ReadDir(procDir)
+	if err != nil {
+		return nil, err
+	}
+	var found []Reviver
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		serves, err := servesGuest(pid, guest, config)
+		if err != nil {
+			return nil, fmt.Errorf("process %d: %w", pid, err)
+		}
+		if serves {
+			found = append(found, process{pid, guest, config})
+		}
+	}
+	return found, nil
+}
+
+// servesGuest reports whether the process is an xl that creates or watches the
+// guest. A process that is gone, or that another user owns while we are not
+// root, does not: only root's xl can create anything.
+func servesGuest(pid int, guest, config string) (bool, error) {
+	dir := filepath.Join(procDir, strconv.Itoa(pid))
+	executable, err := os.Readlink(filepath.Join(dir, "exe"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+		return false, nil // gone, a kernel thread, or not ours
+	case err != nil:
+		return false, gone(err)
+	case filepath.Base(strings.TrimSuffix(executable, " (deleted)")) != "xl":
+		return false, nil
+	}
+	if log, err := os.Readlink(filepath.Join(dir, "fd/1")); err == nil && isLogOf(log, guest) {
+		return true, nil
+	}
+	line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	if err != nil {
+		return false, gone(err)
+	}
+	return creates(line, dir, config), nil
+}
+
+// gone turns the error of looking at a process that has just ended into none.
+func gone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, os.ErrProcessDone) || strings.Contains(err.Error(), "no such process") {
+		return nil
+	}
+	return err
+}
+
+// isLogOf reports whether path is the log that xl keeps of the guest. The log of
+// a guest that migrated hither has the name that it migrated under, and a log
+// that is not the newest has a number (libxl_create_logfile in tools/libs/light).
+func isLogOf(path, guest string) bool {
+	ending, ok := strings.CutPrefix(filepath.Base(path), "xl-"+guest)
+	return ok && logEnding.MatchString(ending)
+}
+
+var logEnding = regexp.MustCompile(`^(--incoming)?\.log(\.\d+)?( \(deleted\))?$`)
+
+// creates reports whether a command line is xl create with the configuration
+// file. A relative name counts from the process's own directory.
+func creates(commandLine []byte, dir, config string) bool {
+	var args []string
+	for _, arg := range bytes.Split(commandLine, []byte{0}) {
+		args = append(args, string(arg))
+	}
+	if len(args) < 2 || !slices.Contains(args[1:], "create") {
+		return false
+	}
+	cwd, err := os.Readlink(filepath.Join(dir, "cwd"))
+	if err != nil {
+		cwd = "/"
+	}
+	return slices.ContainsFunc(args[1:], func(arg string) bool {
+		if !filepath.IsAbs(arg) {
+			arg = filepath.Join(cwd, arg)
+		}
+		return filepath.Clean(arg) == config
+	})
+}
+
+// process is a Reviver.
+type process struct {
+	pid           int
+	guest, config string
+}
+
+func (p process) String() string { return fmt.Sprintf("xl process %d", p.pid) }
+
+// End pins the process before it looks at it once more, so that a process id
+// that was given to another in between is not hit.
+func (p process) End(ctx context.Context) error {
+	pinned, err := os.FindProcess(p.pid)
+	if err != nil {
+		return gone(err)
+	}
+	defer pinned.Release() //nolint:errcheck // nothing depends on it
+	if serves, err := servesGuest(p.pid, p.guest, p.config); !serves || err != nil {
+		return err
+	}
+	if err := pinned.Kill(); err != nil {
+		return gone(err)
+	}
+	for {
+		if serves, err := servesGuest(p.pid, p.guest, p.config); !serves || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not end: %w", p, ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,111 @@
+// Package toolstack drives the program that controls Xen's domains: xl, or xm
+// where there is no xl. It runs the program by its absolute path, with an empty
+// environment and a time limit, and believes only output that it understands.
+package toolstack
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+)
+
+// Time limits of single commands. A hung xenstored makes every command hang.
+const (
+	lookLimit    = 8 * time.Second
+	destroyLimit = 8 * time.Second
+	createLimit  = 60 * time.Second
+)
+
+// A Domain is an entry of the toolstack's list.
+type Domain struct {
+	ID int
+	// Name is empty for a domain that has none: it is being built or torn down,
+	// and which guest it is cannot be told.
+	Name string
+	UUID string
+}
+
+// keptName is what xl calls a domain that it keeps after a crash when it starts
+// the guest anew (on_crash = "rename-restart"): NAME-20261121T0507Z.
+var keptName = regexp.MustCompile(`^-\d{8}T\d{4}Z$`)
+
+// Carries reports whether d is the guest of that name, also while it migrates
+// or after it crashed and was kept under another name.
+func (d Domain) Carries(guest string) bool {
+	switch d.Name {
+	case guest, guest + wire.Incoming, guest + wire.MigratedAway, "migrating-" + guest, "Zombie-" + guest:
+		return true
+	}
+	ending, ok := strings.CutPrefix(d.Name, guest)
+	return ok && keptName.MatchString(ending)
+}
+
+// A Toolstack controls the domains of this Dom0.
+type Toolstack interface {
+	// Domains lists all domains, the control domain among them. A list that is
+	// not complete and understood is an error.
+	Domains(ctx context.Context) ([]Domain, error)
+	// Destroy ends the domain of that id at once. An error does not mean that it
+	// is there, nor does success mean that it is gone: look.
+	Destroy(ctx context.Context, id int) error
+	// Create starts a guest from its configuration file.
+	Create(ctx context.Context, config string) error
+	// Revivers lists the processes that would bring the guest back.
+	Revivers(guest, config string) ([]Reviver, error)
+}
+
+// A Reviver is a process that creates a guest, or will do so when the guest reboots or crashes.
+type Reviver interface {
+	// End kills the process and waits for its end.
+	End(ctx context.Context) error
+	// String tells the process id and command.
+	String() string
+}
+
+// New returns the Toolstack for the program at path, whose name must be xl or xm.
+func New(path string) (Toolstack, error) {
+	switch filepath.Base(path) {
+	case "xl":
+		return xl{program{path}}, nil
+	case "xm":
+		return xm{program{path}}, nil
+	default:
+		return nil, fmt.Errorf("toolstack %s is neither xl nor xm", path)
+	}
+}
+
+// program is the path of the toolstack's command.
+type program struct{ path string }
+
+// run runs the program and returns its standard output. The error of a command
+// that failed has the first line of its standard error.
+func (p program) run(ctx context.Context, limit time.Duration, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	command := exec.CommandContext(ctx, p.path, args...)
+	command.Env = []string{}
+	command.Dir = "/"
+	command.WaitDelay = time.Second
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	err := command.Run()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("%s: no answer: %w", p.text(args), ctx.Err())
+	}
+	if err != nil {
+		first, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
+		return nil, fmt.Errorf("%s: %w: %s", p.text(args), err, first)
+	}
+	return stdout.Bytes(), nil
+}
+
+func (p program) text(args []string) string {
+	return filepath.Base(p.path) + " " + strings.Join(args, " ")
+}

@@ -1,0 +1,108 @@
+// Dom0-helper lets clusters control their own guests of a Xen host, and nothing else.
+//
+//	dom0-helper gate --allow GUEST[,GUEST...] --client NAME
+//
+// is the forced command of a key in authorized_keys. It runs as the account,
+// refuses what is no request or not for these guests, and hands the rest to
+//
+//	dom0-helper root
+//
+// which sudo runs as root, with the request on its standard input. It enforces
+// the policy, carries the request out, and answers with one line.
+//
+// Exit status: 0 if the answer is ok, else 1. docs/security.md says who runs as whom.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// defaultPolicy is where a Dom0's policy is.
+const defaultPolicy = "/etc/stonith-plugins/dom0.policy"
+
+const usage = `usage:
+  dom0-helper gate --allow GUEST[,GUEST...] --client NAME [--sudo PATH] [--policy FILE]
+      the forced command of an ssh key: lets the client control these guests
+  dom0-helper root [--policy FILE]
+      the root half, run by sudo: reads one request from its standard input
+  dom0-helper --version | --help
+`
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	if len(args) == 0 {
+		fmt.Fprint(os.Stderr, usage)
+		return 1
+	}
+	switch args[0] {
+	case "gate":
+		return runGate(args[1:])
+	case "root":
+		return runRoot(args[1:])
+	case "--version":
+		fmt.Println("dom0-helper", version)
+		return 0
+	case "--help", "-h", "help":
+		fmt.Print(usage)
+		return 0
+	default:
+		fmt.Fprintf(os.Stderr, "dom0-helper: error: %q is none of gate, root\n%s", args[0], usage)
+		return 1
+	}
+}
+
+// parseFlags parses the options of a half. There are no operands.
+func parseFlags(flags *flag.FlagSet, args []string) error {
+	flags.SetOutput(io.Discard)
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return nil
+}
+
+// send writes the answer and returns the exit status that goes with it.
+func send(a wire.Answer) int {
+	fmt.Println(a)
+	if a.Status != wire.OK {
+		return 1
+	}
+	return 0
+}
+
+// refuse is the answer to a request that is not carried out.
+func refuse(id, reason, format string, args ...any) wire.Answer {
+	if id == "" {
+		id = "-"
+	}
+	return wire.Answer{ID: id, Status: wire.Refused, Reason: reason, Text: wire.Clean(fmt.Sprintf(format, args...))}
+}
+
+// guestSet is the option --allow.
+type guestSet []string
+
+func (g *guestSet) String() string { return strings.Join(*g, ",") }
+
+func (g *guestSet) Set(text string) error {
+	for _, name := range strings.Split(text, ",") {
+		if err := wire.CheckGuest(name); err != nil {
+			return err
+		}
+		*g = append(*g, name)
+	}
+	return nil
+}

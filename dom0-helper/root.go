@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+)
+
+// requestLimit is how long the gate may take to hand over its line.
+const requestLimit = 5 * time.Second
+
+// runRoot carries out the request on standard input for the account that sudo
+// names, and answers on standard output. It goes on when the client goes away.
+func runRoot(args []string) int {
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	syscall.Umask(0o077)
+	account := os.Getenv("SUDO_USER")
+	os.Clearenv()
+	record := audit{Account: account}
+	policyPath, err := parseRoot(args)
+	if err != nil {
+		return record.finish(refuse("", wire.BadConfig, "%v", err))
+	}
+	line, err := readLine(os.Stdin, requestLimit)
+	if err != nil {
+		return record.finish(refuse("", wire.BadRequest, "%v", err))
+	}
+	relay, err := wire.ParseRelay(line)
+	if err != nil {
+		record.note(wire.Request{}, line)
+		return record.finish(refuse("", wire.BadRequest, "%v", err))
+	}
+	record.Client, record.Source = relay.Client, relay.Source
+	record.note(relay.Request, line)
+	start := time.Now()
+	answer := serve(context.Background(), policyPath, account, relay.Request)
+	record.Milliseconds = time.Since(start).Milliseconds()
+	return record.finish(answer)
+}
+
+func parseRoot(args []string) (policyPath string, err error) {
+	flags := flag.NewFlagSet("root", flag.ContinueOnError)
+	flags.StringVar(&policyPath, "policy", defaultPolicy, "policy file")
+	return policyPath, parseFlags(flags, args)
+}
+
+// readLine returns all of r, which must be one line and come within limit.
+func readLine(r io.Reader, limit time.Duration) (string, error) {
+	type read struct {
+		text []byte
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		text, err := io.ReadAll(io.LimitReader(r, wire.MaxRequest+1024))
+		done <- read{text, err}
+	}()
+	select {
+	case got := <-done:
+		line, ended := strings.CutSuffix(string(got.text), "\n")
+		if got.err == nil && (!ended || strings.Contains(line, "\n")) {
+			got.err = errors.New("standard input is not one line")
+		}
+		return line, got.err
+	case <-time.After(limit):
+		return "", fmt.Errorf("no request within %s", limit)
+	}
+}
+
+// serve enforces the policy and carries r out.
+func serve(ctx context.Context, policyPath, account string, r wire.Request) wire.Answer {
+	if account == "" {
+		return refuse(r.ID, wire.NotPermitted, "not run by sudo: SUDO_USER is not set")
+	}
+	rules, err := policy.Load(policyPath)
+	if err != nil {
+		return refuse(r.ID, wire.BadConfig, "policy: %v", err)
+	}
+	var guests []policy.Guest
+	for _, name := range r.Guests {
+		guest, ok := rules.Lookup(account, name)
+		if !ok {
+			return refuse(r.ID, wire.NotPermitted, "account %s may not control guest %s", account, name)
+		}
+		guests = append(guests, guest)
+	}
+	host, err := newHost(rules)
+	if err != nil {
+		return refuse(r.ID, wire.BadConfig, "%v", err)
+	}
+	text, err := host.carryOut(ctx, r.Verb, guests)
+	if err != nil {
+		return wire.Answer{ID: r.ID, Status: wire.Failed, Reason: reasonOf(err), Text: wire.Clean(err.Error())}
+	}
+	return wire.Answer{ID: r.ID, Status: wire.OK, Text: text}
+}
+
+// newHost opens the toolstack that the policy names, or the one that is there.
+func newHost(rules *policy.Policy) (*host, error) {
+	path := rules.Toolstack
+	if path == "" {
+		path = "/usr/sbin/xl"
+		if _, err := os.Stat(path); os.IsNotExist(err) {
+			path = "/usr/sbin/xm"
+		}
+	}
+	if err := policy.CheckTrusted(path); err != nil {
+		return nil, fmt.Errorf("toolstack: %w", err)
+	}
+	stack, err := toolstack.New(path)
+	if err != nil {
+		return nil, err
+	}
+	locks := rules.Locks
+	if locks == "" {
+		locks = "/run/dom0-helper"
+	}
+	return &host{stack: stack, locks: locks}, nil
+}
+
+// A failure is an error with the reason that the answer gives.
+type failure struct {
+	reason string
+	err    error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func failf(reason, format string, args ...any) error {
+	return &failure{reason, fmt.Errorf(format, args...)}
+}
+
+// reasonOf returns the reason that err carries, else that of a fault of this host.
+func reasonOf(err error) string {
+	var f *failure
+	switch {
+	case errors.As(err, &f):
+		return f.reason
+	case errors.Is(err, context.DeadlineExceeded):
+		return wire.TimedOut
+	default:
+		return wire.DeviceError
+	}
+}

@@ -1,0 +1,122 @@
+package wire
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A Status says what became of a request.
+type Status string
+
+// The statuses.
+const (
+	OK      Status = "ok"      // carried out; the text is the result
+	Refused Status = "refused" // not allowed or not understood; nothing was touched
+	Failed  Status = "failed"  // tried, without the wanted end
+)
+
+// A GuestState is what a Dom0 says of a guest.
+type GuestState string
+
+// The states. Only GuestOff means that the guest is off.
+const (
+	// GuestOn: at least one domain of the guest exists, be it running, paused, crashed or shut down.
+	GuestOn GuestState = "on"
+	// GuestOff: no domain of the guest exists, and no process that would create one.
+	GuestOff GuestState = "off"
+	// GuestRestarting: no domain of the guest exists now, and a process is there that will create one.
+	GuestRestarting GuestState = "restarting"
+	// GuestDying: a domain without a name is still being torn down, and may have been the guest.
+	GuestDying GuestState = "dying"
+)
+
+// The results of requests that succeed, besides states.
+const (
+	Done  = "done"  // of off and on
+	Ready = "ready" // of check
+)
+
+// The reasons of an Answer that is not OK. They are among the reasons that
+// docs/protocol.md lists for the plugins.
+const (
+	BadRequest   = "bad-request"
+	NotPermitted = "not-permitted"
+	NotFound     = "not-found"
+	BadConfig    = "bad-config"
+	UnknownState = "unknown-state"
+	StillOn      = "still-on"
+	TimedOut     = "timed-out"
+	DeviceError  = "device-error"
+)
+
+// An Answer is the one line that a Dom0 answers with.
+type Answer struct {
+	// ID is that of the request, or "-" if the request could not be understood.
+	ID     string
+	Status Status
+	// Reason is empty if and only if Status is OK.
+	Reason string
+	// Text is the result, or what a person wants to know of the reason: printable
+	// ASCII, not empty, without blanks at its ends or two in a row.
+	Text string
+}
+
+// String returns the line, without its end.
+func (a Answer) String() string {
+	words := []string{Version, a.ID, string(a.Status)}
+	if a.Status != OK {
+		words = append(words, a.Reason)
+	}
+	return strings.Join(append(words, a.Text), " ")
+}
+
+var (
+	reasonWord = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+	answerText = regexp.MustCompile(`^[!-~]+( [!-~]+)*$`)
+)
+
+// ParseAnswer parses a line without its end.
+func ParseAnswer(line string) (Answer, error) {
+	if len(line) > MaxAnswer {
+		return Answer{}, fmt.Errorf("answer of %d bytes, at most %d are allowed", len(line), MaxAnswer)
+	}
+	fields := strings.SplitN(line, " ", 4)
+	if len(fields) != 4 || fields[0] != Version {
+		return Answer{}, fmt.Errorf("answer %s is not of the form \"%s ID STATUS TEXT\"", excerpt(line), Version)
+	}
+	a := Answer{ID: fields[1], Status: Status(fields[2]), Text: fields[3]}
+	switch a.Status {
+	case OK:
+	case Refused, Failed:
+		a.Reason, a.Text, _ = strings.Cut(fields[3], " ")
+		if !reasonWord.MatchString(a.Reason) {
+			return Answer{}, fmt.Errorf("answer %s has no reason", excerpt(line))
+		}
+	default:
+		return Answer{}, fmt.Errorf("answer %s has no status that is known", excerpt(line))
+	}
+	if a.ID != "-" && !word.MatchString(a.ID) || !answerText.MatchString(a.Text) {
+		return Answer{}, fmt.Errorf("answer %s is not well-formed", excerpt(line))
+	}
+	return a, nil
+}
+
+// Clean makes a Text of any text.
+func Clean(text string) string {
+	var clean strings.Builder
+	for _, r := range text {
+		if r < ' ' || r > '~' {
+			r = ' '
+		}
+		clean.WriteRune(r)
+	}
+	line := strings.Join(strings.Fields(clean.String()), " ")
+	if len(line) > 1000 {
+		line = strings.TrimSpace(line[:1000])
+	}
+	if line == "" {
+		return "-"
+	}
+	return line
+}

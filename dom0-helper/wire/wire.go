@@ -1,0 +1,144 @@
+// Package wire is the language between a plugin and a Dom0: one line that asks and
+// one line that answers. It is pure, and it accepts nothing that it would not
+// write in exactly the same way. docs/protocol.md has the grammar.
+package wire
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Version is the first word of every line.
+const Version = "dom0/1"
+
+// MaxRequest and MaxAnswer are the longest lines, in bytes without the line's end.
+const (
+	MaxRequest = 8 << 10
+	MaxAnswer  = 64 << 10
+)
+
+// A Verb is what a Request asks for.
+type Verb string
+
+// The verbs. Check and List may name several guests; the others name one.
+const (
+	State Verb = "state" // tells the guest's state
+	Off   Verb = "off"   // destroys the guest; Done means that it was seen gone
+	On    Verb = "on"    // creates the guest; Done means that it was seen
+	Check Verb = "check" // tells whether the guests' requests would be obeyed; touches none
+	List  Verb = "list"  // tells the states of the guests; without any, of all that the client may control
+)
+
+// guestName is narrower than what Xen takes: nothing that a shell, a path, an
+// option or a table of text could take for something else.
+var guestName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// The endings that Xen gives to the names of guests that migrate
+// (tools/xl/xl_migrate.c); they belong to the guest without the ending.
+const (
+	Incoming     = "--incoming"
+	MigratedAway = "--migratedaway"
+)
+
+// CheckGuest says what is wrong with a guest's name.
+func CheckGuest(name string) error {
+	switch {
+	case !guestName.MatchString(name):
+		return fmt.Errorf("%q is not a guest name, want a letter or digit, then at most 62 of letters, digits, '.', '_' and '-'", name)
+	case strings.HasSuffix(name, Incoming), strings.HasSuffix(name, MigratedAway):
+		return fmt.Errorf("guest name %q has an ending that Xen uses for guests that migrate", name)
+	case strings.EqualFold(name, "Domain-0"):
+		return fmt.Errorf("%q is the control domain, not a guest", name)
+	}
+	return nil
+}
+
+// word is what an identifier of a request, a client or a source address may be.
+var word = regexp.MustCompile(`^[A-Za-z0-9:][A-Za-z0-9._:%@-]{0,127}$`)
+
+// CheckWord says what is wrong with an identifier.
+func CheckWord(name string) error {
+	if !word.MatchString(name) {
+		return fmt.Errorf("%q is not an identifier", name)
+	}
+	return nil
+}
+
+// A Request is one request. The zero value is not valid.
+type Request struct {
+	Verb   Verb
+	Guests []string
+	// ID is chosen by the client and stands in the answer and in the logs of both sides.
+	ID string
+}
+
+// String returns the line, without its end.
+func (r Request) String() string {
+	guests := strings.Join(r.Guests, ",")
+	if guests == "" {
+		guests = "-"
+	}
+	return strings.Join([]string{Version, string(r.Verb), guests, r.ID}, " ")
+}
+
+// Guest returns the guest of a request that names one.
+func (r Request) Guest() string { return r.Guests[0] }
+
+// ParseRequest parses a line without its end.
+func ParseRequest(line string) (Request, error) {
+	if len(line) > MaxRequest {
+		return Request{}, fmt.Errorf("request of %d bytes, at most %d are allowed", len(line), MaxRequest)
+	}
+	fields := strings.Split(line, " ")
+	if len(fields) != 4 || fields[0] != Version {
+		return Request{}, fmt.Errorf("request %s is not of the form \"%s VERB GUEST ID\"", excerpt(line), Version)
+	}
+	r := Request{Verb: Verb(fields[1]), ID: fields[3]}
+	if fields[2] != "-" {
+		r.Guests = strings.Split(fields[2], ",")
+	}
+	return r, r.validate()
+}
+
+func (r Request) validate() error {
+	if err := CheckWord(r.ID); err != nil {
+		return fmt.Errorf("request id: %w", err)
+	}
+	seen := map[string]bool{}
+	for _, g := range r.Guests {
+		if err := CheckGuest(g); err != nil {
+			return err
+		}
+		if seen[g] {
+			return fmt.Errorf("guest %q is named twice", g)
+		}
+		seen[g] = true
+	}
+	return r.validateNumber()
+}
+
+func (r Request) validateNumber() error {
+	switch n := len(r.Guests); r.Verb {
+	case State, Off, On:
+		if n != 1 {
+			return fmt.Errorf("verb %s names %d guests, want one", r.Verb, n)
+		}
+	case Check:
+		if n == 0 {
+			return fmt.Errorf("verb check names no guest")
+		}
+	case List:
+	default:
+		return fmt.Errorf("verb %s is unknown", excerpt(string(r.Verb)))
+	}
+	return nil
+}
+
+// excerpt quotes the beginning of a text that came from outside.
+func excerpt(text string) string {
+	if len(text) > 80 {
+		return fmt.Sprintf("%q...", text[:80])
+	}
+	return fmt.Sprintf("%q", text)
+}

@@ -1,0 +1,68 @@
+package stonith
+
+import (
+	"context"
+	"fmt"
+)
+
+// Power is a node's power state as the device reported it.
+// The zero value, Unknown, never counts as fenced.
+type Power int
+
+// The power states. A device maps to On and Off only what it recognises exactly.
+const (
+	Unknown Power = iota
+	On
+	Off
+)
+
+// String returns the word that messages use for p.
+func (p Power) String() string {
+	switch p {
+	case On:
+		return "on"
+	case Off:
+		return "off"
+	case Unknown:
+		return "unknown"
+	}
+	return fmt.Sprintf("Power(%d)", int(p))
+}
+
+// A Device can switch nodes and say what state they are in. Its methods neither
+// print nor exit, return soon after their context ends, and do not repeat a
+// request by themselves: the package stonith decides about time and repetition.
+type Device interface {
+	// Check proves that a fence request for each of nodes would be obeyed now:
+	// it reaches, authenticates, authorises and finds. It touches no node.
+	Check(ctx context.Context, nodes []Node) error
+
+	// State observes one node. Off means that the node is off and that nothing
+	// the device knows of can bring it back by itself. What the device does not
+	// recognise exactly is an error, never Off.
+	State(ctx context.Context, n Node) (Power, error)
+
+	// Switch asks for a state, On or Off. A nil error means asked, not done.
+	// Switch never starts a node that may be running elsewhere.
+	Switch(ctx context.Context, n Node, want Power) error
+
+	// Close ends connections. It may be called while another method still runs.
+	Close() error
+}
+
+// A Call is what a Config may know of the one call that it opens a Device for.
+type Call struct {
+	// ID identifies the call in every log that it reaches: 8 hexadecimal digits.
+	ID string
+	// Nodes are the configured nodes, in their order.
+	Nodes []Node
+}
+
+// A Config holds the parameters of one kind of device.
+type Config interface {
+	// Params lists the parameters. Their Values point into the Config.
+	Params() []Param
+	// Open prepares the Device from parameters that have been set. It may read
+	// local files and contacts nothing. Its errors are mistakes of configuration.
+	Open(call Call) (Device, error)
+}

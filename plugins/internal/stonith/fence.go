@@ -1,0 +1,214 @@
+package stonith
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// pollInterval is the pause between two looks at a node.
+	pollInterval = 250 * time.Millisecond
+	// askAgainAfter is how long a request may stay without its effect before it is repeated.
+	askAgainAfter = 10 * time.Second
+	// grace is what a device gets after its context's end to say what it was doing.
+	grace = 200 * time.Millisecond
+)
+
+// A fencer turns verbs into looks and requests. Its only success is what it saw.
+type fencer struct {
+	device Device
+	// budget is the time for the whole call: a look may take a quarter, a request half of it.
+	budget time.Duration
+	// leaveOff says that reset leaves a node off that it found off.
+	leaveOff bool
+}
+
+// An outcome is the way a verb succeeded. trouble is an error that does not
+// change the verdict: a node that is proven off, but did not come on again.
+type outcome struct {
+	reasons []Reason
+	trouble error
+}
+
+// off returns only after n has been seen off, or with an error.
+func (f *fencer) off(ctx context.Context, n Node) (outcome, error) {
+	already, err := f.pursue(ctx, n, Off)
+	switch {
+	case err != nil:
+		return outcome{}, err
+	case already:
+		return outcome{reasons: []Reason{AlreadyOff}}, nil
+	default:
+		return outcome{reasons: []Reason{OffObserved}}, nil
+	}
+}
+
+// on returns only after n has been seen on, or with an error.
+func (f *fencer) on(ctx context.Context, n Node) (outcome, error) {
+	if _, err := f.pursue(ctx, n, On); err != nil {
+		return outcome{}, err
+	}
+	return outcome{reasons: []Reason{OnObserved}}, nil
+}
+
+// reset is off, then on. Once the node has been seen off it is fenced, and
+// what becomes of on is no more than trouble.
+func (f *fencer) reset(ctx context.Context, n Node) (outcome, error) {
+	out, err := f.off(ctx, n)
+	if err != nil {
+		return outcome{}, err
+	}
+	if f.leaveOff && out.reasons[0] == AlreadyOff {
+		return outcome{reasons: []Reason{LeftOff}}, nil
+	}
+	started, err := f.on(ctx, n)
+	out.reasons = append(out.reasons, started.reasons...)
+	if err != nil {
+		out.trouble = fmt.Errorf("off was observed, so the node is fenced; but it did not come on: %w", err)
+	}
+	return out, nil
+}
+
+// pursue looks, asks and looks again until n is in the wanted state; already
+// says that it was so at first sight. A node that cannot be observed is asked
+// all the same. It gives up when nothing more can come of it.
+func (f *fencer) pursue(ctx context.Context, n Node, want Power) (already bool, err error) {
+	var w watch
+	if f.look(ctx, n, &w) == want {
+		return true, nil
+	}
+	for {
+		if w.askErr != nil || time.Since(w.asked) >= askAgainAfter {
+			f.ask(ctx, n, want, &w)
+		}
+		if f.look(ctx, n, &w) == want {
+			return false, nil
+		}
+		if err := w.hopeless(); err != nil {
+			return false, err
+		}
+		if !sleep(ctx, pollInterval) {
+			return false, w.gaveUp(ctx, f.budget, want)
+		}
+	}
+}
+
+func (f *fencer) look(ctx context.Context, n Node, w *watch) Power {
+	ctx, cancel := context.WithTimeout(ctx, f.budget/4)
+	defer cancel()
+	p, err := within(ctx, func() (Power, error) { return f.device.State(ctx, n) })
+	if err == nil && p != On && p != Off {
+		err = Errorf(UnknownState, "the device gave no state")
+	}
+	if err != nil {
+		p = Unknown
+	}
+	w.see(p, err)
+	return p
+}
+
+func (f *fencer) ask(ctx context.Context, n Node, want Power, w *watch) {
+	ctx, cancel := context.WithTimeout(ctx, f.budget/2)
+	defer cancel()
+	w.asked = time.Now()
+	_, w.askErr = within(ctx, func() (struct{}, error) { return struct{}{}, f.device.Switch(ctx, n, want) })
+}
+
+// check asks the device whether it would obey a request for each of nodes.
+func (f *fencer) check(ctx context.Context, nodes []Node) error {
+	_, err := within(ctx, func() (struct{}, error) { return struct{}{}, f.device.Check(ctx, nodes) })
+	return err
+}
+
+// within returns what call returns, or soon after the end of ctx an error: the
+// device may break its contract, the verb's time limit stands.
+func within[T any](ctx context.Context, call func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		value, err := call()
+		answers <- answer{value, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+	}
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-time.After(grace):
+		var none T
+		return none, fmt.Errorf("the device did not answer: %w", ctx.Err())
+	}
+}
+
+// sleep reports whether d passed before the end of ctx.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// A watch remembers what was last seen of a node and what was last asked.
+type watch struct {
+	seen    Power // the last state that was known
+	seenAt  time.Time
+	lookErr error // of the last look
+	asked   time.Time
+	askErr  error // of the last request
+}
+
+func (w *watch) see(p Power, err error) {
+	w.lookErr = err
+	if p != Unknown {
+		w.seen, w.seenAt = p, time.Now()
+	}
+}
+
+// hopeless returns the error that no repetition can cure, if there is one.
+func (w *watch) hopeless() error {
+	for _, err := range []error{w.lookErr, w.askErr} {
+		if err != nil && ReasonOf(err).permanent() {
+			return err
+		}
+	}
+	return nil
+}
+
+// gaveUp says, at the end of the budget, what was last seen and what went wrong last.
+func (w *watch) gaveUp(ctx context.Context, budget time.Duration, want Power) error {
+	last := "it was never seen"
+	if w.seen != Unknown {
+		last = fmt.Sprintf("last seen %s %s ago", w.seen, time.Since(w.seenAt).Round(time.Millisecond))
+	}
+	ended := fmt.Sprintf("not seen %s within %s", want, budget)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		ended = "interrupted before it was seen " + want.String()
+	}
+	trouble := w.trouble()
+	switch {
+	case trouble != nil:
+		return Errorf(ReasonOf(trouble), "%s, %s: %w", ended, last, trouble)
+	case w.seen == On && want == Off:
+		return Errorf(StillOn, "%s, %s: the device takes the request and does nothing", ended, last)
+	default:
+		return Errorf(TimedOut, "%s, %s", ended, last)
+	}
+}
+
+// trouble returns what went wrong in the last request and the last look.
+func (w *watch) trouble() error {
+	if w.askErr != nil && w.lookErr != nil && w.askErr.Error() == w.lookErr.Error() {
+		return w.lookErr
+	}
+	return errors.Join(w.askErr, w.lookErr)
+}

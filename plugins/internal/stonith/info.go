@@ -1,0 +1,104 @@
+package stonith
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+)
+
+// info returns the answer of a verb that needs no configuration.
+func (c *call) info() string {
+	switch c.request.verb {
+	case verbGetConfigNames:
+		return c.names()
+	case verbGetInfoDevID:
+		return c.Title + "\n"
+	case verbGetInfoDevName:
+		return "external/" + c.Name + "\n"
+	case verbGetInfoDevDescr:
+		return c.Description + "\n"
+	case verbGetInfoDevURL:
+		return c.URL + "\n"
+	case verbGetInfoXML:
+		return parametersXML(c.params())
+	case verbGetHosts, verbOn, verbOff, verbReset, verbStatus:
+	}
+	return ""
+}
+
+func (c *call) names() string {
+	var names strings.Builder
+	for _, p := range c.params() {
+		fmt.Fprintln(&names, p.Name)
+	}
+	return names.String()
+}
+
+// parametersXML renders params in the form that is valid in both ocf-1.0.rng and
+// ocf-1.1.rng of pcs. unique is always 0: pcs would refuse a second device with
+// an equal value.
+func parametersXML(params []Param) string {
+	var x strings.Builder
+	x.WriteString("<parameters>\n")
+	for _, p := range params {
+		required := 0
+		if p.Required {
+			required = 1
+		}
+		fmt.Fprintf(&x, "<parameter name=\"%s\" unique=\"0\" required=\"%d\">\n", p.Name, required)
+		x.WriteString(contentXML(p.Value))
+		fmt.Fprintf(&x, "<shortdesc lang=\"en\">%s</shortdesc>\n", escape(p.Short))
+		fmt.Fprintf(&x, "<longdesc lang=\"en\">%s</longdesc>\n", escape(p.Long))
+		x.WriteString("</parameter>\n")
+	}
+	x.WriteString("</parameters>\n")
+	return x.String()
+}
+
+func contentXML(v Value) string {
+	attributes := fmt.Sprintf("type=\"%s\"", v.Type())
+	if text := v.String(); text != "" {
+		attributes += fmt.Sprintf(" default=\"%s\"", escape(text))
+	}
+	choice, ok := v.(*Choice)
+	if !ok {
+		return "<content " + attributes + "/>\n"
+	}
+	var x strings.Builder
+	fmt.Fprintf(&x, "<content %s>\n", attributes)
+	for _, word := range choice.Words {
+		fmt.Fprintf(&x, "<option value=\"%s\"/>\n", escape(word))
+	}
+	x.WriteString("</content>\n")
+	return x.String()
+}
+
+func escape(text string) string {
+	var x strings.Builder
+	_ = xml.EscapeText(&x, []byte(text)) // a strings.Builder takes everything
+	return x.String()
+}
+
+// helpText is what --help says above the verbs.
+func (p Plugin) helpText() string {
+	c := call{Plugin: p, config: p.New(), hosts: &hostList{syntax: p.Plug}, common: defaultCommon()}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n\n%s\n\nParameters:\n", p.Title, p.Description)
+	for _, param := range c.params() {
+		fmt.Fprintf(&text, "  %-16s %s%s\n", param.Name, param.Short, param.note())
+	}
+	text.WriteString("\nExit status: 0 success, 1 anything else. A success of off and reset is a node that was seen off.")
+	return text.String()
+}
+
+// note says whether a parameter is required, or what it is without being set.
+func (p Param) note() string {
+	switch text := p.Value.String(); {
+	case p.Required:
+		return " (required)"
+	case text != "":
+		return " (" + text + ")"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,32 @@
+package stonith
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Main carries out the call that the process was started for, and exits. version
+// is what --version prints.
+func (p Plugin) Main(version string) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	// A reader of our output that goes away must not end a fence half-way.
+	signal.Ignore(syscall.SIGPIPE)
+	code := p.Run(ctx, Process{
+		Args: os.Args[1:], Getenv: os.Getenv, Hostname: os.Hostname,
+		Stdout: os.Stdout, Stderr: os.Stderr,
+		Log: newSystemLog(p.Name, os.Getenv), ID: newCallID(), Version: version,
+	})
+	stop()
+	os.Exit(code)
+}
+
+// newCallID returns 8 random hexadecimal digits.
+func newCallID() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails, by its documentation
+	return hex.EncodeToString(b[:])
+}

@@ -1,0 +1,228 @@
+// Package stonith is the protocol between a cluster and its fencing devices: the
+// verbs of an external STONITH plugin, its parameters, the logic of a fence, the
+// time limit, the report and the exit status. A plugin adds a Device and no more.
+//
+// Exit status 0 of off and reset means: this run has seen, through the device,
+// that the node is off. The verbs are described in docs/protocol.md.
+package stonith
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// A Plugin describes one kind of device.
+type Plugin struct {
+	// Name is the program's name; external/Name is what clusters call it.
+	Name string
+	// Title is what the device is, in a few words; Description one or more sentences.
+	Title, Description, URL string
+	// Plug says what a hostlist entry maps a node to.
+	Plug PlugSyntax
+	// New returns an empty Config with the defaults.
+	New func() Config
+}
+
+// A Process is what a call may use of the process that it runs in.
+type Process struct {
+	Args           []string // without the program's name
+	Getenv         func(name string) string
+	Hostname       func() (string, error)
+	Stdout, Stderr io.Writer
+	// Log takes the same lines as Stderr, and those of successes.
+	Log Log
+	// ID identifies the call in logs.
+	ID string
+	// Version is the program's.
+	Version string
+}
+
+// Run carries out one call and returns its exit status: 0 for a success, else 1.
+func (p Plugin) Run(ctx context.Context, proc Process) int {
+	report := report{program: p.Name, stderr: proc.Stderr, log: proc.Log}
+	request, code, err := parse(p, proc)
+	if err != nil {
+		report.failure(strings.Join(proc.Args, " "), err)
+		return 1
+	}
+	if request == nil {
+		return code
+	}
+	report.what = request.what()
+	c := call{Plugin: p, Process: proc, request: *request, report: report, config: p.New()}
+	c.hosts = &hostList{syntax: p.Plug}
+	c.common = defaultCommon()
+	if err := c.run(ctx); err != nil {
+		report.failure(report.what, err)
+		return 1
+	}
+	return 0
+}
+
+// common holds the parameters that every plugin has besides hostlist.
+type common struct {
+	timeout      Duration
+	resetOffNode Choice
+}
+
+// Pacemaker's usual limit of a fencing action is 60 s, and it tries a second time
+// only while less than 70 % of it is used (get_action_timeout and
+// fork_cb in its lib/fencing/st_actions.c); 40 s is below both.
+func defaultCommon() common {
+	return common{
+		timeout:      Duration(40 * time.Second),
+		resetOffNode: Choice{Chosen: "start", Words: []string{"start", "leave"}},
+	}
+}
+
+// A call is one run of the plugin.
+type call struct {
+	Plugin
+	Process
+	request request
+	report  report
+	config  Config
+	hosts   *hostList
+	common  common
+}
+
+// params lists all parameters, in the order in which they are shown.
+func (c *call) params() []Param {
+	params := append([]Param{{
+		Name: "hostlist", Value: c.hosts, Required: true,
+		Short: "Nodes that this device can fence",
+		Long: fmt.Sprintf("The nodes, separated by blanks, commas or semicolons. An entry is a node's name in the cluster, "+
+			"or node:%[1]s where the device knows it by another name.", c.Plug.Word),
+	}}, c.config.Params()...)
+	return append(params, Param{
+		Name: "timeout", Value: &c.common.timeout,
+		Short: "Time limit of one call",
+		Long: "The time within which a call ends, with a proof or with an error that says what was last seen. " +
+			"Keep it below the time-out of the cluster, which kills the call without a word: 60s is usual there.",
+	}, Param{
+		Name: "reset_off_node", Value: &c.common.resetOffNode,
+		Short: "What reset does with a node that is off",
+		Long:  "A node that reset finds off is fenced already. It is then switched on (start) or left off (leave).",
+	})
+}
+
+func (c *call) run(ctx context.Context) error {
+	switch c.request.verb {
+	case verbGetConfigNames, verbGetInfoDevID, verbGetInfoDevName, verbGetInfoDevDescr, verbGetInfoDevURL, verbGetInfoXML:
+		_, err := io.WriteString(c.Stdout, c.info())
+		return err
+	case verbGetHosts:
+		return c.getHosts()
+	case verbStatus:
+		return c.withDevice(ctx, c.status)
+	case verbOff, verbOn, verbReset:
+		return c.withDevice(ctx, c.fence)
+	}
+	return fmt.Errorf("verb %q has no meaning here", c.request.verb)
+}
+
+// getHosts asks for no more than a good hostlist: a device whose list cannot be
+// had is, to Pacemaker, one that can fence any node at all.
+func (c *call) getHosts() error {
+	params := c.params()
+	lookup, mistakes := words(params, c.request.words, c.Getenv)
+	mistakes = append(mistakes, resolve(params[:1], lookup)...)
+	if len(mistakes) > 0 {
+		return errors.Join(mistakes...)
+	}
+	var names strings.Builder
+	for _, n := range c.hosts.nodes {
+		fmt.Fprintln(&names, n.Name)
+	}
+	_, err := io.WriteString(c.Stdout, names.String())
+	return err
+}
+
+// withDevice runs a verb that needs the device, within the time limit. All
+// mistakes of configuration are found before the device is opened.
+func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fencer) error) error {
+	params := c.params()
+	lookup, mistakes := words(params, c.request.words, c.Getenv)
+	if mistakes = append(mistakes, resolve(params, lookup)...); len(mistakes) > 0 {
+		return errors.Join(mistakes...)
+	}
+	if err := c.guard(); err != nil {
+		return err
+	}
+	device, err := c.config.Open(Call{ID: c.ID, Nodes: c.hosts.nodes})
+	if err != nil {
+		return err
+	}
+	defer device.Close() //nolint:errcheck // the verdict stands, and the process ends here
+	budget := time.Duration(c.common.timeout)
+	ctx, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	return verb(ctx, &fencer{device: device, budget: budget, leaveOff: c.common.resetOffNode.Chosen == "leave"})
+}
+
+// guard refuses a node that is not ours, and to switch on or reset ourselves.
+func (c *call) guard() error {
+	if c.request.node == "" {
+		return nil
+	}
+	node, err := c.hosts.find(c.request.node)
+	if err != nil || c.request.verb == verbOff {
+		return err
+	}
+	hostname, err := c.Hostname()
+	if err != nil {
+		return Errorf(SelfFence, "cannot tell whether this is the node itself: %w", err)
+	}
+	if node.runsOn(hostname) {
+		return Errorf(SelfFence, "a node does not %s itself", c.request.verb).
+			WithHint("let another node run this device: location rule with score -INFINITY for %s", node.Name)
+	}
+	return nil
+}
+
+func (c *call) status(ctx context.Context, f *fencer) error {
+	start := time.Now()
+	if err := f.check(ctx, c.hosts.nodes); err != nil {
+		return err
+	}
+	return c.succeed(fmt.Sprintf("ready to fence %s", c.hosts), start)
+}
+
+func (c *call) fence(ctx context.Context, f *fencer) error {
+	node, err := c.hosts.find(c.request.node)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	act := map[verb]func(context.Context, Node) (outcome, error){verbOff: f.off, verbOn: f.on, verbReset: f.reset}[c.request.verb]
+	out, err := act(ctx, node)
+	if err != nil {
+		return err
+	}
+	if out.trouble != nil {
+		c.report.failure(c.report.what, out.trouble)
+	}
+	// What was observed stands, whether or not anybody reads the answer.
+	_ = c.succeed(out.String(), start)
+	return nil
+}
+
+func (o outcome) String() string {
+	codes := make([]string, len(o.reasons))
+	for i, r := range o.reasons {
+		codes[i] = string(r)
+	}
+	return strings.Join(codes, ", ")
+}
+
+// succeed writes the answer to stdout and to the log.
+func (c *call) succeed(verdict string, start time.Time) error {
+	line := fmt.Sprintf("%s: %s in %s, request %s", c.report.what, verdict, time.Since(start).Round(time.Millisecond), c.ID)
+	c.Log.Notice(line)
+	_, err := fmt.Fprintf(c.Stdout, "%s: %s\n", c.Name, line)
+	return err
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+)
+
+// usualKeys are the files that OpenSSH tries by itself, ssh_config(5) IdentityFile.
+var usualKeys = []string{"id_ed25519", "id_ecdsa", "id_rsa"}
+
+// identity is what the plugin proves itself by.
+type identity struct {
+	signers []ssh.Signer
+	agent   net.Conn // nil without one
+}
+
+// readIdentity reads the key file; without one it takes the agent and the usual
+// files. It is an error if there is no key at all.
+func readIdentity(file, home string) (*identity, error) {
+	if file != "" {
+		signer, err := readKey(file)
+		if err != nil {
+			return nil, err
+		}
+		return &identity{signers: []ssh.Signer{signer}}, nil
+	}
+	id := &identity{agent: dialAgent()}
+	for _, name := range usualKeys {
+		path := filepath.Join(home, ".ssh", name)
+		if missing(path) {
+			continue
+		}
+		signer, err := readKey(path)
+		if err != nil {
+			return nil, err
+		}
+		id.signers = append(id.signers, signer)
+	}
+	if id.agent == nil && len(id.signers) == 0 {
+		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: not set, and there is neither an agent nor a key in %s", filepath.Join(home, ".ssh")).
+			WithHint("make a key with ssh-keygen -t ed25519 -N '', give its public half to the Dom0s, and set identity_file")
+	}
+	return id, nil
+}
+
+// readKey reads a private key that no one else can read, as OpenSSH wants it.
+func readKey(path string) (ssh.Signer, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	info, err := file.Stat()
+	if err != nil {
+		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %s is not a regular file", path)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %s has mode %04o, so that others than its owner can use the key", path, mode).
+			WithHint("chmod 600 %s, and make a new key if others may have read this one", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, 1<<20))
+	if err != nil {
+		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %w", err)
+	}
+	return parseKey(path, text)
+}
+
+// parseKey does not pass on the parser's error text with the key's contents, since it has none of them.
+func parseKey(path string, text []byte) (ssh.Signer, error) {
+	signer, err := ssh.ParsePrivateKey(text)
+	var locked *ssh.PassphraseMissingError
+	switch {
+	case errors.As(err, &locked):
+		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %s is protected by a passphrase, which no one can type here", path).
+			WithHint("use a key without a passphrase that the Dom0s restrict to dom0-helper, or an agent")
+	case err != nil:
+		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %s: %w", path, err).
+			WithHint("identity_file is the private key, not the .pub file")
+	}
+	return signer, nil
+}
+
+// dialAgent connects to the agent, if there is one that answers.
+func dialAgent() net.Conn {
+	socket := os.Getenv("SSH_AUTH_SOCK")
+	if socket == "" {
+		return nil
+	}
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return nil
+	}
+	return conn
+}
+
+// methods returns the ways to authenticate: the keys, then those of the agent.
+func (id *identity) methods() []ssh.AuthMethod {
+	return []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
+		if id.agent == nil {
+			return id.signers, nil
+		}
+		held, err := agent.NewClient(id.agent).Signers()
+		if err != nil && len(id.signers) == 0 {
+			return nil, err
+		}
+		return slices.Concat(id.signers, held), nil
+	})}
+}
+
+func (id *identity) close() {
+	if id.agent != nil {
+		_ = id.agent.Close() // it was only asked
+	}
+}

@@ -1,0 +1,43 @@
+//go:build linux
+
+// Command xl is a simulated Xen toolstack whose guests are real processes.
+//
+// It is installed twice: as HOST/sbin/xl, and the same file again as
+// HOST/sbin/guest. HOST stands for one Xen host; below it are
+//
+//	run/    domain records, the lock, call counters, gap-ms
+//	log/    xl-NAME.log of each guest's background xl
+//	fault/  what is to go wrong (see faults.go)
+//
+// Output, errors and exit codes are those of xl 4.17. The subcommands of
+// "xl sim" are the only ones the real program does not have.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// watchVar carries the domain id to the background xl. It is not an argument
+// because the real one shows the arguments of the xl create it came from.
+const watchVar = "XL_SIM_WATCH"
+
+func main() { os.Exit(start()) }
+
+func start() int {
+	exe, err := os.Executable()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "xl:", err)
+		return 1
+	}
+	h := host(filepath.Dir(filepath.Dir(exe)))
+	if filepath.Base(exe) == "guest" {
+		return liveOn(h)
+	}
+	if id, err := strconv.Atoi(os.Getenv(watchVar)); err == nil {
+		return monitor{h, os.Stdout}.watch(id)
+	}
+	return toolstack{h, os.Stdout, os.Stderr}.main(os.Args[1:])
+}
