@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -207,8 +208,8 @@ func (w *watch) gaveUp(ctx context.Context, budget time.Duration, want Power) er
 
 // trouble returns what went wrong in the last request and the last look.
 func (w *watch) trouble() error {
-	if w.askErr != nil && w.lookErr != nil && w.askErr.Error() == w.lookErr.Error() {
-		return w.lookErr
+	if w.askErr != nil && w.lookErr != nil && strings.Contains(w.askErr.Error(), w.lookErr.Error()) {
+		return w.askErr // a device that looks before it acts has said the same
 	}
 	return errors.Join(w.askErr, w.lookErr)
 }

@@ -1,0 +1,234 @@
+package stonithtest
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+)
+
+// The nodes of a Bed's hostlist. The tests switch Node only.
+const (
+	Node  = "node-1"
+	Other = "node-2"
+)
+
+// A Fault is a way in which a device can fail.
+type Fault int
+
+// The faults that every Bed can show.
+const (
+	Sound       Fault = iota
+	Unreachable       // no contact can be made
+	Hangs             // contact is made, and no answer comes
+	Garbage           // what it answers is not understood
+	Empty             // it answers nothing
+	Refuses           // it says that the request is not permitted
+	Lies              // it says that it did what was asked, and did nothing
+	LosesAnswer       // it does what was asked, and its answer is lost
+	FailsOnce         // the first request fails, all others work
+	Flaps             // at first, every other answer is not understood
+	NeverOn           // it switches off, but not on
+)
+
+func (f Fault) String() string {
+	return [...]string{
+		"sound", "unreachable", "hangs", "garbage", "empty", "refuses", "lies",
+		"loses answer", "fails once", "flaps", "never on",
+	}[f]
+}
+
+// A Bed is a device under test with a node whose true power can be looked at.
+type Bed interface {
+	Plugin() stonith.Plugin
+	// Params are complete, with Node and Other in hostlist.
+	Params() map[string]string
+	// Power is the true power of Node, not what the device says.
+	Power() stonith.Power
+	SetPower(p stonith.Power)
+	Break(f Fault)
+	// Contacts counts what reached the device.
+	Contacts() int
+}
+
+// A Result is what a call of a plugin came to.
+type Result struct {
+	Status         int
+	Stdout, Stderr string
+	Took           time.Duration
+}
+
+// Run runs one call of the Bed's plugin on a machine called hostname.
+func Run(ctx context.Context, bed Bed, hostname string, params map[string]string, args ...string) Result {
+	all := maps.Clone(bed.Params())
+	maps.Copy(all, params)
+	var stdout, stderr bytes.Buffer
+	start := time.Now()
+	status := bed.Plugin().Run(ctx, stonith.Process{
+		Args: args, Getenv: func(name string) string { return all[name] },
+		Hostname: func() (string, error) { return hostname, nil },
+		Stdout:   &stdout, Stderr: &stderr, Log: Quiet{}, ID: "c0ffee00",
+	})
+	return Result{status, stdout.String(), stderr.String(), time.Since(start)}
+}
+
+// Quiet is a stonith.Log that keeps nothing.
+type Quiet struct{}
+
+// Error does nothing.
+func (Quiet) Error(string) {}
+
+// Notice does nothing.
+func (Quiet) Notice(string) {}
+
+// limit is the budget that the suite gives to calls which will not succeed.
+const limit = 2 * time.Second
+
+// A verdict is what a call must come to.
+type verdict struct {
+	status int
+	says   string        // part of stdout if status is 0, else of stderr
+	power  stonith.Power // true afterwards
+}
+
+// A deed is one call and its verdict.
+type deed struct {
+	name   string
+	fault  Fault
+	power  stonith.Power // true before
+	params map[string]string
+	args   []string
+	want   verdict
+}
+
+// Conform runs the suite. newBed returns a Bed that no other test uses.
+func Conform(t *testing.T, newBed func(t *testing.T) Bed) {
+	for _, d := range deeds() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			d.check(t, newBed(t))
+		})
+	}
+	t.Run("no contact", func(t *testing.T) { t.Parallel(); checkNoContact(t, newBed(t)) })
+	t.Run("interrupted", func(t *testing.T) { t.Parallel(); checkInterrupted(t, newBed(t)) })
+}
+
+func deeds() []deed {
+	const on, off = stonith.On, stonith.Off
+	leave := map[string]string{"reset_off_node": "leave"}
+	act := func(verb string) []string { return []string{verb, Node} }
+	status := []string{"status"}
+	all := []deed{
+		{"off", Sound, on, nil, act("off"), verdict{0, "off-observed", off}},
+		{"off when off", Sound, off, nil, act("off"), verdict{0, "already-off", off}},
+		{"off in capitals", Sound, on, nil, []string{"off", strings.ToUpper(Node)}, verdict{0, "off-observed", off}},
+		{"on", Sound, off, nil, act("on"), verdict{0, "on-observed", on}},
+		{"on when on", Sound, on, nil, act("on"), verdict{0, "on-observed", on}},
+		{"reset", Sound, on, nil, act("reset"), verdict{0, "off-observed, on-observed", on}},
+		{"reset when off", Sound, off, nil, act("reset"), verdict{0, "already-off, on-observed", on}},
+		{"reset when off, leave", Sound, off, leave, act("reset"), verdict{0, "left-off", off}},
+		{"status when on", Sound, on, nil, status, verdict{0, "ready", on}},
+		{"status when off", Sound, off, nil, status, verdict{0, "ready", off}},
+
+		{"off, loses answer", LosesAnswer, on, nil, act("off"), verdict{0, "off-observed", off}},
+		{"off, fails once", FailsOnce, on, nil, act("off"), verdict{0, "off-observed", off}},
+		{"off, flaps", Flaps, on, nil, act("off"), verdict{0, "off-observed", off}},
+		{"off, lies", Lies, on, nil, act("off"), verdict{1, "still-on", on}},
+		{"reset, lies", Lies, on, nil, act("reset"), verdict{1, "still-on", on}},
+		{"on, lies", Lies, off, nil, act("on"), verdict{1, "error", off}},
+		{"on, never on", NeverOn, off, nil, act("on"), verdict{1, "error", off}},
+		{"reset, never on", NeverOn, on, nil, act("reset"), verdict{0, "off-observed", off}},
+	}
+	reasons := map[Fault]string{
+		Unreachable: "unreachable", Hangs: "timed-out", Garbage: "unknown-state", Empty: "unknown-state", Refuses: "not-permitted",
+	}
+	for fault, reason := range reasons {
+		for _, power := range []stonith.Power{on, off} {
+			for _, args := range [][]string{act("off"), act("reset"), act("on"), status} {
+				name := args[0] + " when " + power.String() + ", " + fault.String()
+				all = append(all, deed{name, fault, power, nil, args, verdict{1, reason, power}})
+			}
+		}
+	}
+	return all
+}
+
+func (d deed) check(t *testing.T, bed Bed) {
+	bed.SetPower(d.power)
+	bed.Break(d.fault)
+	params := map[string]string{}
+	mayLast := 15 * time.Second
+	if d.fault != Sound {
+		params["timeout"], mayLast = limit.String(), limit+time.Second
+	}
+	maps.Copy(params, d.params)
+	got := Run(t.Context(), bed, "elsewhere", params, d.args...)
+	told := got.Stdout
+	if d.want.status != 0 {
+		told = got.Stderr
+	}
+	if power := bed.Power(); got.Status == 0 && d.args[0] == "off" && power != stonith.Off {
+		t.Errorf("FALSE SUCCESS: %v exits 0, and the node is %s", d.args, power)
+	}
+	if got.Status != d.want.status || !strings.Contains(told, d.want.says) {
+		t.Errorf("%v: exit status %d, want %d with %q; stdout %q, stderr %q",
+			d.args, got.Status, d.want.status, d.want.says, got.Stdout, got.Stderr)
+	}
+	if power := bed.Power(); power != d.want.power {
+		t.Errorf("%v: node is %s afterwards, want %s; stderr %q", d.args, power, d.want.power, got.Stderr)
+	}
+	if got.Took > mayLast {
+		t.Errorf("%v took %s, want at most %s", d.args, got.Took, mayLast)
+	}
+}
+
+// checkNoContact checks that what is refused, and what needs no device, reaches no device.
+func checkNoContact(t *testing.T, bed Bed) {
+	bed.SetPower(stonith.On)
+	calls := []struct {
+		hostname string
+		params   map[string]string
+		args     []string
+		status   int
+		says     string
+	}{
+		{"elsewhere", nil, []string{"off", "node-3"}, 1, "wrong-target"},
+		{"elsewhere", nil, []string{"off", Node + "0"}, 1, "wrong-target"},
+		{"elsewhere", nil, []string{"reset", "node-1;id"}, 1, "wrong-target"},
+		{Node, nil, []string{"reset", Node}, 1, "self-fence"},
+		{Node + ".example.org", nil, []string{"on", Node}, 1, "self-fence"},
+		{"elsewhere", map[string]string{"timeout": "soon"}, []string{"off", Node}, 1, "timeout"},
+		{"elsewhere", map[string]string{"hostlist": ""}, []string{"off", Node}, 1, "hostlist"},
+		{"elsewhere", map[string]string{"timeout": "soon"}, []string{"gethosts"}, 0, Node + "\n" + Other + "\n"},
+		{"elsewhere", nil, []string{"getinfo-xml"}, 0, "<parameters>"},
+	}
+	for _, c := range calls {
+		got := Run(t.Context(), bed, c.hostname, c.params, c.args...)
+		if got.Status != c.status || !strings.Contains(got.Stdout+got.Stderr, c.says) {
+			t.Errorf("%v: exit status %d, want %d with %q; stdout %q, stderr %q",
+				c.args, got.Status, c.status, c.says, got.Stdout, got.Stderr)
+		}
+	}
+	if n := bed.Contacts(); n != 0 {
+		t.Errorf("the device was contacted %d times, want none", n)
+	}
+	if got := Run(t.Context(), bed, Node, nil, "off", Node); got.Status != 0 || bed.Power() != stonith.Off {
+		t.Errorf("off of the node itself: exit status %d, node %s, want 0 and off; stderr %q", got.Status, bed.Power(), got.Stderr)
+	}
+}
+
+// checkInterrupted checks that the end of the call's context ends the call.
+func checkInterrupted(t *testing.T, bed Bed) {
+	bed.SetPower(stonith.On)
+	bed.Break(Hangs)
+	ctx, cancel := context.WithTimeout(t.Context(), limit/4)
+	defer cancel()
+	got := Run(ctx, bed, "elsewhere", nil, "off", Node)
+	if got.Status != 1 || got.Took > limit {
+		t.Errorf("interrupted off: exit status %d after %s, want 1 within %s; stderr %q", got.Status, got.Took, limit, got.Stderr)
+	}
+}
