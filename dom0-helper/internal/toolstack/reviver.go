@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -45,18 +46,11 @@ func (x xl) Revivers(guest, config string) ([]Reviver, error) {
 }
 
 // servesGuest reports whether the process is an xl that creates or watches the
-// guest. A process that is gone, or that another user owns while we are not
-// root, does not: only root's xl can create anything.
+// guest. A process that is gone does not.
 func servesGuest(pid int, guest, config string) (bool, error) {
 	dir := filepath.Join(procDir, strconv.Itoa(pid))
-	executable, err := os.Readlink(filepath.Join(dir, "exe"))
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
-		return false, nil // gone, a kernel thread, or not ours
-	case err != nil:
-		return false, gone(err)
-	case filepath.Base(strings.TrimSuffix(executable, " (deleted)")) != "xl":
-		return false, nil
+	if is, err := isXL(dir); !is {
+		return false, err
 	}
 	if log, err := os.Readlink(filepath.Join(dir, "fd/1")); err == nil && isLogOf(log, guest) {
 		return true, nil
@@ -68,9 +62,28 @@ func servesGuest(pid int, guest, config string) (bool, error) {
 	return creates(line, dir, config), nil
 }
 
+// isXL reports whether the executable of a process is xl. Even root may not see
+// the executable of a process that a security module protects; then its name
+// must do, and one that is called xl is an error: what it does cannot be told.
+// Unless we are not root: only root's xl can create anything.
+func isXL(dir string) (bool, error) {
+	executable, err := os.Readlink(filepath.Join(dir, "exe"))
+	if !errors.Is(err, fs.ErrPermission) {
+		return filepath.Base(strings.TrimSuffix(executable, " (deleted)")) == "xl", gone(err)
+	}
+	name, nameErr := os.ReadFile(filepath.Join(dir, "comm"))
+	if nameErr != nil {
+		return false, gone(nameErr)
+	}
+	if strings.TrimSpace(string(name)) != "xl" || os.Geteuid() != 0 {
+		return false, nil
+	}
+	return false, err
+}
+
 // gone turns the error of looking at a process that has just ended into none.
 func gone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, os.ErrProcessDone) || strings.Contains(err.Error(), "no such process") {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, os.ErrProcessDone) || errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
 	return err

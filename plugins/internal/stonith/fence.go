@@ -97,24 +97,34 @@ func (f *fencer) pursue(ctx context.Context, n Node, want Power) (already bool, 
 }
 
 func (f *fencer) look(ctx context.Context, n Node, w *watch) Power {
-	ctx, cancel := context.WithTimeout(ctx, f.budget/4)
+	part, cancel := context.WithTimeout(ctx, f.budget/4)
 	defer cancel()
-	p, err := within(ctx, func() (Power, error) { return f.device.State(ctx, n) })
+	p, err := within(part, func() (Power, error) { return f.device.State(part, n) })
 	if err == nil && p != On && p != Off {
 		err = Errorf(UnknownState, "the device gave no state")
 	}
 	if err != nil {
 		p = Unknown
 	}
-	w.see(p, err)
+	w.see(p, telling(ctx, w.lookErr, err))
 	return p
 }
 
 func (f *fencer) ask(ctx context.Context, n Node, want Power, w *watch) {
-	ctx, cancel := context.WithTimeout(ctx, f.budget/2)
+	part, cancel := context.WithTimeout(ctx, f.budget/2)
 	defer cancel()
 	w.asked = time.Now()
-	_, w.askErr = within(ctx, func() (struct{}, error) { return struct{}{}, f.device.Switch(ctx, n, want) })
+	_, err := within(part, func() (struct{}, error) { return struct{}{}, f.device.Switch(part, n, want) })
+	w.askErr = telling(ctx, w.askErr, err)
+}
+
+// telling returns the error that tells more: at the end of the whole call, an
+// error says no more than that, and the one before it is the better one.
+func telling(ctx context.Context, before, err error) error {
+	if err != nil && before != nil && ctx.Err() != nil {
+		return before
+	}
+	return err
 }
 
 // check asks the device whether it would obey a request for each of nodes.

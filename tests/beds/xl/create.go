@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// create starts a guest and leaves its background xl behind.
+// create starts a guest and leaves its background xl behind, unless -e says not to.
 func (x toolstack) create(c call) int {
 	if len(c.args) == 0 {
 		return x.refuse(6, "Config file not specified and none in save file\n")
@@ -28,6 +28,9 @@ func (x toolstack) create(c call) int {
 		}
 		if c.has('p') {
 			d.Pauses = 1
+		}
+		if c.has('e') {
+			return nil
 		}
 		return x.host.attend(s, *d, file)
 	})

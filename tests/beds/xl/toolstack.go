@@ -37,7 +37,7 @@ func (c call) has(option byte) bool { return strings.IndexByte(c.options, option
 
 func commands() map[string]command {
 	return map[string]command{
-		"create":   {toolstack.create, "qp", 0},
+		"create":   {toolstack.create, "qpe", 0},
 		"destroy":  {toolstack.destroy, "f", 1},
 		"domid":    {toolstack.domid, "", 1},
 		"domname":  {toolstack.domname, "", 1},

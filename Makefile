@@ -1,0 +1,91 @@
+# Builds, installs and checks the plugins and the Dom0 side.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+GO        ?= go
+DESTDIR   ?=
+PREFIX    ?= /usr/local
+PLUGINDIR ?= /usr/lib/stonith/plugins/external
+DOCDIR    ?= $(PREFIX)/share/doc/stonith-plugins
+VERSION   ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
+
+# What is built, by package: the program has the name of the package's folder.
+PROGRAMS := ./plugins/xen ./dom0-helper
+# What the cluster software finds: the program's name is the plugin's type.
+PLUGINS  := xen
+
+BINARIES := $(addprefix bin/,$(notdir $(PROGRAMS)))
+SOURCES  := go.mod go.sum $(shell find $(PROGRAMS) plugins/internal -name '*.go' ! -name '*_test.go')
+LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION)
+LINTER   := bin/tools/golangci-lint
+
+# The end to end tests make network namespaces, so they run as root, with root's own
+# build cache: nothing in the user's home may come to belong to root.
+AS_ROOT = if [ "$$(id -u)" -eq 0 ]; then as_root=; \
+	elif command -v sudo >/dev/null; then as_root="sudo -E env HOME=/root PATH=$$PATH GOMODCACHE=$$($(GO) env GOMODCACHE)"; \
+	else echo 'make $@: needs root, and there is no sudo' >&2; exit 1; fi; $$as_root
+
+.PHONY: help build install install-plugins install-dom0 demo test peers lint unit fuzz-smoke fuzz e2e bench clean FORCE
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the programs into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS)
+
+$(BINARIES): $(SOURCES)
+	@$(MAKE) --no-print-directory build
+
+install: install-plugins install-dom0 ## install both sides (DESTDIR, PREFIX, PLUGINDIR)
+
+install-plugins: $(addprefix bin/,$(PLUGINS)) ## install the plugins, on a cluster node
+	install -d -m 0755 $(DESTDIR)$(PLUGINDIR)
+	install -m 0755 $^ $(DESTDIR)$(PLUGINDIR)
+
+install-dom0: bin/dom0-helper ## install the helper, on a Dom0; its sudoers file only among the documents
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(DOCDIR)/sudoers
+	install -m 0755 $< $(DESTDIR)$(PREFIX)/sbin
+	find sudoers -type f -exec install -m 0644 -t $(DESTDIR)$(DOCDIR)/sudoers {} +
+
+demo: build ## show a node being fenced; needs nothing but Go
+	$(GO) run ./tests/demo -bin bin
+
+test: peers lint unit fuzz-smoke e2e ## run every check
+
+peers: ## install the programs that the tests talk to, where they are missing
+	tests/install-peers.sh
+
+lint: $(LINTER) ## check the source, the scripts and the sudoers files
+	$(LINTER) run --allow-serial-runners ./...
+	find . -path ./bin -prune -o -name '*.sh' -exec shellcheck .ci/run {} +
+	find sudoers -type f ! -name '*.*' -print0 | xargs -0 -r -n 1 visudo -cf
+
+# Go knows best whether it is up to date, and with which Go it was built.
+$(LINTER): FORCE
+	cd tools && CGO_ENABLED=0 $(GO) build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+unit: ## vet, and run the tests beside the code with the race detector
+	$(GO) vet ./...
+	packages=$$($(GO) list ./...); CGO_ENABLED=1 $(GO) test -race -parallel 16 $$(grep -v '/tests$$' <<<"$$packages")
+
+fuzz-smoke: ## run every fuzz function for FUZZTIME (15s)
+	@all=$$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' .) || { echo 'make $@: there is no fuzz function' >&2; exit 1; }; \
+	for f in $${all//func /}; do \
+		echo "fuzz $${f##*:} in $${f%/*}"; \
+		$(GO) test -run '^$$' -fuzz "^$${f##*:}$$" -fuzztime $(or $(FUZZTIME),15s) "$${f%/*}"; \
+	done
+
+fuzz: FUZZTIME ?= 1h
+fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
+
+e2e: ## run the tests with real peers (as root)
+	@$(AS_ROOT) $(GO) test -count=1 -timeout 30m ./tests/
+
+bench: ## measure ours beside the peers (as root)
+	@$(AS_ROOT) $(GO) test -run '^$$' -bench . -count=1 -timeout 60m ./tests/
+
+clean: ## remove what was built
+	rm -rf bin
