@@ -1,0 +1,201 @@
+package tests
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The machine is the cluster node thisNode. The other nodes are guests of the Dom0s.
+const thisNode = "node-9"
+
+// What runTests leaves for the tests: there is one machine, and it is shared.
+var (
+	dom0s   = map[string]*dom0{}
+	builtXL = filepath.Join(labDir, "xl")
+	logged  systemLog
+)
+
+// parameters are those of the device, by which every script begins.
+func parameters() []string {
+	return []string{
+		"hostlist=node-1, node-2 node-10",
+		"sshaccount=xen@alpha xen@beta",
+		"identity_file=" + key("cluster"),
+	}
+}
+
+func key(owner string) string { return filepath.Join(labDir, "keys", owner) }
+
+// personas are the owners of keys: the account, and what authorized_keys says of the key.
+var personas = []struct{ owner, account, options string }{
+	{"cluster", "xen", `restrict,command="/usr/local/sbin/dom0-helper gate --allow node-1,node-2,node-10 --client node-9"`},
+	// May only control one of the cluster's guests.
+	{"half", "xen", `restrict,command="/usr/local/sbin/dom0-helper gate --allow node-1 --client half"`},
+	// Another cluster, whose key allows a guest that the policy does not.
+	{"other", "xen-b", `restrict,command="/usr/local/sbin/dom0-helper gate --allow other-1,node-1 --client other"`},
+	// What an administrator gets who forgot the forced command: a shell of the account.
+	{"shell", "xen", `restrict`},
+	// Known nowhere.
+	{"stranger", "", ``},
+}
+
+func runTests(m *testing.M) int {
+	must("the log", logged.listen())
+	must("building", install())
+	must("accounts", makeAccounts())
+	must("sudo", installSudoers())
+	for i, name := range dom0Names {
+		d, err := newDom0(name, fmt.Sprintf("127.0.1.%d", i+1))
+		must("dom0 "+name, err)
+		dom0s[name] = d
+	}
+	must("known_hosts", writeKnownHosts())
+	return m.Run()
+}
+
+// install builds everything and installs it as the README says.
+func install() error {
+	if err := makeDirs(filepath.Join(labDir, "tmp"), filepath.Join(labDir, "home/.ssh"), filepath.Join(labDir, "keys"),
+		"/etc/stonith-plugins", "/etc/ssh/authorized_keys"); err != nil {
+		return err
+	}
+	for _, command := range [][]string{
+		{"make", "-C", "..", "--no-print-directory", "-s", "install"},
+		{"go", "build", "-o", builtXL, "./beds/xl"},
+	} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, out)
+		}
+	}
+	return nil
+}
+
+// makeAccounts makes the Dom0s' accounts and all keys. /etc is one for all machines here.
+func makeAccounts() error {
+	for _, account := range []string{"xen", "xen-b"} {
+		if out, err := exec.Command("useradd", "-m", "-s", "/bin/sh", "-p", "*", account).CombinedOutput(); err != nil {
+			return fmt.Errorf("useradd %s: %w: %s", account, err, out)
+		}
+	}
+	for _, p := range personas {
+		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", p.owner, "-f", key(p.owner)).CombinedOutput(); err != nil {
+			return fmt.Errorf("ssh-keygen: %w: %s", err, out)
+		}
+		if p.account == "" {
+			continue
+		}
+		public, err := os.ReadFile(key(p.owner) + ".pub")
+		if err != nil {
+			return err
+		}
+		if err := appendFile("/etc/ssh/authorized_keys/"+p.account, p.options+" "+string(public)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func appendFile(path, text string) error {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := file.WriteString(text); err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// installSudoers installs the shipped drop-in, edited as it says: with this host's accounts.
+func installSudoers() error {
+	shipped, err := os.ReadFile("../sudoers/stonith-plugins")
+	if err != nil {
+		return err
+	}
+	edited := strings.Replace(string(shipped), "STONITH_ACCOUNTS = xen\n", "STONITH_ACCOUNTS = xen, xen-b\n", 1)
+	const path = "/etc/sudoers.d/stonith-plugins"
+	if err := os.WriteFile(path, []byte(edited), 0o440); err != nil {
+		return err
+	}
+	if out, err := exec.Command("visudo", "-c").CombinedOutput(); err != nil {
+		return fmt.Errorf("visudo -c: %w: %s", err, out)
+	}
+	return nil
+}
+
+func writeKnownHosts() error {
+	hosts := "127.0.0.1 localhost " + thisNode + "\n"
+	var keys string
+	for _, name := range dom0Names {
+		d := dom0s[name]
+		hosts += d.address + " " + name + "\n"
+		line, err := d.knownHosts()
+		if err != nil {
+			return err
+		}
+		keys += line
+	}
+	if err := os.WriteFile("/etc/hosts", []byte(hosts), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(labDir, "home/.ssh/known_hosts"), []byte(keys), 0o644)
+}
+
+// systemLog collects what is sent to syslog on this machine and the Dom0s.
+type systemLog struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *systemLog) listen() error {
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: "/dev/log", Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	go func() {
+		buffer := make([]byte, 128<<10)
+		for {
+			n, err := conn.Read(buffer)
+			if err != nil {
+				return
+			}
+			l.mu.Lock()
+			l.lines = append(l.lines, string(buffer[:n]))
+			l.mu.Unlock()
+		}
+	}()
+	return os.Chmod("/dev/log", 0o666)
+}
+
+// mark is the number of lines so far.
+func (l *systemLog) mark() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.lines)
+}
+
+func (l *systemLog) since(mark int) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.lines[mark:]...)
+}
+
+// waitFor returns the first line since mark that fits, or "" if none comes within a second.
+func (l *systemLog) waitFor(mark int, fits func(string) bool) string {
+	for range 50 {
+		for _, line := range l.since(mark) {
+			if fits(line) {
+				return line
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return ""
+}

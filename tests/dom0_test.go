@@ -1,0 +1,221 @@
+package tests
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/xenhost"
+)
+
+// A dom0 is a machine with a real sshd and sudo, the shipped helper and drop-in,
+// and a simulated xl. Its files are below labDir/NAME; the directories that a
+// real one has are there under their usual names.
+type dom0 struct {
+	name    string
+	address string
+	init    int // its first process, as this machine sees it
+	host    *xenhost.Host
+}
+
+// The two Dom0s, and what lives on them: guests of cluster A and one of cluster B.
+var (
+	dom0Names  = []string{"alpha", "beta"}
+	guestsOfA  = []string{"node-1", "node-2", "node-10"}
+	guestsOfB  = []string{"other-1"}
+	everyGuest = slices.Concat(guestsOfA, guestsOfB)
+)
+
+// homeOf is where each guest runs when a script begins; node-10 is off.
+var homeOf = map[string]string{"node-1": "alpha", "node-2": "beta", "other-1": "alpha"}
+
+func (d *dom0) dir(parts ...string) string {
+	return filepath.Join(append([]string{labDir, d.name}, parts...)...)
+}
+
+// newDom0 lays out a Dom0's files, starts its machine, and on that its sshd.
+func newDom0(name, address string) (*dom0, error) {
+	d := &dom0{name: name, address: address}
+	host, err := xenhost.New(d.dir("xen"), builtXL)
+	if err != nil {
+		return nil, err
+	}
+	d.host = host
+	for account, guests := range map[string][]string{"xen": guestsOfA, "xen-b": guestsOfB} {
+		if err := host.Allow(account, guests); err != nil {
+			return nil, err
+		}
+	}
+	if err := makeDirs(d.dir("etc"), d.dir("run/sshd")); err != nil {
+		return nil, err
+	}
+	if err := d.writeSSHD(); err != nil {
+		return nil, err
+	}
+	if err := d.boot(); err != nil {
+		return nil, err
+	}
+	return d, d.startSSHD()
+}
+
+// boot starts the Dom0's first process, in namespaces for its processes and mounts.
+func (d *dom0) boot() error {
+	machine := again(roleDom0, syscall.CLONE_NEWNS|syscall.CLONE_NEWPID, "STONITH_TEST_DOM0="+d.name)
+	machine.Stdout = nil
+	out, err := machine.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := machine.Start(); err != nil {
+		return err
+	}
+	d.init = machine.Process.Pid
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		return fmt.Errorf("dom0 %s did not start: %q, %w", d.name, line, err)
+	}
+	return nil
+}
+
+// setUpDom0 runs as the first process of a Dom0.
+func setUpDom0(name string) error {
+	d := &dom0{name: name}
+	if err := mount("proc", "/proc", "proc", ""); err != nil {
+		return err
+	}
+	if err := syscall.Mount(d.dir("run"), "/run", "", syscall.MS_BIND, ""); err != nil {
+		return err
+	}
+	if err := os.Chmod("/run", 0o755); err != nil {
+		return err
+	}
+	return syscall.Mount(d.dir("xen/etc"), "/etc/stonith-plugins", "", syscall.MS_BIND, "")
+}
+
+func (d *dom0) writeSSHD() error {
+	key := d.dir("etc/host_key")
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
+		return fmt.Errorf("ssh-keygen: %w: %s", err, out)
+	}
+	config := fmt.Sprintf(`ListenAddress %s:22
+HostKey %s
+PidFile /run/sshd.pid
+UsePAM yes
+UseDNS no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+AuthorizedKeysFile /etc/ssh/authorized_keys/%%u
+Subsystem sftp internal-sftp
+MaxStartups 100:30:200
+LogLevel ERROR
+`, d.address, key)
+	return os.WriteFile(d.dir("etc/sshd_config"), []byte(config), 0o644)
+}
+
+// knownHosts is the Dom0's line of a known_hosts file.
+func (d *dom0) knownHosts() (string, error) {
+	public, err := os.ReadFile(d.dir("etc/host_key.pub"))
+	return d.name + "," + d.address + " " + string(public), err
+}
+
+// on is a command that runs on the Dom0.
+func (d *dom0) on(args ...string) *exec.Cmd {
+	return exec.Command("nsenter", append([]string{"-t", strconv.Itoa(d.init), "-m", "-p", "--"}, args...)...)
+}
+
+func (d *dom0) run(args ...string) (string, error) {
+	out, err := d.on(args...).CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("dom0 %s: %s: %w: %s", d.name, strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
+func (d *dom0) xl(args ...string) (string, error) {
+	return d.run(append([]string{d.dir("xen/sbin/xl")}, args...)...)
+}
+
+// startSSHD returns when sshd accepts connections.
+func (d *dom0) startSSHD() error {
+	if out, err := d.run("/usr/sbin/sshd", "-t", "-f", d.dir("etc/sshd_config")); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	if _, err := d.run("/usr/sbin/sshd", "-f", d.dir("etc/sshd_config")); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for {
+		if _, err := os.Stat(d.dir("run/sshd.pid")); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("sshd of dom0 %s does not start", d.name)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// signalSSHD sends a signal to the listening sshd.
+func (d *dom0) signalSSHD(signal string) error {
+	pid, err := os.ReadFile(d.dir("run/sshd.pid"))
+	if err != nil {
+		return err
+	}
+	_, err = d.run("kill", "-"+signal, strings.TrimSpace(string(pid)))
+	return err
+}
+
+func (d *dom0) stopSSHD() error {
+	if err := d.signalSSHD("KILL"); err != nil {
+		return err
+	}
+	return os.Remove(d.dir("run/sshd.pid"))
+}
+
+// reset gives the Dom0 the state in which every script begins.
+func (d *dom0) reset() error {
+	if _, err := os.Stat(d.dir("run/sshd.pid")); err != nil {
+		if err := d.startSSHD(); err != nil {
+			return err
+		}
+	}
+	if err := d.signalSSHD("CONT"); err != nil {
+		return err
+	}
+	faults, err := filepath.Glob(d.dir("xen/fault/*"))
+	if err != nil {
+		return err
+	}
+	for _, fault := range faults {
+		if err := os.Remove(fault); err != nil {
+			return err
+		}
+	}
+	if _, err := d.xl("sim", "down"); err != nil {
+		return err
+	}
+	for guest, home := range homeOf {
+		if home != d.name {
+			continue
+		}
+		if _, err := d.xl("create", "-q", d.host.Config(guest)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runs tells the truth about a guest: whether its process exists.
+func (d *dom0) runs(guest string) bool {
+	out, err := d.xl("sim", "pid", guest)
+	return err == nil && strings.TrimSpace(out) != ""
+}

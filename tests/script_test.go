@@ -1,0 +1,144 @@
+package tests
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScripts runs every script of testdata/script, one after the other: the
+// Dom0s are the same for all. docs/testing.md lists the commands.
+func TestScripts(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, script := range scripts {
+		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Files: []string{script}, Setup: setUpScript, RequireExplicitExec: true,
+				Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+					"exits": cmdExits, "xl": cmdXL, "fault": cmdFault, "sshd": cmdSSHD, "guest": cmdGuest, "logged": cmdLogged, "on": cmdOn,
+				},
+			})
+		})
+	}
+}
+
+type markKey struct{}
+
+// setUpScript gives the Dom0s the state in which every script begins.
+func setUpScript(env *testscript.Env) error {
+	for _, d := range dom0s {
+		if err := d.reset(); err != nil {
+			return err
+		}
+	}
+	env.Values[markKey{}] = logged.mark()
+	env.Vars = append(env.Vars, parameters()...)
+	env.Vars = append(env.Vars,
+		"HOME="+filepath.Join(labDir, "home"),
+		"KEYS="+filepath.Join(labDir, "keys"),
+		"KNOWN="+filepath.Join(labDir, "home/.ssh/known_hosts"),
+		"PLUGINS=/usr/lib/stonith/plugins/external",
+		"PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
+	return nil
+}
+
+// cmdExits: exits STATUS PROGRAM [ARGUMENT...]
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS PROGRAM [ARGUMENT...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var failed *exec.ExitError
+	switch err := ts.Exec(args[1], args[2:]...); {
+	case errors.As(err, &failed):
+		got = failed.ExitCode()
+	default:
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+func theDom0(ts *testscript.TestScript, name string) *dom0 {
+	d, ok := dom0s[name]
+	if !ok {
+		ts.Fatalf("there is no Dom0 %q", name)
+	}
+	return d
+}
+
+// cmdXL: [!] xl DOM0 [ARGUMENT...]
+func cmdXL(ts *testscript.TestScript, neg bool, args []string) {
+	out, err := theDom0(ts, args[0]).xl(args[1:]...)
+	ts.Logf("%s", out)
+	if (err != nil) != neg {
+		ts.Fatalf("xl: %v", err)
+	}
+}
+
+// cmdOn: on DOM0 PROGRAM [ARGUMENT...]
+func cmdOn(ts *testscript.TestScript, neg bool, args []string) {
+	out, err := theDom0(ts, args[0]).run(args[1:]...)
+	ts.Logf("%s", out)
+	if (err != nil) != neg {
+		ts.Fatalf("%v", err)
+	}
+}
+
+// cmdFault: fault DOM0 COMMAND [TEXT], where no text ends the fault
+func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(theDom0(ts, args[0]).host.Fault(args[1], strings.Join(args[2:], " ")))
+}
+
+// cmdSSHD: sshd DOM0 stop|start|freeze|thaw
+func cmdSSHD(ts *testscript.TestScript, _ bool, args []string) {
+	d := theDom0(ts, args[0])
+	act := map[string]func() error{
+		"stop": d.stopSSHD, "start": d.startSSHD,
+		"freeze": func() error { return d.signalSSHD("STOP") },
+		"thaw":   func() error { return d.signalSSHD("CONT") },
+	}[args[1]]
+	ts.Check(act())
+}
+
+// cmdGuest: guest NAME gone|on DOM0
+func cmdGuest(ts *testscript.TestScript, _ bool, args []string) {
+	want := strings.TrimPrefix(strings.Join(args[1:], " "), "on ")
+	got := "gone"
+	for _, name := range dom0Names {
+		if dom0s[name].runs(args[0]) {
+			got = strings.TrimPrefix(got+" "+name, "gone ")
+		}
+	}
+	if got != want {
+		ts.Fatalf("the truth: guest %s is on %s, want %s", args[0], got, want)
+	}
+}
+
+// cmdLogged: [!] logged REGEXP...: there is a line in the system's log that all of them fit
+func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
+	fits := func(line string) bool {
+		for _, arg := range args {
+			if !regexp.MustCompile(arg).MatchString(line) {
+				return false
+			}
+		}
+		return true
+	}
+	mark := ts.Value(markKey{}).(int)
+	if found := logged.waitFor(mark, fits) != ""; found == neg {
+		ts.Fatalf("logged: %t, want %t; the log has\n%s", found, !neg, strings.Join(logged.since(mark), "\n"))
+	}
+}
