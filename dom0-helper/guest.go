@@ -14,12 +14,15 @@ import (
 )
 
 // Time limits of whole requests. Of its own limit, 40 s by default, a plugin
-// waits a quarter for the answer to a look and half for that to off. A guest may
-// take longer to be created, and goes on to be when the plugin has given up.
+// waits a quarter for the answer to a look and half for that to off, which it
+// repeats. A guest may take longer to be created, and goes on to be when the
+// plugin has given up.
 const (
 	lookLimit = 9 * time.Second
-	offLimit  = 18 * time.Second
+	offLimit  = 12 * time.Second
 	onLimit   = 60 * time.Second
+	// lockPatience is how long off waits for another request of the same guest.
+	lockPatience = 2 * time.Second
 	// lookAgain is the pause between two looks at a guest.
 	lookAgain = 50 * time.Millisecond
 )
@@ -91,8 +94,10 @@ func judge(guest string, domains []toolstack.Domain, revivers []toolstack.Revive
 		}
 	}
 	switch {
-	case len(s.domains) > 0:
+	case slices.ContainsFunc(s.domains, func(d toolstack.Domain) bool { return !d.Stopped }):
 		s.state = wire.GuestOn
+	case len(s.domains) > 0:
+		s.state = wire.GuestStopped
 	case len(s.nameless) > 0:
 		s.state = wire.GuestDying
 	case len(revivers) > 0:
@@ -105,13 +110,15 @@ func judge(guest string, domains []toolstack.Domain, revivers []toolstack.Revive
 
 // off ends what would bring the guest back, then every domain of the guest, and
 // returns when a look has shown that nothing of both is left. The creation of
-// the guest by a request that holds the lock is ended, not waited for.
+// the guest by a request that holds the lock is ended, not waited for. The lock
+// only keeps requests out of each other's way: without it, off goes on, since
+// what it sees at its end is true all the same.
 func (h *host) off(ctx context.Context, g policy.Guest) error {
-	unlock, err := h.lock(ctx, g.Name, func() { h.endRevivers(ctx, g) })
-	if err != nil {
-		return err
+	patience, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	if unlock, err := h.lock(patience, g.Name, func() { h.endRevivers(ctx, g) }); err == nil {
+		defer unlock()
 	}
-	defer unlock()
 	f := fence{host: h, guest: g, uuids: map[string]bool{}}
 	for {
 		done, err := f.round(ctx)
@@ -173,12 +180,11 @@ func (f *fence) gaveUp(err error) error {
 	if err != nil {
 		text += ": " + err.Error()
 	}
-	switch f.last.state {
-	case wire.GuestOn, wire.GuestRestarting:
-		return failf(wire.StillOn, "%s", text)
-	default:
-		return failf(wire.UnknownState, "%s", text)
+	reason := wire.UnknownState
+	if len(f.last.domains)+len(f.last.revivers) > 0 {
+		reason = wire.StillOn
 	}
+	return failf(reason, "%s", text)
 }
 
 // text says what was seen, for people.
@@ -211,11 +217,10 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 	if err != nil {
 		return err
 	}
-	switch s.state {
-	case wire.GuestOn:
+	if s.state == wire.GuestOn {
 		return nil
-	case wire.GuestOff:
-	default:
+	}
+	if s.state != wire.GuestOff {
 		return failf(wire.UnknownState, "guest %s is %s, so it is not created: %s", g.Name, s.state, s.text())
 	}
 	if err := checkConfig(g); err != nil {
@@ -242,7 +247,8 @@ func checkConfig(g policy.Guest) error {
 }
 
 // check proves that requests for the guests would be obeyed: the toolstack
-// answers, locks can be had. Where a guest's configuration is wrong only on fails, so that is not asked here.
+// answers, and there is a lock for each. Where a guest's configuration is wrong
+// only on fails, and another Dom0 may have it, so that is not asked here.
 func (h *host) check(ctx context.Context, guests []policy.Guest) error {
 	if _, err := h.stack.Domains(ctx); err != nil {
 		return err
@@ -251,8 +257,13 @@ func (h *host) check(ctx context.Context, guests []policy.Guest) error {
 		if _, err := h.stack.Revivers(g.Name, g.Config); err != nil {
 			return err
 		}
+		lock, err := h.openLock(g.Name)
+		if err != nil {
+			return err
+		}
+		_ = lock.Close() // it was only tried
 	}
-	return policy.MakeTrustedDir(h.locks)
+	return nil
 }
 
 // list tells the state of each guest as NAME=STATE.

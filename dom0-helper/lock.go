@@ -16,10 +16,7 @@ import (
 // as another request holds the lock. The kernel drops a lock when its holder
 // ends, in whatever way.
 func (h *host) lock(ctx context.Context, guest string, meanwhile func()) (unlock func(), err error) {
-	if err := policy.MakeTrustedDir(h.locks); err != nil {
-		return nil, fmt.Errorf("directory of locks: %w", err)
-	}
-	file, err := os.OpenFile(filepath.Join(h.locks, guest+".lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	file, err := h.openLock(guest)
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +28,14 @@ func (h *host) lock(ctx context.Context, guest string, meanwhile func()) (unlock
 		}
 	}
 	return func() { _ = file.Close() }, nil // closing unlocks
+}
+
+// openLock opens the file that a guest's lock is on.
+func (h *host) openLock(guest string) (*os.File, error) {
+	if err := policy.MakeTrustedDir(h.locks); err != nil {
+		return nil, fmt.Errorf("directory of locks: %w", err)
+	}
+	return os.OpenFile(filepath.Join(h.locks, guest+".lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 }
 
 // pause reports whether d passed before the end of ctx.

@@ -50,7 +50,7 @@ func run(args []string) int {
 	case "gate":
 		return runGate(args[1:])
 	case "root":
-		return runRoot(args[1:])
+		return runRoot(args[1:], os.Getenv("SUDO_USER"))
 	case "--version":
 		fmt.Println("dom0-helper", version)
 		return 0

@@ -20,12 +20,11 @@ import (
 // requestLimit is how long the gate may take to hand over its line.
 const requestLimit = 5 * time.Second
 
-// runRoot carries out the request on standard input for the account that sudo
-// names, and answers on standard output. It goes on when the client goes away.
-func runRoot(args []string) int {
+// runRoot carries out the request on standard input for the account that called
+// sudo, and answers on standard output. It goes on when the client goes away.
+func runRoot(args []string, account string) int {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	syscall.Umask(0o077)
-	account := os.Getenv("SUDO_USER")
 	os.Clearenv()
 	record := audit{Account: account}
 	policyPath, err := parseRoot(args)

@@ -1,6 +1,8 @@
 package tests
 
 import (
+	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -52,11 +54,12 @@ func runTests(m *testing.M) int {
 	must("accounts", makeAccounts())
 	must("sudo", installSudoers())
 	for i, name := range dom0Names {
-		d, err := newDom0(name, fmt.Sprintf("127.0.1.%d", i+1))
+		d, err := newDom0(name, fmt.Sprintf("127.0.1.%d", i+1), atFirst[i])
 		must("dom0 "+name, err)
 		dom0s[name] = d
 	}
 	must("known_hosts", writeKnownHosts())
+	must("parallel", flag.Set("test.parallel", "8")) // what takes time here is waiting
 	return m.Run()
 }
 
@@ -130,22 +133,26 @@ func installSudoers() error {
 	return nil
 }
 
+// writeKnownHosts makes the Dom0s known, by name and by key.
 func writeKnownHosts() error {
-	hosts := "127.0.0.1 localhost " + thisNode + "\n"
-	var keys string
-	for _, name := range dom0Names {
-		d := dom0s[name]
-		hosts += d.address + " " + name + "\n"
-		line, err := d.knownHosts()
-		if err != nil {
-			return err
-		}
-		keys += line
-	}
-	if err := os.WriteFile("/etc/hosts", []byte(hosts), 0o644); err != nil {
+	if err := os.WriteFile("/etc/hosts", []byte("127.0.0.1 localhost "+thisNode+"\n"), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(labDir, "home/.ssh/known_hosts"), []byte(keys), 0o644)
+	for _, name := range dom0Names {
+		if err := dom0s[name].makeKnown(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *dom0) makeKnown() error {
+	line, err := d.knownHosts()
+	if err != nil {
+		return err
+	}
+	return errors.Join(appendFile("/etc/hosts", d.address+" "+d.name+"\n"),
+		appendFile(filepath.Join(labDir, "home/.ssh/known_hosts"), line))
 }
 
 // systemLog collects what is sent to syslog on this machine and the Dom0s.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,26 +23,26 @@ type dom0 struct {
 	address string
 	init    int // its first process, as this machine sees it
 	host    *xenhost.Host
+	guests  []string // that run when a test begins
 }
 
 // The two Dom0s, and what lives on them: guests of cluster A and one of cluster B.
 var (
-	dom0Names  = []string{"alpha", "beta"}
-	guestsOfA  = []string{"node-1", "node-2", "node-10"}
-	guestsOfB  = []string{"other-1"}
-	everyGuest = slices.Concat(guestsOfA, guestsOfB)
+	dom0Names = []string{"alpha", "beta"}
+	guestsOfA = []string{"node-1", "node-2", "node-10"}
+	guestsOfB = []string{"other-1"}
 )
 
-// homeOf is where each guest runs when a script begins; node-10 is off.
-var homeOf = map[string]string{"node-1": "alpha", "node-2": "beta", "other-1": "alpha"}
+// atFirst are the guests that run on each of two Dom0s when a test begins; node-10 is off.
+var atFirst = [2][]string{{"node-1", "other-1"}, {"node-2"}}
 
 func (d *dom0) dir(parts ...string) string {
 	return filepath.Join(append([]string{labDir, d.name}, parts...)...)
 }
 
 // newDom0 lays out a Dom0's files, starts its machine, and on that its sshd.
-func newDom0(name, address string) (*dom0, error) {
-	d := &dom0{name: name, address: address}
+func newDom0(name, address string, guests []string) (*dom0, error) {
+	d := &dom0{name: name, address: address, guests: guests}
 	host, err := xenhost.New(d.dir("xen"), builtXL)
 	if err != nil {
 		return nil, err
@@ -200,13 +199,12 @@ func (d *dom0) reset() error {
 			return err
 		}
 	}
+	// What still runs for an earlier script would hold locks. Only this Dom0's processes are seen from it.
+	_, _ = d.run("pkill", "-KILL", "-x", "dom0-helper|xl")
 	if _, err := d.xl("sim", "down"); err != nil {
 		return err
 	}
-	for guest, home := range homeOf {
-		if home != d.name {
-			continue
-		}
+	for _, guest := range d.guests {
 		if _, err := d.xl("create", "-q", d.host.Config(guest)); err != nil {
 			return err
 		}
@@ -214,8 +212,12 @@ func (d *dom0) reset() error {
 	return nil
 }
 
-// runs tells the truth about a guest: whether its process exists.
+// runs tells the truth about a guest: whether its process exists, under whichever name.
 func (d *dom0) runs(guest string) bool {
-	out, err := d.xl("sim", "pid", guest)
-	return err == nil && strings.TrimSpace(out) != ""
+	for _, ending := range []string{"", "--incoming", "--migratedaway"} {
+		if out, err := d.xl("sim", "pid", guest+ending); err == nil && strings.TrimSpace(out) != "" {
+			return true
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -154,7 +155,7 @@ func runAndReap(role string) int {
 		var status syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &status, 0, nil)
 		switch {
-		case err == syscall.EINTR:
+		case errors.Is(err, syscall.EINTR):
 		case err != nil:
 			return 1
 		case pid == child.Process.Pid && status.Exited():
@@ -168,8 +169,8 @@ func runAndReap(role string) int {
 // reapForEver collects every process that ends.
 func reapForEver() {
 	for {
-		if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD {
-			syscall.Pause() // until there are children again
+		if _, err := syscall.Wait4(-1, nil, 0, nil); errors.Is(err, syscall.ECHILD) {
+			_ = syscall.Pause() // until there are children again
 		}
 	}
 }

@@ -21,8 +21,10 @@ type GuestState string
 
 // The states. Only GuestOff means that the guest is off.
 const (
-	// GuestOn: at least one domain of the guest exists, be it running, paused, crashed or shut down.
+	// GuestOn: a domain of the guest runs, or is paused.
 	GuestOn GuestState = "on"
+	// GuestStopped: domains of the guest exist, but all have crashed or shut down and were kept.
+	GuestStopped GuestState = "stopped"
 	// GuestOff: no domain of the guest exists, and no process that would create one.
 	GuestOff GuestState = "off"
 	// GuestRestarting: no domain of the guest exists now, and a process is there that will create one.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -45,10 +47,11 @@ func (c *config) Params() []stonith.Param {
 
 // Open reads the keys. It reports all that is wrong with the files at once.
 func (c *config) Open(call stonith.Call) (stonith.Device, error) {
-	home, homeErr := homeDir()
-	hostKeys, hostKeysErr := readKnownHosts(string(c.knownHosts), home)
-	identity, identityErr := readIdentity(string(c.identityFile), home)
-	if err := errors.Join(homeErr, hostKeysErr, identityErr); err != nil {
+	// Cluster software runs as root, some of it without HOME.
+	sshDir := filepath.Join(cmp.Or(call.Getenv("HOME"), "/root"), ".ssh")
+	hostKeys, hostKeysErr := readKnownHosts(string(c.knownHosts), sshDir)
+	identity, identityErr := readIdentity(string(c.identityFile), sshDir, call.Getenv("SSH_AUTH_SOCK"))
+	if err := errors.Join(hostKeysErr, identityErr); err != nil {
 		return nil, err
 	}
 	device := &dom0s{id: call.ID, identity: identity}

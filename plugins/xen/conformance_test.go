@@ -98,12 +98,11 @@ func (b *bed) Break(f stonithtest.Fault) {
 	b.fault = f
 	b.mu.Unlock()
 	for _, d := range b.dom0s {
-		switch f {
-		case stonithtest.Unreachable:
+		if f == stonithtest.Unreachable {
 			d.Close()
-		case stonithtest.Hangs:
+		}
+		if f == stonithtest.Hangs {
 			d.Fail(loopback.AtCommand)
-		default:
 		}
 	}
 }

@@ -141,7 +141,7 @@ func exchange(ctx context.Context, client *ssh.Client, line string) (stdout, std
 	if err != nil {
 		return "", "", fmt.Errorf("opening a session: %w", err)
 	}
-	defer session.Close() //nolint:errcheck // it has ended
+	defer session.Close()
 	out, errOut := &head{limit: wire.MaxAnswer + 2}, &head{limit: 4 << 10}
 	session.Stdout, session.Stderr = out, errOut
 	err = session.Run(line)

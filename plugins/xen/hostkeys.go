@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -26,13 +25,13 @@ type hostKeys struct {
 }
 
 // readKnownHosts reads the file, or without one those of the user and the system.
-func readKnownHosts(file, home string) (*hostKeys, error) {
+func readKnownHosts(file, sshDir string) (*hostKeys, error) {
 	files := []string{file}
 	if file == "" {
-		files = slices.DeleteFunc([]string{filepath.Join(home, ".ssh", "known_hosts"), systemKnownHosts}, missing)
+		files = slices.DeleteFunc([]string{filepath.Join(sshDir, "known_hosts"), systemKnownHosts}, missing)
 	}
 	if len(files) == 0 {
-		return nil, stonith.Errorf(stonith.BadConfig, "known_hosts: neither %s/.ssh/known_hosts nor %s is there", home, systemKnownHosts).
+		return nil, stonith.Errorf(stonith.BadConfig, "known_hosts: neither %s/known_hosts nor %s is there", sshDir, systemKnownHosts).
 			WithHint("put the Dom0s' host keys there (ssh-keyscan prints them; compare them on each Dom0), or set known_hosts")
 	}
 	check, err := knownhosts.New(files...)
@@ -102,16 +101,4 @@ func (noKey) Type() string    { return "none" }
 func (noKey) Marshal() []byte { return []byte("none") }
 func (noKey) Verify([]byte, *ssh.Signature) error {
 	return errors.New("not a key")
-}
-
-// homeDir is that of the user who runs the plugin. Pacemaker sets HOME.
-func homeDir() (string, error) {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "/root", nil //nolint:nilerr // cluster software runs as root, some of it without HOME
-	}
-	if !filepath.IsAbs(home) {
-		return "", fmt.Errorf("HOME: %q is not an absolute path", home)
-	}
-	return home, nil
 }

@@ -25,7 +25,7 @@ type identity struct {
 
 // readIdentity reads the key file; without one it takes the agent and the usual
 // files. It is an error if there is no key at all.
-func readIdentity(file, home string) (*identity, error) {
+func readIdentity(file, sshDir, agentSocket string) (*identity, error) {
 	if file != "" {
 		signer, err := readKey(file)
 		if err != nil {
@@ -33,9 +33,9 @@ func readIdentity(file, home string) (*identity, error) {
 		}
 		return &identity{signers: []ssh.Signer{signer}}, nil
 	}
-	id := &identity{agent: dialAgent()}
+	id := &identity{agent: dialAgent(agentSocket)}
 	for _, name := range usualKeys {
-		path := filepath.Join(home, ".ssh", name)
+		path := filepath.Join(sshDir, name)
 		if missing(path) {
 			continue
 		}
@@ -46,7 +46,7 @@ func readIdentity(file, home string) (*identity, error) {
 		id.signers = append(id.signers, signer)
 	}
 	if id.agent == nil && len(id.signers) == 0 {
-		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: not set, and there is neither an agent nor a key in %s", filepath.Join(home, ".ssh")).
+		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: not set, and there is neither an agent nor a key in %s", sshDir).
 			WithHint("make a key with ssh-keygen -t ed25519 -N '', give its public half to the Dom0s, and set identity_file")
 	}
 	return id, nil
@@ -93,8 +93,7 @@ func parseKey(path string, text []byte) (ssh.Signer, error) {
 }
 
 // dialAgent connects to the agent, if there is one that answers.
-func dialAgent() net.Conn {
-	socket := os.Getenv("SSH_AUTH_SOCK")
+func dialAgent(socket string) net.Conn {
 	if socket == "" {
 		return nil
 	}

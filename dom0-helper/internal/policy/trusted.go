@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -92,7 +93,7 @@ func walk(path string, flags int) (int, error) {
 func open(dir int, name, path string, flags int) (int, error) {
 	fd, err := syscall.Openat(dir, name, flags|syscall.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		if err == syscall.ELOOP || err == syscall.ENOTDIR {
+		if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
 			err = fmt.Errorf("%w (a symbolic link?)", err)
 		}
 		return -1, fmt.Errorf("%s: %w", path, err)

@@ -30,7 +30,12 @@ type Domain struct {
 	// and which guest it is cannot be told.
 	Name string
 	UUID string
+	// Stopped says that it has crashed or shut down and is kept.
+	Stopped bool
 }
+
+// stoppedMark is the fourth of a domain's six marks in the toolstacks' tables.
+func stoppedMark(marks string) bool { return marks[3] == 's' }
 
 // keptName is what xl calls a domain that it keeps after a crash when it starts
 // the guest anew (on_crash = "rename-restart"): NAME-20261121T0507Z.

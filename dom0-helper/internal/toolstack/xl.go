@@ -34,7 +34,10 @@ func (x xl) Domains(ctx context.Context) ([]Domain, error) {
 	if err != nil {
 		return nil, fmt.Errorf("xl list -l: %w", err)
 	}
-	maps.Copy(all, named)
+	for id, d := range named {
+		d.Stopped = all[id].Stopped
+		all[id] = d
+	}
 	return slices.SortedFunc(maps.Values(all), func(a, b Domain) int { return a.ID - b.ID }), nil
 }
 
@@ -52,7 +55,7 @@ func (x xl) Create(ctx context.Context, config string) error {
 
 // tableRow is a row of `xl list -v`, read from its right end: a name may hold
 // blanks, line ends and whatever else (list_domains in tools/xl/xl_list.c).
-var tableRow = regexp.MustCompile(`(?s)^(.*?) +(\d+) +\d+ +\d+ +[-a-z?]{6} +\d+\.\d+ +([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +\S+ +\S+ *$`)
+var tableRow = regexp.MustCompile(`(?s)^(.*?) +(\d+) +\d+ +\d+ +([-a-z?]{6}) +\d+\.\d+ +([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +\S+ +\S+ *$`)
 
 const tableHeader = "Name "
 
@@ -79,7 +82,7 @@ func parseTable(table string) (map[int]Domain, error) {
 		if name == "(null)" {
 			name = ""
 		}
-		domains[id] = Domain{ID: id, Name: name, UUID: cells[3]}
+		domains[id] = Domain{ID: id, Name: name, UUID: cells[4], Stopped: stoppedMark(cells[3])}
 	}
 	if len(row) > 0 {
 		return nil, fmt.Errorf("row %.80q is not complete", strings.Join(row, "\n"))

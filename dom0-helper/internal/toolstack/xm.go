@@ -38,7 +38,7 @@ func (x xm) Create(ctx context.Context, config string) error {
 func (x xm) Revivers(_, _ string) ([]Reviver, error) { return nil, nil }
 
 var (
-	xmRow = regexp.MustCompile(`^(\S+) +(\d+) +\d+ +\d+ +[-a-z]{6} +\d+\.\d+ *$`)
+	xmRow = regexp.MustCompile(`^(\S+) +(\d+) +\d+ +\d+ +([-a-z]{6}) +\d+\.\d+ *$`)
 	// A guest that xend knows but does not run has no id.
 	xmIdleRow = regexp.MustCompile(`^\S+ +\d+ +\d+ +(?:[-a-z]{6} +)?\d+\.\d+ *$`)
 )
@@ -63,7 +63,7 @@ func parseXM(table string) ([]Domain, error) {
 		if err != nil {
 			return nil, fmt.Errorf("domain id %q: %w", cells[2], err)
 		}
-		domains[id] = Domain{ID: id, Name: cells[1]}
+		domains[id] = Domain{ID: id, Name: cells[1], Stopped: stoppedMark(cells[3])}
 		list = append(list, domains[id])
 	}
 	return list, requireControlDomain(domains)

@@ -56,6 +56,8 @@ type Call struct {
 	ID string
 	// Nodes are the configured nodes, in their order.
 	Nodes []Node
+	// Getenv reads the environment, for what is no parameter: HOME and the like.
+	Getenv func(name string) string
 }
 
 // A Config holds the parameters of one kind of device.

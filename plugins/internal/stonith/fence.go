@@ -106,25 +106,20 @@ func (f *fencer) look(ctx context.Context, n Node, w *watch) Power {
 	if err != nil {
 		p = Unknown
 	}
-	w.see(p, telling(ctx, w.lookErr, err))
+	if cutShort := err != nil && ctx.Err() != nil; !cutShort || w.looks == 0 {
+		w.see(p, err)
+	}
 	return p
 }
 
 func (f *fencer) ask(ctx context.Context, n Node, want Power, w *watch) {
 	part, cancel := context.WithTimeout(ctx, f.budget/2)
 	defer cancel()
-	w.asked = time.Now()
 	_, err := within(part, func() (struct{}, error) { return struct{}{}, f.device.Switch(part, n, want) })
-	w.askErr = telling(ctx, w.askErr, err)
-}
-
-// telling returns the error that tells more: at the end of the whole call, an
-// error says no more than that, and the one before it is the better one.
-func telling(ctx context.Context, before, err error) error {
-	if err != nil && before != nil && ctx.Err() != nil {
-		return before
+	if cutShort := err != nil && ctx.Err() != nil; !cutShort || w.asked.IsZero() {
+		w.askErr = err
 	}
-	return err
+	w.asked = time.Now()
 }
 
 // check asks the device whether it would obey a request for each of nodes.
@@ -169,8 +164,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// A watch remembers what was last seen of a node and what was last asked.
+// A watch remembers what was last seen of a node and what was last asked. What
+// the end of the whole call cuts short says nothing new, and is not remembered.
 type watch struct {
+	looks   int
 	seen    Power // the last state that was known
 	seenAt  time.Time
 	lookErr error // of the last look
@@ -179,6 +176,7 @@ type watch struct {
 }
 
 func (w *watch) see(p Power, err error) {
+	w.looks++
 	w.lookErr = err
 	if p != Unknown {
 		w.seen, w.seenAt = p, time.Now()
@@ -205,15 +203,18 @@ func (w *watch) gaveUp(ctx context.Context, budget time.Duration, want Power) er
 	if errors.Is(ctx.Err(), context.Canceled) {
 		ended = "interrupted before it was seen " + want.String()
 	}
-	trouble := w.trouble()
-	switch {
-	case trouble != nil:
-		return Errorf(ReasonOf(trouble), "%s, %s: %w", ended, last, trouble)
-	case w.seen == On && want == Off:
-		return Errorf(StillOn, "%s, %s: the device takes the request and does nothing", ended, last)
-	default:
-		return Errorf(TimedOut, "%s, %s", ended, last)
+	reason := TimedOut
+	if w.seen == On && want == Off && w.lookErr == nil {
+		reason = StillOn
 	}
+	trouble := w.trouble()
+	if trouble == nil {
+		return Errorf(reason, "%s, %s: the device takes the request, and nothing comes of it", ended, last)
+	}
+	if told := ReasonOf(trouble); told != TimedOut {
+		reason = told
+	}
+	return Errorf(reason, "%s, %s: %w", ended, last, trouble)
 }
 
 // trouble returns what went wrong in the last request and the last look.

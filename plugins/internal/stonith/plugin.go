@@ -153,7 +153,7 @@ func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fence
 	if err := c.guard(); err != nil {
 		return err
 	}
-	device, err := c.config.Open(Call{ID: c.ID, Nodes: c.hosts.nodes})
+	device, err := c.config.Open(Call{ID: c.ID, Nodes: c.hosts.nodes, Getenv: c.Getenv})
 	if err != nil {
 		return err
 	}

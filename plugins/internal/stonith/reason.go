@@ -37,12 +37,7 @@ const (
 
 // permanent reports whether waiting and asking again cannot help.
 func (r Reason) permanent() bool {
-	switch r {
-	case WrongTarget, SelfFence, BadConfig, NotAuthenticated, NotPermitted, NotFound, Ambiguous:
-		return true
-	default:
-		return false
-	}
+	return slices.Contains([]Reason{WrongTarget, SelfFence, BadConfig, NotAuthenticated, NotPermitted, NotFound, Ambiguous}, r)
 }
 
 // An Error is a failure with its Reason and, where the remedy is known, a hint.
@@ -70,15 +65,15 @@ func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // ReasonOf returns the Reason that decides over err: a permanent one before all
-// others, then the first one found. An error that carries none is TimedOut if
-// a context's end caused it, else DeviceError.
+// others, and TimedOut after all others, since it tells least. An error that
+// carries none is TimedOut if a context's end caused it, else DeviceError.
 func ReasonOf(err error) Reason {
 	first := Reason("")
 	for _, e := range reasoned(err) {
 		if e.Reason.permanent() {
 			return e.Reason
 		}
-		if first == "" {
+		if first == "" || first == TimedOut {
 			first = e.Reason
 		}
 	}

@@ -38,12 +38,12 @@ func (r report) failure(what string, err error) {
 func (r report) write(line string, log func(string)) {
 	line = oneLine(line)
 	log(line)
-	fmt.Fprintf(r.stderr, "%s: %s\n", r.program, line) //nolint:errcheck // there is no one left to tell
+	_, _ = fmt.Fprintf(r.stderr, "%s: %s\n", r.program, line) // there is no one left to tell
 }
 
 // branches returns the errors that were joined to err, or err itself.
 func branches(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost level is split
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return []error{err}

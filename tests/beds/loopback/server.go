@@ -156,7 +156,7 @@ func (s *Server) session(conn net.Conn, offered ssh.NewChannel) {
 	if err != nil {
 		return
 	}
-	defer channel.Close() //nolint:errcheck // its end is all that is left
+	defer channel.Close()
 	for request := range requests {
 		var command struct{ Line string }
 		if request.Type != "exec" || ssh.Unmarshal(request.Payload, &command) != nil {

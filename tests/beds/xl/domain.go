@@ -51,9 +51,9 @@ func (d domain) action() string {
 		return d.OnPoweroff
 	case reboot:
 		return d.OnReboot
-	default:
-		return d.OnCrash
+	case crash:
 	}
+	return d.OnCrash
 }
 
 // fall shuts the domain down for a reason. It stays listed until somebody acts.

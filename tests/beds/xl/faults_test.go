@@ -65,7 +65,9 @@ func testHang(b bed) {
 		b.Errorf("hang ended: %v", err)
 	case <-time.After(300 * time.Millisecond):
 		b.must(cmd.Process.Kill())
-		<-ended
+		if err := <-ended; err == nil {
+			b.Error("the killed command ended with status 0")
+		}
 	}
 	b.want(answer{code: 1}, "sim", "pid", "alpha")
 }

@@ -75,7 +75,7 @@ func (h host) lock() (unlock func(), err error) {
 		return nil, err
 	}
 	err = syscall.EINTR
-	for err == syscall.EINTR {
+	for errors.Is(err, syscall.EINTR) {
 		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
 	}
 	return func() { _ = file.Close() }, os.NewSyscallError("flock", err)

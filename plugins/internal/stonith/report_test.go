@@ -1,0 +1,85 @@
+package stonith
+
+import (
+	"errors"
+	"fmt"
+	"log/syslog"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// memoryLog is a Log that keeps its lines.
+type memoryLog struct{ lines []string }
+
+func (m *memoryLog) Error(line string)  { m.lines = append(m.lines, "error "+line) }
+func (m *memoryLog) Notice(line string) { m.lines = append(m.lines, "notice "+line) }
+
+func TestFailure(t *testing.T) {
+	first := Errorf(Unreachable, "dom0 alpha: no route").WithHint("is it switched on?")
+	second := fmt.Errorf("dom0 beta: %w", Errorf(NotPermitted, "no\x1b[2J\nxen: off node-1: off-observed"))
+	var stderr strings.Builder
+	log := &memoryLog{}
+	report{program: "xen", stderr: &stderr, log: log}.failure("off node-1", errors.Join(first, second))
+	want := "xen: error: off node-1: unreachable: dom0 alpha: no route\n" +
+		"xen: error: off node-1: not-permitted: dom0 beta: no\\x1b[2J; xen: off node-1: off-observed\n" +
+		"xen: hint: is it switched on?\n"
+	if diff := cmp.Diff(want, stderr.String()); diff != "" {
+		t.Errorf("stderr (-want +got):\n%s", diff)
+	}
+	if got := strings.Join(log.lines, "\n"); strings.Count(got, "\n") != 2 || !strings.Contains(got, "error error: off node-1: unreachable") {
+		t.Errorf("log has %q, want the three lines", log.lines)
+	}
+}
+
+func TestReasonOf(t *testing.T) {
+	late, refused, dead := Errorf(TimedOut, "late"), Errorf(NotPermitted, "no"), Errorf(Unreachable, "dead")
+	tests := []struct {
+		name string
+		err  error
+		want Reason
+	}{
+		{"plain", errors.New("x"), DeviceError},
+		{"wrapped", fmt.Errorf("x: %w", dead), Unreachable},
+		{"permanent before others", errors.Join(dead, fmt.Errorf("x: %w", refused)), NotPermitted},
+		{"timed-out after others", errors.Join(late, dead), Unreachable},
+		{"timed-out alone", errors.Join(late, late), TimedOut},
+		{"the outermost counts", Errorf(StillOn, "%w", dead), StillOn},
+	}
+	for _, tt := range tests {
+		if got := ReasonOf(tt.err); got != tt.want {
+			t.Errorf("%s: ReasonOf = %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestHintsOf(t *testing.T) {
+	inner := Errorf(Unreachable, "x").WithHint("one")
+	err := errors.Join(Errorf(StillOn, "%w", inner).WithHint("two"), inner)
+	if diff := cmp.Diff([]string{"two", "one"}, hintsOf(err)); diff != "" {
+		t.Errorf("hints (-want +got):\n%s", diff)
+	}
+}
+
+func TestLogFacility(t *testing.T) {
+	for name, want := range map[string]syslog.Priority{"": syslog.LOG_DAEMON, "local3": syslog.LOG_LOCAL3, "AUTH": syslog.LOG_AUTH, "nonsense": syslog.LOG_DAEMON} {
+		if got, silent := logFacility(name); got != want || silent {
+			t.Errorf("logFacility(%q) = %d, %t, want %d, false", name, got, silent, want)
+		}
+	}
+	if _, silent := logFacility("none"); !silent {
+		t.Error(`logFacility("none") is not silent`)
+	}
+}
+
+// FuzzOneLine: whatever comes in, one printable line goes out.
+func FuzzOneLine(f *testing.F) {
+	f.Add("a\nb\x1b[0m\u2028\xff")
+	f.Fuzz(func(t *testing.T, text string) {
+		line := oneLine(text)
+		if strings.ContainsAny(line, "\n\r\x1b\x00\u2028\u0085") {
+			t.Errorf("oneLine(%q) = %q", text, line)
+		}
+	})
+}

@@ -1,0 +1,349 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write docs/faults.md anew")
+
+const pluginPath = "/usr/lib/stonith/plugins/external/xen"
+
+// A fault is something wrong with the world at the time of a call. The guest is
+// node-1, which runs on alpha and may also live on beta.
+type fault struct {
+	name    string
+	arrange func(*stage) error
+	params  []string // of the call, besides the usual ones
+	// want is the exit status of off, reset, on and status. A guest that is off or
+	// cannot be observed is where they differ.
+	want [4]int
+	// later is how long after the call the guest must still be gone, if off or reset_off_node proved it so.
+	later time.Duration
+}
+
+// verbs are the columns of want.
+var verbs = [4]string{"off", "reset", "on", "status"}
+
+var (
+	allWell   = [4]int{0, 0, 0, 0}
+	noneWell  = [4]int{1, 1, 1, 1}
+	onlyCheck = [4]int{1, 1, 1, 0}
+)
+
+// stage is two Dom0s of its own, as an arrange function sees them.
+type stage struct{ alpha, beta *dom0 }
+
+// stages is how many there are, so that waiting can be done side by side.
+const stages = 6
+
+func newStage(i int) (*stage, error) {
+	var pair [2]*dom0
+	for j, name := range dom0Names {
+		d, err := newDom0(fmt.Sprintf("%s%d", name, i), fmt.Sprintf("127.0.%d.%d", i+2, j+1), atFirst[j])
+		if err != nil {
+			return nil, err
+		}
+		if err := d.makeKnown(); err != nil {
+			return nil, err
+		}
+		pair[j] = d
+	}
+	return &stage{pair[0], pair[1]}, nil
+}
+
+func (s *stage) both(act func(*dom0) error) error { return errors.Join(act(s.alpha), act(s.beta)) }
+
+// xlFault breaks a command of xl on alpha.
+func xlFault(command, text string) func(*stage) error {
+	return func(s *stage) error { return s.alpha.host.Fault(command, text) }
+}
+
+// alphaXL runs commands of xl on alpha, one after the other.
+func alphaXL(commands ...string) func(*stage) error {
+	return func(s *stage) error {
+		for _, command := range commands {
+			if _, err := s.alpha.xl(strings.Fields(command)...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// config gives node-1 on alpha another configuration and starts it anew by it.
+func config(lines string) func(*stage) error {
+	return func(s *stage) error {
+		path := s.alpha.host.Config("node-1")
+		before, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, append(before, lines+"\n"...), 0o644); err != nil {
+			return err
+		}
+		err = alphaXL("destroy node-1", "create -q "+path)(s)
+		return errors.Join(err, os.WriteFile(path, before, 0o644))
+	}
+}
+
+func and(acts ...func(*stage) error) func(*stage) error {
+	return func(s *stage) error {
+		for _, act := range acts {
+			if err := act(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func faults() []fault {
+	short := []string{"timeout=3s"}
+	nothing := func(*stage) error { return nil }
+	return []fault{
+		{"none", nothing, nil, allWell, 0},
+		{"the guest is off", alphaXL("destroy node-1"), nil, allWell, 0},
+		{"the guest is paused", alphaXL("pause node-1"), nil, allWell, 0},
+		{"the guest crashed and is kept", and(config(`on_crash = "preserve"`), alphaXL("sim crash node-1")), short, [4]int{0, 0, 1, 0}, 0},
+		{"the guest crashes and restarts", and(config(`on_crash = "restart"`), alphaXL("sim crash node-1")), nil, [4]int{0, 0, 0, 0}, 3 * time.Second},
+		{"the guest crashed, is kept and replaced", and(config(`on_crash = "rename-restart"`), alphaXL("sim crash node-1")), nil, [4]int{0, 0, 0, 0}, 3 * time.Second},
+		{"the guest is rebooting: absent, then back", alphaXL("reboot node-1"), nil, [4]int{0, 0, 0, 0}, 3 * time.Second},
+		{"two domains have the guest's name", func(s *stage) error {
+			return errors.Join(s.alpha.host.Fault("create-race", "yes"), alphaXL("create -q "+s.alpha.host.Config("node-1"))(s))
+		}, nil, allWell, 0},
+		{"the guest runs on both Dom0s", func(s *stage) error {
+			_, err := s.beta.xl("create", "-q", s.beta.host.Config("node-1"))
+			return err
+		}, nil, allWell, 0},
+		{"the guest is migrating", func(s *stage) error {
+			_, err := s.beta.xl("create", "-q", s.beta.host.Config("node-1"))
+			if err == nil {
+				_, err = s.beta.xl("rename", "node-1", "node-1--incoming")
+			}
+			return errors.Join(err, alphaXL("rename node-1 node-1--migratedaway")(s))
+		}, nil, allWell, 0},
+		{"the guest is gone, its domain is dying", alphaXL("sim linger node-1", "destroy node-1"), short, onlyCheck, 0},
+		{"destroying leaves a dying domain", alphaXL("sim linger node-1"), short, [4]int{1, 1, 0, 0}, 0},
+
+		{"one Dom0 refuses connections", func(s *stage) error { return s.alpha.stopSSHD() }, short, noneWell, 0},
+		{"the other Dom0 refuses connections", func(s *stage) error { return s.beta.stopSSHD() }, short, [4]int{1, 1, 0, 1}, 0},
+		{"both Dom0s refuse connections", func(s *stage) error { return s.both((*dom0).stopSSHD) }, short, noneWell, 0},
+		{"one Dom0 accepts and is silent", func(s *stage) error { return s.alpha.signalSSHD("STOP") }, short, noneWell, 0},
+		{"one Dom0 is a black hole", nothing, []string{"timeout=3s", "sshaccount=xen@alpha xen@" + blackHole}, [4]int{1, 1, 0, 1}, 0},
+		{"the name of one Dom0 is unknown", nothing, []string{"timeout=3s", "sshaccount=xen@alpha xen@gamma"}, [4]int{1, 1, 0, 1}, 0},
+		{"the key is unknown", nothing, []string{"identity_file=" + key("stranger")}, noneWell, 0},
+		{"the key is for other guests", nothing, []string{"identity_file=" + key("other"), "sshaccount=xen-b@beta"}, noneWell, 0},
+		{"the host key is unknown", nothing, []string{"known_hosts=/dev/null"}, noneWell, 0},
+		{"sudo has no rule", func(s *stage) error { return s.both(hideSudoRule) }, nil, noneWell, 0},
+		{"the helper is missing", func(s *stage) error { return s.both(hideHelper) }, short, noneWell, 0},
+		{"the policy is missing", func(s *stage) error { return os.Rename(s.alpha.host.Policy, s.alpha.host.Policy+".hidden") }, nil, noneWell, 0},
+		{"the disk of the locks is full", func(s *stage) error { return s.both(fillRun) }, short, [4]int{0, 0, 0, 1}, 0},
+
+		{"xl list hangs", xlFault("list", "hang"), short, noneWell, 0},
+		{"xl list fails", xlFault("list", "exit 1 cannot init xl context"), short, noneWell, 0},
+		{"xl list prints garbage", xlFault("list", "garbage"), short, noneWell, 0},
+		{"xl list prints nothing", xlFault("list", "empty"), short, noneWell, 0},
+		{"xl list prints half", xlFault("list", "half"), short, noneWell, 0},
+		{"xl list fails once", xlFault("list", "times 1 exit 1 busy"), nil, [4]int{0, 0, 0, 1}, 0},
+		{"xl list is slow", xlFault("list", "slow 300"), nil, allWell, 0},
+		{"xl destroy hangs", xlFault("destroy", "hang"), short, [4]int{1, 1, 0, 0}, 0},
+		{"xl destroy fails", xlFault("destroy", "exit 1 destroy failed (rc=-3)"), short, [4]int{1, 1, 0, 0}, 0},
+		{"xl destroy fails three times", xlFault("destroy", "times 3 exit 1 destroy failed (rc=-3)"), nil, allWell, 0},
+		{"xl destroy lies", xlFault("destroy", "lie"), short, [4]int{1, 1, 0, 0}, 0},
+		{"xl create hangs, the guest is off", and(alphaXL("destroy node-1"), xlFault("create", "hang")), short, [4]int{0, 0, 1, 0}, 0},
+		{"xl create fails, the guest is off", and(alphaXL("destroy node-1"), xlFault("create", "exit 3 out of memory")), short, [4]int{0, 0, 1, 0}, 0},
+		{"xl create lies, the guest is off", and(alphaXL("destroy node-1"), xlFault("create", "lie")), short, [4]int{0, 0, 1, 0}, 0},
+	}
+}
+
+// blackHole is an address that swallows what is sent to it: there is a cable, and nobody at its end.
+const blackHole = "10.77.0.9"
+
+func makeBlackHole() error {
+	for _, command := range []string{
+		"link add hole type veth peer name end", "link set hole up", "link set end up", "addr add 10.77.0.1/24 dev hole",
+		"neigh add " + blackHole + " lladdr 02:00:00:00:00:09 dev hole",
+	} {
+		if out, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput(); err != nil {
+			return fmt.Errorf("ip %s: %w: %s", command, err, out)
+		}
+	}
+	return nil
+}
+
+// The three below hide a file of the Dom0 under a mount, which the next boot of the Dom0 does not have.
+
+func hideSudoRule(d *dom0) error {
+	_, err := d.run("mount", "--bind", "/dev/null", "/etc/sudoers.d/stonith-plugins")
+	return err
+}
+
+func hideHelper(d *dom0) error {
+	_, err := d.run("mount", "--bind", "/dev/null", "/usr/local/sbin/dom0-helper")
+	return err
+}
+
+func fillRun(d *dom0) error {
+	if err := makeDirs(d.dir("xen/locks")); err != nil {
+		return err
+	}
+	_, err := d.run("mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1,mode=0700", "full", d.dir("xen/locks"))
+	return err
+}
+
+// unhide undoes what was mounted on the Dom0.
+func unhide(d *dom0) error {
+	for _, path := range []string{"/etc/sudoers.d/stonith-plugins", "/usr/local/sbin/dom0-helper", d.dir("xen/locks")} {
+		if _, err := d.run("mountpoint", "-q", path); err != nil {
+			continue
+		}
+		if _, err := d.run("umount", path); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(d.host.Policy+".hidden", d.host.Policy); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return nil
+}
+
+// TestFaultMatrix runs every verb in every fault and compares the exit status
+// with the guest's process. docs/faults.md is what it saw.
+func TestFaultMatrix(t *testing.T) {
+	must("black hole", makeBlackHole())
+	free := make(chan *stage, stages)
+	for i := range stages {
+		s, err := newStage(i)
+		must("a stage", err)
+		free <- s
+	}
+	all := faults()
+	cells := make([][len(verbs)]string, len(all))
+	t.Run("faults", func(t *testing.T) {
+		for i, f := range all {
+			for j, verb := range verbs {
+				t.Run(f.name+"/"+verb, func(t *testing.T) {
+					t.Parallel()
+					s := <-free
+					defer func() { free <- s }()
+					cells[i][j] = f.check(t, s, verb, f.want[j])
+				})
+			}
+		}
+	})
+	var table strings.Builder
+	table.WriteString(matrixHead)
+	for i, f := range all {
+		fmt.Fprintf(&table, "| %s | %s |\n", f.name, strings.Join(cells[i][:], " | "))
+	}
+	compareDocument(t, "../docs/faults.md", table.String())
+}
+
+// check runs one call in the fault and returns its cell of the table.
+func (f fault) check(t *testing.T, s *stage, verb string, want int) string {
+	defer func() {
+		if err := s.both(unhide); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := errors.Join(s.both((*dom0).reset), f.arrange(s)); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{verb}
+	if verb != "status" {
+		args = append(args, "node-1")
+	}
+	accounts := "sshaccount=xen@" + s.alpha.name + " xen@" + s.beta.name
+	status, out := callPlugin(append(append(args, accounts), f.replaced(s)...)...)
+	gone := !s.alpha.runs("node-1") && !s.beta.runs("node-1")
+	if status != want {
+		t.Errorf("%s: exit status %d, want %d; %s", verb, status, want, out)
+	}
+	if verb == "off" && status == 0 {
+		time.Sleep(f.later)
+		if gone = gone && !s.alpha.runs("node-1") && !s.beta.runs("node-1"); !gone {
+			t.Errorf("FALSE SUCCESS: off exits 0 and the guest runs; %s", out)
+		}
+	}
+	if verb == "reset" && status == 0 && !strings.Contains(out, "off-observed") && !strings.Contains(out, "already-off") {
+		t.Errorf("reset exits 0 without having seen the node off; %s", out)
+	}
+	return cell(status, out, gone)
+}
+
+// replaced returns the call's parameters with this stage's name for alpha and beta.
+func (f fault) replaced(s *stage) []string {
+	names := strings.NewReplacer("@alpha", "@"+s.alpha.name, "@beta", "@"+s.beta.name)
+	params := make([]string, len(f.params))
+	for i, p := range f.params {
+		params[i] = names.Replace(p)
+	}
+	return params
+}
+
+var verdictCode = regexp.MustCompile(`(?m)^xen: (?:error: [a-z]+(?: node-1)?: ([a-z-]+):|(?:off|reset|on|status)(?: node-1)?: (?:(ready) to fence.*|([a-z, -]+)) in )`)
+
+// cell tells the verdict, and the truth in brackets.
+func cell(status int, out string, gone bool) string {
+	code := "no word"
+	if found := verdictCode.FindAllStringSubmatch(out, -1); found != nil {
+		code = strings.Join(found[len(found)-1][1:], "")
+	}
+	truth := "runs"
+	if gone {
+		truth = "off"
+	}
+	return fmt.Sprintf("%d %s (%s)", status, code, truth)
+}
+
+// callPlugin runs the installed plugin with the usual parameters.
+func callPlugin(args ...string) (status int, out string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	command := exec.CommandContext(ctx, pluginPath, args...)
+	command.Env = append(parameters(), "HOME="+filepath.Join(labDir, "home"))
+	var text bytes.Buffer
+	command.Stdout, command.Stderr = &text, &text
+	_ = command.Run() // the exit status says it
+	return command.ProcessState.ExitCode(), text.String()
+}
+
+const matrixHead = `# What external/xen answers in each fault
+
+Written by the tests (TestFaultMatrix in tests/), with real sshd and sudo and a
+simulated xl. The guest node-1 runs on Dom0 alpha and may also live on Dom0 beta.
+Each cell is the exit status, the code of the verdict, and in brackets what was
+true of the guest's process afterwards. Exit status 0 of off with a guest that
+runs would be a false success: there is none.
+
+| fault | off | reset | on | status |
+| --- | --- | --- | --- | --- |
+`
+
+func compareDocument(t *testing.T, path, text string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if t.Failed() {
+		return
+	}
+	was, err := os.ReadFile(path)
+	if err != nil || string(was) != text {
+		t.Errorf("%s is not what was seen now (go test ./tests -run TestFaultMatrix -update writes it): %v\n%s", path, err, text)
+	}
+}
