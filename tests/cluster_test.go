@@ -19,9 +19,10 @@ const thisNode = "node-9"
 
 // What runTests leaves for the tests: there is one machine, and it is shared.
 var (
-	dom0s   = map[string]*dom0{}
-	builtXL = filepath.Join(labDir, "xl")
-	logged  systemLog
+	dom0s     = map[string]*dom0{}
+	builtXL   = filepath.Join(labDir, "xl")
+	builtPeak = filepath.Join(labDir, "peak")
+	logged    systemLog
 )
 
 // parameters are those of the device, by which every script begins.
@@ -72,6 +73,7 @@ func install() error {
 	for _, command := range [][]string{
 		{"make", "-C", "..", "--no-print-directory", "-s", "install"},
 		{"go", "build", "-o", builtXL, "./beds/xl"},
+		{"go", "build", "-o", builtPeak, "./beds/peak"},
 	} {
 		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, out)

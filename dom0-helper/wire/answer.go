@@ -98,7 +98,7 @@ func ParseAnswer(line string) (Answer, error) {
 	default:
 		return Answer{}, fmt.Errorf("answer %s has no status that is known", excerpt(line))
 	}
-	if a.ID != "-" && !word.MatchString(a.ID) || !answerText.MatchString(a.Text) {
+	if a.ID != "-" && !isWord(a.ID) || !answerText.MatchString(a.Text) {
 		return Answer{}, fmt.Errorf("answer %s is not well-formed", excerpt(line))
 	}
 	return a, nil

@@ -32,7 +32,14 @@ const (
 
 // guestName is narrower than what Xen takes: nothing that a shell, a path, an
 // option or a table of text could take for something else.
-var guestName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+var guestName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// maxGuest and maxWord are the longest names. A regular expression that counts
+// so far takes longer to compile than a whole call may take.
+const (
+	maxGuest = 63
+	maxWord  = 128
+)
 
 // The endings that Xen gives to the names of guests that migrate
 // (tools/xl/xl_migrate.c); they belong to the guest without the ending.
@@ -44,8 +51,8 @@ const (
 // CheckGuest says what is wrong with a guest's name.
 func CheckGuest(name string) error {
 	switch {
-	case !guestName.MatchString(name):
-		return fmt.Errorf("%q is not a guest name, want a letter or digit, then at most 62 of letters, digits, '.', '_' and '-'", name)
+	case !guestName.MatchString(name), len(name) > maxGuest:
+		return fmt.Errorf("%s is not a guest name, want a letter or digit, then at most 62 of letters, digits, '.', '_' and '-'", excerpt(name))
 	case strings.HasSuffix(name, Incoming), strings.HasSuffix(name, MigratedAway):
 		return fmt.Errorf("guest name %q has an ending that Xen uses for guests that migrate", name)
 	case strings.EqualFold(name, "Domain-0"):
@@ -55,12 +62,14 @@ func CheckGuest(name string) error {
 }
 
 // word is what an identifier of a request, a client or a source address may be.
-var word = regexp.MustCompile(`^[A-Za-z0-9:][A-Za-z0-9._:%@-]{0,127}$`)
+var word = regexp.MustCompile(`^[A-Za-z0-9:][A-Za-z0-9._:%@-]*$`)
+
+func isWord(name string) bool { return len(name) <= maxWord && word.MatchString(name) }
 
 // CheckWord says what is wrong with an identifier.
 func CheckWord(name string) error {
-	if !word.MatchString(name) {
-		return fmt.Errorf("%q is not an identifier", name)
+	if !isWord(name) {
+		return fmt.Errorf("%s is not an identifier", excerpt(name))
 	}
 	return nil
 }

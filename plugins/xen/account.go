@@ -77,8 +77,8 @@ func (as *accounts) String() string {
 func (as *accounts) Type() string { return "string" }
 
 var (
-	userName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
-	hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$`)
+	userName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+	hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
 )
 
 // parseAccount parses user@dom0, user@dom0:port, or the same with an IPv6
@@ -106,9 +106,9 @@ func (a account) validate(entry string, bracketed bool) error {
 	port, err := strconv.Atoi(a.port)
 	isIPv6 := net.ParseIP(a.host) != nil && strings.Contains(a.host, ":")
 	switch {
-	case !userName.MatchString(a.user):
+	case len(a.user) > 32, !userName.MatchString(a.user):
 		return fmt.Errorf("%q: %q is not the name of a user", entry, a.user)
-	case !isIPv6 && (bracketed || !hostName.MatchString(a.host)):
+	case !isIPv6 && (bracketed || len(a.host) > 253 || !hostName.MatchString(a.host)):
 		return fmt.Errorf("%q: %q is neither a host name nor an address", entry, a.host)
 	case err != nil || port < 1 || port > 65535:
 		return fmt.Errorf("%q: %q is not a port", entry, a.port)

@@ -122,7 +122,7 @@ func (p *Policy) parseGuest(words []token) error {
 		return words[1].errorf("guest %q is listed twice", g.Name)
 	}
 	for _, account := range g.Accounts {
-		if !accountName.MatchString(account) {
+		if len(account) > 32 || !accountName.MatchString(account) {
 			return words[3].errorf("%q is not the name of an account", account)
 		}
 	}
@@ -133,7 +133,7 @@ func (p *Policy) parseGuest(words []token) error {
 	return nil
 }
 
-var accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
+var accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
 func parsePath(words []token, path *string) error {
 	keyword := words[0]
