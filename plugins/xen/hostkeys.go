@@ -60,7 +60,8 @@ func (h *hostKeys) verify(address string, remote net.Addr, key ssh.PublicKey) er
 	var revoked *knownhosts.RevokedError
 	switch {
 	case errors.As(err, &revoked):
-		return stonith.Errorf(stonith.NotAuthenticated, "host key %s is revoked in %s", fingerprint, place)
+		return stonith.Errorf(stonith.NotAuthenticated, "host key %s is revoked in %s", fingerprint, place).
+			WithHint("give the Dom0 a new host key, and put that into known_hosts")
 	case errors.As(err, &unfit) && len(unfit.Want) == 0:
 		return stonith.Errorf(stonith.NotAuthenticated, "host key %s %s is unknown: %s has no key of %s", key.Type(), fingerprint, place, name).
 			WithHint("if the Dom0 itself says that this is its key (ssh-keygen -lf on its /etc/ssh/ssh_host_*_key.pub), add it to known_hosts")
