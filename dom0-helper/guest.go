@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func (h *host) carryOut(ctx context.Context, verb wire.Verb, guests []policy.Gue
 	case wire.On:
 		return wire.Done, h.on(ctx, guests[0])
 	case wire.Check:
-		return wire.Ready, h.check(ctx, guests)
+		return h.check(ctx, guests)
 	case wire.List:
 		return h.list(ctx, guests)
 	}
@@ -77,19 +78,19 @@ func (h *host) look(ctx context.Context, g policy.Guest) (sight, error) {
 	if err != nil {
 		return sight{}, err
 	}
-	return judge(g.Name, domains, revivers), nil
+	return judge(g, domains, revivers), nil
 }
 
 // judge says what state a guest is in. Absent is not yet off: what has no name
 // may be the guest at its end, and a reviver will bring it back.
-func judge(guest string, domains []toolstack.Domain, revivers []toolstack.Reviver) sight {
+func judge(g policy.Guest, domains []toolstack.Domain, revivers []toolstack.Reviver) sight {
 	s := sight{revivers: revivers}
 	for _, d := range domains {
 		switch {
 		case d.ID == 0: // the control domain is nobody's guest, whatever it is called
 		case d.Name == "":
 			s.nameless = append(s.nameless, d)
-		case d.Carries(guest):
+		case d.Carries(g.Name):
 			s.domains = append(s.domains, d)
 		}
 	}
@@ -102,11 +103,16 @@ func judge(guest string, domains []toolstack.Domain, revivers []toolstack.Revive
 		s.state = wire.GuestDying
 	case len(revivers) > 0:
 		s.state = wire.GuestRestarting
-	default:
+	case checkConfig(g) == nil:
 		s.state = wire.GuestOff
+	default:
+		s.state = wire.GuestAbsent
 	}
 	return s
 }
+
+// gone reports whether nothing of the guest is left here.
+func (s sight) gone() bool { return s.state == wire.GuestOff || s.state == wire.GuestAbsent }
 
 // off ends what would bring the guest back, then every domain of the guest, and
 // returns when a look has shown that nothing of both is left. The creation of
@@ -152,7 +158,7 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 	if f.last, err = f.host.look(ctx, f.guest); err != nil {
 		return false, err
 	}
-	if f.last.state == wire.GuestOff {
+	if f.last.gone() {
 		return true, nil
 	}
 	for _, r := range f.last.revivers {
@@ -220,7 +226,7 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 	if s.state == wire.GuestOn {
 		return nil
 	}
-	if s.state != wire.GuestOff {
+	if !s.gone() {
 		return failf(wire.UnknownState, "guest %s is %s, so it is not created: %s", g.Name, s.state, s.text())
 	}
 	if err := checkConfig(g); err != nil {
@@ -236,53 +242,85 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 	return errors.Join(createErr, fmt.Errorf("guest %s was created and is %s", g.Name, s.state))
 }
 
-// checkConfig refuses a configuration file that is not there, or that others
-// than root could have written: the toolstack reads it as root.
+// maxConfig is the most that a guest's configuration file may hold, in bytes.
+const maxConfig = 1 << 20
+
+// checkConfig refuses a configuration file that is not there, that others than
+// root could have written, since the toolstack reads it as root, or that is that
+// of a guest with another name: it would run unseen while its name is looked for.
 func checkConfig(g policy.Guest) error {
-	err := policy.CheckTrusted(g.Config)
-	if err != nil {
+	text, err := policy.ReadTrustedLink(g.Config, maxConfig)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return failf(wire.NotFound, "configuration of guest %s: %w", g.Name, err)
+	case err != nil:
+		return failf(wire.BadConfig, "configuration of guest %s: %w", g.Name, err)
+	}
+	if name := toolstack.ConfigName(text); name != g.Name {
+		return failf(wire.BadConfig, "configuration of guest %s: %s has the name %q", g.Name, g.Config, name)
 	}
 	return nil
 }
 
 // check proves that requests for the guests would be obeyed: the toolstack
-// answers, and there is a lock for each. Where a guest's configuration is wrong
-// only on fails, and another Dom0 may have it, so that is not asked here.
-func (h *host) check(ctx context.Context, guests []policy.Guest) error {
-	if _, err := h.stack.Domains(ctx); err != nil {
-		return err
-	}
-	for _, g := range guests {
-		if _, err := h.stack.Revivers(g.Name, g.Config); err != nil {
-			return err
-		}
-		lock, err := h.openLock(g.Name)
-		if err != nil {
-			return err
-		}
-		_ = lock.Close() // it was only tried
-	}
-	return nil
-}
-
-// list tells the state of each guest as NAME=STATE.
-func (h *host) list(ctx context.Context, guests []policy.Guest) (string, error) {
-	if len(guests) == 0 {
-		return "-", nil
-	}
+// answers, there is a lock for each, and no configuration is wrong. A guest of
+// which nothing is here may have its place on another Dom0, and is only told so.
+func (h *host) check(ctx context.Context, guests []policy.Guest) (string, error) {
 	domains, err := h.stack.Domains(ctx)
 	if err != nil {
 		return "", err
 	}
-	var states []string
+	known := map[string]string{}
+	for _, g := range guests {
+		if known[g.Name], err = h.checkGuest(g, domains); err != nil {
+			return "", err
+		}
+	}
+	return wire.PerGuest(names(guests), func(guest string) string { return known[guest] }), nil
+}
+
+// checkGuest returns the word that check has for the guest.
+func (h *host) checkGuest(g policy.Guest, domains []toolstack.Domain) (string, error) {
+	if _, err := h.stack.Revivers(g.Name, g.Config); err != nil {
+		return "", err
+	}
+	lock, err := h.openLock(g.Name)
+	if err != nil {
+		return "", err
+	}
+	_ = lock.Close() // it was only tried
+	err = checkConfig(g)
+	switch {
+	case err == nil, slices.ContainsFunc(domains, func(d toolstack.Domain) bool { return d.Carries(g.Name) }):
+		return wire.Known, nil
+	case reasonOf(err) == wire.NotFound:
+		return wire.Unknown, nil
+	default:
+		return "", err
+	}
+}
+
+// list tells the state of each guest.
+func (h *host) list(ctx context.Context, guests []policy.Guest) (string, error) {
+	domains, err := h.stack.Domains(ctx)
+	if err != nil {
+		return "", err
+	}
+	states := map[string]string{}
 	for _, g := range guests {
 		revivers, err := h.stack.Revivers(g.Name, g.Config)
 		if err != nil {
 			return "", err
 		}
-		states = append(states, g.Name+"="+string(judge(g.Name, domains, revivers).state))
+		states[g.Name] = string(judge(g, domains, revivers).state)
 	}
-	slices.Sort(states)
-	return strings.Join(states, " "), nil
+	return wire.PerGuest(names(guests), func(guest string) string { return states[guest] }), nil
+}
+
+func names(guests []policy.Guest) []string {
+	list := make([]string, len(guests))
+	for i, g := range guests {
+		list[i] = g.Name
+	}
+	return list
 }

@@ -1,9 +1,11 @@
 package tests
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -60,6 +62,7 @@ func runTests(m *testing.M) int {
 		dom0s[name] = d
 	}
 	must("known_hosts", writeKnownHosts())
+	must("ssh_config", writeSSHConfig())
 	must("parallel", flag.Set("test.parallel", "8")) // what takes time here is waiting
 	return m.Run()
 }
@@ -148,6 +151,22 @@ func writeKnownHosts() error {
 	return nil
 }
 
+// sshConfig gives OpenSSH's client the names DOM0-PERSONA.
+var sshConfig = filepath.Join(labDir, "ssh_config")
+
+func writeSSHConfig() error {
+	var text strings.Builder
+	for _, name := range dom0Names {
+		for _, p := range personas {
+			fmt.Fprintf(&text, "Host %s-%s\n  HostName %s\n  User %s\n  IdentityFile %s\n",
+				name, p.owner, name, cmp.Or(p.account, "xen"), key(p.owner))
+		}
+	}
+	fmt.Fprintf(&text, "Host *\n  IdentitiesOnly yes\n  BatchMode yes\n  UserKnownHostsFile %s\n  GlobalKnownHostsFile none\n",
+		filepath.Join(labDir, "home/.ssh/known_hosts"))
+	return os.WriteFile(sshConfig, []byte(text.String()), 0o644)
+}
+
 func (d *dom0) makeKnown() error {
 	line, err := d.knownHosts()
 	if err != nil {
@@ -188,6 +207,23 @@ func (l *systemLog) mark() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.lines)
+}
+
+// settled returns when the log has all lines that were sent before the call.
+func (l *systemLog) settled() error {
+	mark := l.mark()
+	conn, err := net.Dial("unixgram", "/dev/log")
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // it was only written to
+	if _, err := io.WriteString(conn, "settled"); err != nil {
+		return err
+	}
+	if l.waitFor(mark, func(line string) bool { return line == "settled" }) == "" {
+		return errors.New("the log does not take lines any more")
+	}
+	return nil
 }
 
 func (l *systemLog) since(mark int) []string {

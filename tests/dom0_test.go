@@ -3,6 +3,7 @@ package tests
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,7 +24,8 @@ type dom0 struct {
 	address string
 	init    int // its first process, as this machine sees it
 	host    *xenhost.Host
-	guests  []string // that run when a test begins
+	guests  []string          // that run when a test begins
+	etc     map[string][]byte // what /etc/stonith-plugins has when a test begins
 }
 
 // The two Dom0s, and what lives on them: guests of cluster A and one of cluster B.
@@ -52,6 +54,9 @@ func newDom0(name, address string, guests []string) (*dom0, error) {
 		if err := host.Allow(account, guests); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.keepEtc(); err != nil {
+		return nil, err
 	}
 	if err := makeDirs(d.dir("etc"), d.dir("run/sshd")); err != nil {
 		return nil, err
@@ -98,6 +103,43 @@ func setUpDom0(name string) error {
 	return syscall.Mount(d.dir("xen/etc"), "/etc/stonith-plugins", "", syscall.MS_BIND, "")
 }
 
+// keepEtc remembers the policy and the guests' configurations.
+func (d *dom0) keepEtc() error {
+	files, err := filepath.Glob(d.dir("xen/etc/*"))
+	if err != nil {
+		return err
+	}
+	d.etc = map[string][]byte{}
+	for _, file := range files {
+		if d.etc[file], err = os.ReadFile(file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restoreEtc makes them anew, whatever became of them and their directory.
+func (d *dom0) restoreEtc() error {
+	dir := d.dir("xen/etc")
+	left, err := filepath.Glob(dir + "/*")
+	if err != nil {
+		return err
+	}
+	for _, file := range left {
+		if err := os.RemoveAll(file); err != nil {
+			return err
+		}
+	}
+	for file, text := range d.etc {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			return err
+		}
+	}
+	return errors.Join(os.Chown(dir, 0, 0), os.Chmod(dir, 0o755))
+}
+
+// writeSSHD writes sshd's configuration. It is more open than Debian's: clients
+// may send any environment, so that it is not sshd that keeps it from the helper.
 func (d *dom0) writeSSHD() error {
 	key := d.dir("etc/host_key")
 	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
@@ -113,7 +155,8 @@ KbdInteractiveAuthentication no
 AuthorizedKeysFile /etc/ssh/authorized_keys/%%u
 Subsystem sftp internal-sftp
 MaxStartups 100:30:200
-LogLevel ERROR
+AcceptEnv *
+LogLevel INFO
 `, d.address, key)
 	return os.WriteFile(d.dir("etc/sshd_config"), []byte(config), 0o644)
 }
@@ -187,7 +230,7 @@ func (d *dom0) reset() error {
 			return err
 		}
 	}
-	if err := d.signalSSHD("CONT"); err != nil {
+	if err := errors.Join(d.signalSSHD("CONT"), d.restoreEtc()); err != nil {
 		return err
 	}
 	faults, err := filepath.Glob(d.dir("xen/fault/*"))

@@ -147,7 +147,16 @@ func faults() []fault {
 		{"the host key is unknown", nothing, []string{"known_hosts=/dev/null"}, noneWell, 0},
 		{"sudo has no rule", func(s *stage) error { return s.both(hideSudoRule) }, nil, noneWell, 0},
 		{"the helper is missing", func(s *stage) error { return s.both(hideHelper) }, short, noneWell, 0},
-		{"the policy is missing", func(s *stage) error { return os.Rename(s.alpha.host.Policy, s.alpha.host.Policy+".hidden") }, nil, noneWell, 0},
+		{"the policy is missing", func(s *stage) error { return hide(s.alpha.host.Policy) }, nil, noneWell, 0},
+		{"no Dom0 knows the guest", and(alphaXL("destroy node-1"), func(s *stage) error {
+			return s.both(func(d *dom0) error { return hide(d.host.Config("node-1")) })
+		}), nil, noneWell, 0},
+		{"only one Dom0 knows the guest", and(alphaXL("destroy node-1"), func(s *stage) error { return hide(s.alpha.host.Config("node-1")) }), nil, allWell, 0},
+		{"the configuration is that of another name", and(alphaXL("destroy node-1"), func(s *stage) error {
+			return s.both(func(d *dom0) error {
+				return errors.Join(hide(d.host.Config("node-1")), os.WriteFile(d.host.Config("node-1"), []byte("name = \"vm-1\"\n"), 0o644))
+			})
+		}), nil, noneWell, 0},
 		{"the disk of the locks is full", func(s *stage) error { return s.both(fillRun) }, short, [4]int{0, 0, 0, 1}, 0},
 
 		{"xl list hangs", xlFault("list", "hang"), short, noneWell, 0},
@@ -182,7 +191,10 @@ func makeBlackHole() error {
 	return nil
 }
 
-// The three below hide a file of the Dom0 under a mount, which the next boot of the Dom0 does not have.
+// hide puts a file out of the way until unhide.
+func hide(path string) error { return os.Rename(path, path+".hidden") }
+
+// The three below lay a mount over a file of the Dom0, until unhide.
 
 func hideSudoRule(d *dom0) error {
 	_, err := d.run("mount", "--bind", "/dev/null", "/etc/sudoers.d/stonith-plugins")
@@ -212,10 +224,11 @@ func unhide(d *dom0) error {
 			return err
 		}
 	}
-	if err := os.Rename(d.host.Policy+".hidden", d.host.Policy); err != nil && !os.IsNotExist(err) {
-		return err
+	hidden, err := filepath.Glob(d.dir("xen/etc/*.hidden"))
+	for _, path := range hidden {
+		err = errors.Join(err, os.Rename(path, strings.TrimSuffix(path, ".hidden")))
 	}
-	return nil
+	return err
 }
 
 // TestFaultMatrix runs every verb in every fault and compares the exit status

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func TestScripts(t *testing.T) {
 	for _, script := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
 			testscript.Run(t, testscript.Params{
-				Files: []string{script}, Setup: setUpScript, RequireExplicitExec: true,
+				Files: []string{script}, Setup: setUpScript, RequireExplicitExec: true, ContinueOnError: true,
 				Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 					"exits": cmdExits, "xl": cmdXL, "fault": cmdFault, "sshd": cmdSSHD, "guest": cmdGuest, "logged": cmdLogged, "on": cmdOn,
 				},
@@ -46,6 +47,7 @@ func setUpScript(env *testscript.Env) error {
 		"HOME="+filepath.Join(labDir, "home"),
 		"KEYS="+filepath.Join(labDir, "keys"),
 		"KNOWN="+filepath.Join(labDir, "home/.ssh/known_hosts"),
+		"SSH="+sshConfig,
 		"PLUGINS=/usr/lib/stonith/plugins/external",
 		"PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
 	return nil
@@ -81,19 +83,19 @@ func theDom0(ts *testscript.TestScript, name string) *dom0 {
 
 // cmdXL: [!] xl DOM0 [ARGUMENT...]
 func cmdXL(ts *testscript.TestScript, neg bool, args []string) {
-	out, err := theDom0(ts, args[0]).xl(args[1:]...)
-	ts.Logf("%s", out)
-	if (err != nil) != neg {
-		ts.Fatalf("xl: %v", err)
-	}
+	d := theDom0(ts, args[0])
+	runOn(ts, neg, d, append([]string{d.dir("xen/sbin/xl")}, args[1:]...))
 }
 
-// cmdOn: on DOM0 PROGRAM [ARGUMENT...]
+// cmdOn: [!] on DOM0 PROGRAM [ARGUMENT...]
 func cmdOn(ts *testscript.TestScript, neg bool, args []string) {
-	out, err := theDom0(ts, args[0]).run(args[1:]...)
-	ts.Logf("%s", out)
-	if (err != nil) != neg {
-		ts.Fatalf("%v", err)
+	runOn(ts, neg, theDom0(ts, args[0]), args[1:])
+}
+
+func runOn(ts *testscript.TestScript, neg bool, d *dom0, args []string) {
+	command := d.on(args...).Args
+	if err := ts.Exec(command[0], command[1:]...); (err != nil) != neg {
+		ts.Fatalf("dom0 %s: %s: %v", d.name, strings.Join(args, " "), err)
 	}
 }
 
@@ -127,18 +129,27 @@ func cmdGuest(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// cmdLogged: [!] logged REGEXP...: there is a line in the system's log that all of them fit
+// cmdLogged: [!] logged [-count=N] REGEXP...: there is a line, or are N lines, in
+// the system's log that all of them fit
 func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
+	want, counted := 1, false
+	if number, ok := strings.CutPrefix(args[0], "-count="); ok {
+		n, err := strconv.Atoi(number)
+		ts.Check(err)
+		want, counted, args = n, true, args[1:]
+	}
 	fits := func(line string) bool {
-		for _, arg := range args {
-			if !regexp.MustCompile(arg).MatchString(line) {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(args, func(arg string) bool { return !regexp.MustCompile(arg).MatchString(line) })
 	}
 	mark := ts.Value(markKey{}).(int)
-	if found := logged.waitFor(mark, fits) != ""; found == neg {
-		ts.Fatalf("logged: %t, want %t; the log has\n%s", found, !neg, strings.Join(logged.since(mark), "\n"))
+	if neg {
+		want, counted = 0, true
+	} else if logged.waitFor(mark, fits) == "" {
+		ts.Fatalf("not logged; the log has\n%s", strings.Join(logged.since(mark), "\n"))
+	}
+	ts.Check(logged.settled())
+	unfit := func(line string) bool { return !fits(line) }
+	if got := len(slices.DeleteFunc(logged.since(mark), unfit)); counted && got != want {
+		ts.Fatalf("logged %d times, want %d; the log has\n%s", got, want, strings.Join(logged.since(mark), "\n"))
 	}
 }

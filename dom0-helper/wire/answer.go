@@ -19,25 +19,59 @@ const (
 // A GuestState is what a Dom0 says of a guest.
 type GuestState string
 
-// The states. Only GuestOff means that the guest is off.
+// The states. A guest is off if all Dom0s say GuestOff or GuestAbsent, unless all say GuestAbsent.
 const (
 	// GuestOn: a domain of the guest runs, or is paused.
 	GuestOn GuestState = "on"
 	// GuestStopped: domains of the guest exist, but all have crashed or shut down and were kept.
 	GuestStopped GuestState = "stopped"
-	// GuestOff: no domain of the guest exists, and no process that would create one.
+	// GuestOff: no domain of the guest exists, and no process that would create one;
+	// and this Dom0 has the guest's configuration, so it is known by the right name.
 	GuestOff GuestState = "off"
+	// GuestAbsent: as GuestOff, but nothing here says that there is a guest of this
+	// name. If every Dom0 says so, the name is wrong, and the guest may be running by another.
+	GuestAbsent GuestState = "absent"
 	// GuestRestarting: no domain of the guest exists now, and a process is there that will create one.
 	GuestRestarting GuestState = "restarting"
 	// GuestDying: a domain without a name is still being torn down, and may have been the guest.
 	GuestDying GuestState = "dying"
 )
 
-// The results of requests that succeed, besides states.
+// Done is the result of off and on. That of state is a GuestState. Those of list
+// and check are GUEST=STATE and GUEST=KNOWN words, one for each guest in its order.
+const Done = "done"
+
+// The words that check has for a guest. Requests for both would be obeyed.
 const (
-	Done  = "done"  // of off and on
-	Ready = "ready" // of check
+	Known   = "known"   // a domain or a configuration of the guest is here
+	Unknown = "unknown" // nothing of the guest is here
 )
+
+// PerGuest returns the result of list or check: what says something of each guest.
+func PerGuest(guests []string, says func(guest string) string) string {
+	words := make([]string, len(guests))
+	for i, g := range guests {
+		words[i] = g + "=" + says(g)
+	}
+	return strings.Join(words, " ")
+}
+
+// ParsePerGuest returns what text, the result of list or check, says of each guest.
+func ParsePerGuest(guests []string, text string) ([]string, error) {
+	words := strings.Split(text, " ")
+	if len(words) != len(guests) {
+		return nil, fmt.Errorf("result %s has %d guests, want %d", excerpt(text), len(words), len(guests))
+	}
+	says := make([]string, len(guests))
+	for i, g := range guests {
+		said, ok := strings.CutPrefix(words[i], g+"=")
+		if !ok {
+			return nil, fmt.Errorf("result %s says nothing of guest %q", excerpt(text), g)
+		}
+		says[i] = said
+	}
+	return says, nil
+}
 
 // The reasons of an Answer that is not OK. They are among the reasons that
 // docs/protocol.md lists for the plugins.

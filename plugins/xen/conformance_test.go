@@ -160,7 +160,7 @@ func (b *bed) carryOut(r wire.Request, lives bool) string {
 			b.power = stonith.On
 		}
 	case wire.Check, wire.List:
-		return wire.Ready
+		return wire.PerGuest(r.Guests, func(string) string { return wire.Known })
 	}
 	return wire.Done
 }

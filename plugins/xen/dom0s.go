@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -20,34 +21,62 @@ type dom0s struct {
 	identity *identity
 	all      []*dom0
 
-	home  atomic.Pointer[dom0] // where a guest was last seen on
+	home  atomic.Pointer[dom0] // where the guest of this call was last seen on
 	count atomic.Int64         // of requests, for their ids
 }
 
-// Check asks every Dom0 whether it would obey for every node.
+// Check asks every Dom0 whether it would obey for every node, and wants each
+// guest to be known on at least one of them.
 func (d *dom0s) Check(ctx context.Context, nodes []stonith.Node) error {
 	guests := make([]string, len(nodes))
 	for i, n := range nodes {
 		guests[i] = n.Plug
 	}
-	_, err := d.askAll(ctx, wire.Check, guests, wire.Ready)
-	return err
+	answers, err := d.askAll(ctx, wire.Check, guests)
+	if err != nil {
+		return err
+	}
+	known := make([]bool, len(guests))
+	for i, answer := range answers {
+		says, err := wire.ParsePerGuest(guests, answer)
+		if err != nil {
+			return stonith.Errorf(stonith.UnknownState, "dom0 %s: %w", d.all[i].account, err)
+		}
+		for j, word := range says {
+			known[j] = known[j] || word == wire.Known
+		}
+	}
+	var unknown []error
+	for j, n := range nodes {
+		if !known[j] {
+			unknown = append(unknown, notKnown(n))
+		}
+	}
+	return errors.Join(unknown...)
+}
+
+// notKnown says that no Dom0 has anything of the guest.
+func notKnown(n stonith.Node) error {
+	return stonith.Errorf(stonith.NotFound, "no Dom0 knows guest %q of node %s: it has no domain, and no configuration file by that name", n.Plug, n.Name).
+		WithHint("is the guest's name right in hostlist (node:guest), and the path of its configuration in the policy of the Dom0s?")
 }
 
 // State is Off if every Dom0 says so, with more than one Dom0 in two rounds in a
-// row: a live migration can slip through one. It is On if one Dom0 says so.
+// row: a live migration can slip through one. It is On if one Dom0 says so. A
+// guest that no Dom0 knows is not off: it may be running by another name.
 func (d *dom0s) State(ctx context.Context, n stonith.Node) (stonith.Power, error) {
 	rounds := min(len(d.all), 2)
 	for range rounds {
-		answers, err := d.askAll(ctx, wire.State, []string{n.Plug}, string(wire.GuestOff), string(wire.GuestOn))
-		for i, answer := range answers {
-			if answer == string(wire.GuestOn) {
-				d.home.Store(d.all[i])
-				return stonith.On, nil
-			}
+		answers, err := d.askAll(ctx, wire.State, []string{n.Plug}, string(wire.GuestOff), string(wire.GuestAbsent), string(wire.GuestOn))
+		if i := slices.Index(answers, string(wire.GuestOn)); i >= 0 {
+			d.home.Store(d.all[i])
+			return stonith.On, nil
 		}
 		if err != nil {
 			return stonith.Unknown, err
+		}
+		if !slices.Contains(answers, string(wire.GuestOff)) && d.home.Load() == nil {
+			return stonith.Unknown, notKnown(n)
 		}
 	}
 	return stonith.Off, nil
@@ -100,7 +129,7 @@ func (d *dom0s) homeFirst() []*dom0 {
 	return ordered
 }
 
-// askAll asks all Dom0s at the same time. It returns their answers, in the order
+// askAll asks all Dom0s at the same time, for an answer that is one of want. It returns their answers, in the order
 // of the Dom0s and "" for one without, and the errors of those joined.
 func (d *dom0s) askAll(ctx context.Context, verb wire.Verb, guests []string, want ...string) ([]string, error) {
 	answers := make([]string, len(d.all))
@@ -113,16 +142,14 @@ func (d *dom0s) askAll(ctx context.Context, verb wire.Verb, guests []string, wan
 	return answers, errors.Join(errs...)
 }
 
-// askOne asks one Dom0. An answer that is none of want is an error that quotes it.
+// askOne asks one Dom0. An answer that is none of want, if there are such, is an error that quotes it.
 func (d *dom0s) askOne(ctx context.Context, dom0 *dom0, verb wire.Verb, guests []string, want ...string) (string, error) {
 	text, err := dom0.ask(ctx, wire.Request{Verb: verb, Guests: guests, ID: d.nextID()})
 	if err != nil {
 		return "", err
 	}
-	for _, word := range want {
-		if text == word {
-			return text, nil
-		}
+	if len(want) == 0 || slices.Contains(want, text) {
+		return text, nil
 	}
 	return "", stonith.Errorf(stonith.UnknownState, "dom0 %s: %s of %s is %q", dom0.account, verb, guests[0], text)
 }

@@ -30,7 +30,8 @@ func TestMigrationBetweenRounds(t *testing.T) {
 	answers := [][2]wire.GuestState{
 		{wire.GuestOff, wire.GuestOff}, // slipped through
 		{wire.GuestOff, wire.GuestOn},
-		{wire.GuestOff, wire.GuestOff}, {wire.GuestOff, wire.GuestOff},
+		{wire.GuestOff, wire.GuestOff},
+		{wire.GuestOff, wire.GuestOff},
 	}
 	for i, d := range b.dom0s {
 		d.Exec = func(c loopback.Command) int {
@@ -142,5 +143,41 @@ func TestWhereAGuestStarts(t *testing.T) {
 				t.Errorf("exit status %d, started on %v, want %d, %v; stderr %q", got.Status, asked, tt.status, tt.want, got.Stderr)
 			}
 		})
+	}
+}
+
+// A guest that no Dom0 knows is not off: the name may be wrong, and the guest running by another.
+func TestGuestThatNoDom0Knows(t *testing.T) {
+	b := newBed(t, 2)
+	known := false // to the second Dom0
+	for i, d := range b.dom0s {
+		d.Exec = func(c loopback.Command) int {
+			r, _ := wire.ParseRequest(c.Line)
+			state, word := wire.GuestAbsent, wire.Unknown
+			if known && i == 1 {
+				state, word = wire.GuestOff, wire.Known
+			}
+			text := wire.Done
+			switch r.Verb {
+			case wire.State:
+				text = string(state)
+			case wire.Check:
+				text = wire.PerGuest(r.Guests, func(string) string { return word })
+			case wire.Off, wire.On, wire.List:
+			}
+			return say(c, wire.Answer{ID: r.ID, Status: wire.OK, Text: text})
+		}
+	}
+	for _, args := range [][]string{{"off", stonithtest.Node}, {"reset", stonithtest.Node}, {"on", stonithtest.Node}, {"status"}} {
+		got := stonithtest.Run(t.Context(), b, "elsewhere", nil, args...)
+		if got.Status != 1 || !strings.Contains(got.Stderr, "not-found: no Dom0 knows guest \"guest-1\"") {
+			t.Errorf("%v: exit status %d, stderr %q, want 1 and not-found", args, got.Status, got.Stderr)
+		}
+	}
+	known = true
+	for _, args := range [][]string{{"off", stonithtest.Node}, {"status"}} {
+		if got := stonithtest.Run(t.Context(), b, "elsewhere", nil, args...); got.Status != 0 {
+			t.Errorf("%v, known to one Dom0: exit status %d, stderr %q, want 0", args, got.Status, got.Stderr)
+		}
 	}
 }

@@ -34,13 +34,22 @@ func ReadTrusted(path string, limit int64) ([]byte, error) {
 	return text, nil
 }
 
-// CheckTrusted checks a file as ReadTrusted does, but follows symbolic links to it first.
+// ReadTrustedLink reads a file as ReadTrusted does, but follows symbolic links to it first.
+func ReadTrustedLink(path string, limit int64) ([]byte, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	return ReadTrusted(target, limit)
+}
+
+// CheckTrusted checks a file as ReadTrustedLink does, and does not read it.
 func CheckTrusted(path string) error {
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err
 	}
-	file, err := openTrusted(real)
+	file, err := openTrusted(target)
 	if err != nil {
 		return err
 	}

@@ -143,8 +143,9 @@ func deeds() []deed {
 		{"on, never on", NeverOn, off, nil, act("on"), verdict{1, "error", off}},
 		{"reset, never on", NeverOn, on, nil, act("reset"), verdict{0, "off-observed", off}},
 	}
+	// How far a device that hangs has come by then depends on the machine.
 	reasons := map[Fault]string{
-		Unreachable: "unreachable", Hangs: "timed-out", Garbage: "unknown-state", Empty: "unknown-state", Refuses: "not-permitted",
+		Unreachable: "unreachable", Hangs: context.DeadlineExceeded.Error(), Garbage: "unknown-state", Empty: "unknown-state", Refuses: "not-permitted",
 	}
 	for fault, reason := range reasons {
 		for _, power := range []stonith.Power{on, off} {
