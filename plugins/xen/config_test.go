@@ -73,10 +73,10 @@ func aKey(t *testing.T) string {
 	return text
 }
 
-func TestEveryBadFileAtOnce(t *testing.T) {
+func TestEveryMistakeAtOnce(t *testing.T) {
 	b := newBed(t, 1)
-	got := stonithtest.Run(t.Context(), b, "elsewhere", map[string]string{"identity_file": "/no/key", "known_hosts": "/no/hosts"}, "off", stonithtest.Node)
-	for _, want := range []string{"identity_file: open /no/key: no such file", "known_hosts: open /no/hosts: no such file"} {
+	got := stonithtest.Run(t.Context(), b, "elsewhere", map[string]string{"identity_file": "/no/key", "known_hosts": "/no/hosts", "hostlist": "a a", "timeout": "soon"}, "off", stonithtest.Node)
+	for _, want := range []string{`hostlist: node "a" is listed twice`, `timeout: "soon"`, "identity_file: open /no/key: no such file", "known_hosts: open /no/hosts: no such file"} {
 		if !strings.Contains(got.Stderr, want) {
 			t.Errorf("stderr %q, want %q in it", got.Stderr, want)
 		}

@@ -97,9 +97,9 @@ func TestNamesAreNotTaken(t *testing.T) {
 }
 
 func TestUsageErrors(t *testing.T) {
-	for _, args := range [][]string{{}, {"frobnicate"}, {"off"}, {"off", "-f"}, {"getinfo-xml", "more"}, {"off", "--nothing"}} {
+	for _, args := range [][]string{{}, {"frobnicate"}, {"off"}, {"off", "-f"}, {"getinfo-xml", "more=secret"}, {"off", "node-1", "more=secret"}, {"off", "--nothing"}} {
 		status, stdout, stderr := call(args...)
-		if status != 1 || stdout != "" || !strings.HasPrefix(stderr, "xen: error: ") {
+		if status != 1 || stdout != "" || !strings.HasPrefix(stderr, "xen: error: ") || strings.Contains(stderr, "secret") {
 			t.Errorf("%q: exit status %d, stdout %q, stderr %q, want 1 and an error", args, status, stdout, stderr)
 		}
 	}

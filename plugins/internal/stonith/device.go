@@ -64,7 +64,9 @@ type Call struct {
 type Config interface {
 	// Params lists the parameters. Their Values point into the Config.
 	Params() []Param
-	// Open prepares the Device from parameters that have been set. It may read
-	// local files and contacts nothing. Its errors are mistakes of configuration.
+	// Open prepares the Device from the parameters. It may read local files and
+	// contacts nothing. Its errors are mistakes of configuration, joined if there
+	// are several. It is called even if parameters are missing or wrong, so that
+	// all mistakes are told at once; the Device is then closed without any use.
 	Open(call Call) (Device, error)
 }

@@ -46,7 +46,7 @@ func (p Plugin) Run(ctx context.Context, proc Process) int {
 	report := report{program: p.Name, stderr: proc.Stderr, log: proc.Log}
 	request, code, err := parse(p, proc)
 	if err != nil {
-		report.failure(strings.Join(proc.Args, " "), err)
+		report.failure("usage", err)
 		return 1
 	}
 	if request == nil {
@@ -143,25 +143,37 @@ func (c *call) getHosts() error {
 }
 
 // withDevice runs a verb that needs the device, within the time limit. All
-// mistakes of configuration are found before the device is opened.
+// mistakes of configuration are found before the device is contacted.
 func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fencer) error) error {
-	params := c.params()
-	lookup, mistakes := words(params, c.request.words, c.Getenv)
-	if mistakes = append(mistakes, resolve(params, lookup)...); len(mistakes) > 0 {
-		return errors.Join(mistakes...)
-	}
-	if err := c.guard(); err != nil {
-		return err
-	}
-	device, err := c.config.Open(Call{ID: c.ID, Nodes: c.hosts.nodes, Getenv: c.Getenv})
+	device, err := c.open()
 	if err != nil {
 		return err
 	}
 	defer device.Close() //nolint:errcheck // the verdict stands, and the process ends here
+	if err := c.guard(); err != nil {
+		return err
+	}
 	budget := time.Duration(c.common.timeout)
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	return verb(ctx, &fencer{device: device, budget: budget, leaveOff: c.common.resetOffNode.Chosen == "leave"})
+}
+
+// open sets the parameters and opens the device. It reports every mistake that it
+// finds, in parameters as in the files that they name.
+func (c *call) open() (Device, error) {
+	params := c.params()
+	lookup, mistakes := words(params, c.request.words, c.Getenv)
+	mistakes = append(mistakes, resolve(params, lookup)...)
+	device, err := c.config.Open(Call{ID: c.ID, Nodes: c.hosts.nodes, Getenv: c.Getenv})
+	if err != nil {
+		return nil, errors.Join(append(mistakes, branches(err)...)...)
+	}
+	if len(mistakes) > 0 {
+		_ = device.Close() // nothing was done with it
+		return nil, errors.Join(mistakes...)
+	}
+	return device, nil
 }
 
 // guard refuses a node that is not ours, and to switch on or reset ourselves.

@@ -66,6 +66,9 @@ type commandLine struct {
 	GetinfoXML      struct{} `cmd:"" name:"getinfo-xml" help:"Print the parameters as XML."`
 }
 
+// wordValue is the value of a name=value word, which is nobody's business.
+var wordValue = regexp.MustCompile(`=[^ "]+`)
+
 // parse reads the arguments. It returns no request if they asked for help or the
 // version, which it then has printed; code is the exit status of that.
 func parse(p Plugin, proc Process) (r *request, code int, err error) {
@@ -85,7 +88,7 @@ func parse(p Plugin, proc Process) (r *request, code int, err error) {
 		return nil, code, nil
 	}
 	if err != nil {
-		return nil, 1, Errorf(BadConfig, "%w", err).WithHint("%s --help shows the verbs", p.Name)
+		return nil, 1, Errorf(BadConfig, "%s", wordValue.ReplaceAllString(err.Error(), "=...")).WithHint("%s --help shows the verbs", p.Name)
 	}
 	return line.request(verb(ctx.Selected().Name)), 0, nil
 }
