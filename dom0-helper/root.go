@@ -82,6 +82,9 @@ func serve(ctx context.Context, policyPath, account string, r wire.Request) wire
 	if account == "" {
 		return refuse(r.ID, wire.NotPermitted, "not run by sudo: SUDO_USER is not set")
 	}
+	if len(r.Guests) == 0 {
+		return refuse(r.ID, wire.BadRequest, "the request names no guest")
+	}
 	rules, err := policy.Load(policyPath)
 	if err != nil {
 		return refuse(r.ID, wire.BadConfig, "policy: %v", err)

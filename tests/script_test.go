@@ -9,9 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// scriptLimit is what the longest script may take, many times over.
+const scriptLimit = 2 * time.Minute
 
 // TestScripts runs every script of testdata/script, one after the other: the
 // Dom0s are the same for all. docs/testing.md lists the commands.
@@ -23,7 +27,8 @@ func TestScripts(t *testing.T) {
 	for _, script := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
 			testscript.Run(t, testscript.Params{
-				Files: []string{script}, Setup: setUpScript, RequireExplicitExec: true, ContinueOnError: true,
+				Files: []string{script}, Setup: setUpScript, RequireExplicitExec: true,
+				Deadline: time.Now().Add(scriptLimit),
 				Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 					"exits": cmdExits, "xl": cmdXL, "fault": cmdFault, "sshd": cmdSSHD, "guest": cmdGuest, "logged": cmdLogged, "on": cmdOn,
 				},

@@ -34,6 +34,11 @@ func readKnownHosts(file, sshDir string) (*hostKeys, error) {
 		return nil, stonith.Errorf(stonith.BadConfig, "known_hosts: neither %s/known_hosts nor %s is there", sshDir, systemKnownHosts).
 			WithHint("put the Dom0s' host keys there (ssh-keyscan prints them; compare them on each Dom0), or set known_hosts")
 	}
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil && info.Mode()&(fs.ModeDir|fs.ModeNamedPipe|fs.ModeSocket) != 0 {
+			return nil, stonith.Errorf(stonith.BadConfig, "known_hosts: %s is not a file with text", f)
+		}
+	}
 	check, err := knownhosts.New(files...)
 	if err != nil {
 		return nil, stonith.Errorf(stonith.BadConfig, "known_hosts: %w", err).

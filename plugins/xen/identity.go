@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -54,7 +55,8 @@ func readIdentity(file, sshDir, agentSocket string) (*identity, error) {
 
 // readKey reads a private key that no one else can read, as OpenSSH wants it.
 func readKey(path string) (ssh.Signer, error) {
-	file, err := os.Open(path)
+	// A pipe without a writer would otherwise never open.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %w", err)
 	}

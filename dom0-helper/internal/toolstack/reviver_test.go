@@ -1,0 +1,270 @@
+package toolstack
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestIsLogOf(t *testing.T) {
+	t.Parallel()
+	tests := map[string]bool{
+		"/var/log/xen/xl-node-1.log":                      true,
+		"/var/log/xen/xl-node-1.log.1":                    true,
+		"/var/log/xen/xl-node-1.log.10":                   true,
+		"/var/log/xen/xl-node-1.log (deleted)":            true,
+		"/var/log/xen/xl-node-1.log.2 (deleted)":          true,
+		"/var/log/xen/xl-node-1--incoming.log":            true,
+		"/var/log/xen/xl-node-1--incoming.log.1":          true,
+		"/srv/log/xl-node-1.log":                          true,
+		"xl-node-1.log":                                   true,
+		"":                                                false,
+		"/dev/null":                                       false,
+		"pipe:[4711]":                                     false,
+		"/var/log/xen/xl-node-10.log":                     false,
+		"/var/log/xen/xl-node-.log":                       false,
+		"/var/log/xen/xl-node-1-a.log":                    false,
+		"/var/log/xen/xl-node-1.log.log":                  false,
+		"/var/log/xen/xl-node-1.log.":                     false,
+		"/var/log/xen/xl-node-1.log.gz":                   false,
+		"/var/log/xen/xl-node-1.log.1.gz":                 false,
+		"/var/log/xen/xl-node-1.log1":                     false,
+		"/var/log/xen/xl-node-1":                          false,
+		"/var/log/xen/xl-node-1xlog":                      false,
+		"/var/log/xen/XL-node-1.log":                      false,
+		"/var/log/xen/xl-Node-1.log":                      false,
+		"/var/log/xen/qemu-dm-node-1.log":                 false,
+		"/var/log/xen/axl-node-1.log":                     false,
+		"/var/log/xen/xl-node-1--migratedaway.log":        false,
+		"/var/log/xen/xl-node-1--incoming--incoming.log":  false,
+		"/var/log/xen/xl-node-1.log/x":                    false,
+		"/var/log/xen/xl-node-1.log (deleted) (deleted)":  false,
+		"/var/log/xen/xl-node-1.log(deleted)":             false,
+		"/var/log/xen/xl-node-1.log\n":                    false,
+		"/var/log/xen/xl-migrating-node-1.log":            false,
+		"/var/log/xen/xl-node-1-20261121T0507Z.log":       false,
+		"/var/log/xen/xl-node-2.log /xl-node-1.logs":      false,
+		"/var/log/xen/xl-node-1.log.1 (deleted) and more": false,
+	}
+	for path, want := range tests {
+		if got := isLogOf(path, "node-1"); got != want {
+			t.Errorf("isLogOf(%q, %q) = %t, want %t", path, "node-1", got, want)
+		}
+	}
+	if isLogOf("/var/log/xen/xl-nodeA1.log", "node.1") {
+		t.Error("a dot in a guest's name stands for any letter")
+	}
+}
+
+func TestCreates(t *testing.T) {
+	t.Parallel()
+	const config = "/etc/xen/node-1.cfg"
+	inEtc := t.TempDir()
+	if err := os.Symlink("/etc/xen", filepath.Join(inEtc, "cwd")); err != nil {
+		t.Fatal(err)
+	}
+	inNone := t.TempDir()
+	tests := []struct {
+		line, dir string
+		want      bool
+	}{
+		{"xl\x00create\x00/etc/xen/node-1.cfg\x00", inNone, true},
+		{"/usr/sbin/xl\x00create\x00/etc/xen/node-1.cfg", inNone, true},
+		{"xl\x00-v\x00create\x00-q\x00/etc/xen/node-1.cfg\x00", inNone, true},
+		{"xl\x00create\x00/etc/xen/node-1.cfg\x00memory=64\x00", inNone, true},
+		{"xl\x00create\x00--defconfig\x00/etc/xen/node-1.cfg\x00", inNone, true},
+		{"xl\x00create\x00/etc//xen/../xen/./node-1.cfg\x00", inNone, true},
+		{"xl\x00create\x00node-1.cfg\x00", inEtc, true},
+		{"xl\x00create\x00./../xen/node-1.cfg\x00", inEtc, true},
+		{"xl\x00create\x00etc/xen/node-1.cfg\x00", inNone, true}, // as of a daemon, in /
+		{"xl\x00create\x00node-1.cfg\x00", inNone, false},
+		{"xl\x00create\x00etc/xen/node-1.cfg\x00", inEtc, false},
+		{"xl\x00create\x00/etc/xen/node-10.cfg\x00", inNone, false},
+		{"xl\x00create\x00/etc/xen/node-1.cfg.old\x00", inNone, false},
+		{"xl\x00create\x00", inEtc, false},
+		{"xl\x00list\x00/etc/xen/node-1.cfg\x00", inNone, false},
+		{"xl\x00destroy\x00node-1\x00", inEtc, false},
+		{"create\x00/etc/xen/node-1.cfg\x00", inNone, false},
+		{"xl create /etc/xen/node-1.cfg\x00", inNone, false},
+		{"xl\x00", inEtc, false},
+		{"\x00", inEtc, false},
+		{"", inEtc, false},
+	}
+	for _, test := range tests {
+		if got := creates([]byte(test.line), test.dir, config); got != test.want {
+			t.Errorf("creates(%q, %q, %q) = %t, want %t", test.line, test.dir, config, got, test.want)
+		}
+	}
+}
+
+// A daemon is what a test starts, with its output in a log below dir.
+type daemon struct {
+	program string
+	args    []string
+	log     string // name of the log, in which GUEST is the guest
+	then    func(t *testing.T, program, log string)
+}
+
+// start starts it, and ends it with the test.
+func (d daemon) start(t *testing.T, dir string) *exec.Cmd {
+	t.Helper()
+	p := fakeProgram(t, d.program, nil)
+	log, err := os.Create(filepath.Join(dir, d.log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	command := exec.Command(p.path, d.args...)
+	command.Dir = dir
+	command.Stdout = log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill() // it may be gone
+		_ = command.Wait()
+	})
+	if d.then != nil {
+		d.then(t, p.path, log.Name())
+	}
+	return command
+}
+
+func TestRevivers(t *testing.T) {
+	t.Parallel()
+	hang := []string{"hang"}
+	renameLog := func(t *testing.T, _, log string) { requireNil(t, os.Rename(log, log+".1")) }
+	removeLog := func(t *testing.T, _, log string) { requireNil(t, os.Remove(log)) }
+	removeProgram := func(t *testing.T, program, _ string) { requireNil(t, os.Remove(program)) }
+	tests := []struct {
+		name   string
+		daemon func(guest, config string) daemon
+		want   bool
+	}{
+		{"by its log", func(g, _ string) daemon { return daemon{"xl", hang, "xl-" + g + ".log", nil} }, true},
+		{"by its old log", func(g, _ string) daemon { return daemon{"xl", hang, "xl-" + g + ".log", renameLog} }, true},
+		{"by its removed log", func(g, _ string) daemon { return daemon{"xl", hang, "xl-" + g + ".log", removeLog} }, true},
+		{"by the log of a guest that came", func(g, _ string) daemon {
+			return daemon{"xl", hang, "xl-" + g + "--incoming.log", nil}
+		}, true},
+		{"after an update of xl", func(g, _ string) daemon {
+			return daemon{"xl", hang, "xl-" + g + ".log", removeProgram}
+		}, true},
+		{"by its arguments", func(_, config string) daemon {
+			return daemon{"xl", []string{"create", config}, "out", nil}
+		}, true},
+		{"by its arguments, relative", func(_, config string) daemon {
+			return daemon{"xl", []string{"create", "-q", filepath.Base(config)}, "out", nil}
+		}, true},
+		{"a guest whose name begins so", func(g, _ string) daemon { return daemon{"xl", hang, "xl-" + g + "0.log", nil} }, false},
+		{"a guest whose name ends so", func(g, _ string) daemon { return daemon{"xl", hang, "xl-a" + g + ".log", nil} }, false},
+		{"another program with the log", func(g, _ string) daemon { return daemon{"xm", hang, "xl-" + g + ".log", nil} }, false},
+		{"another program with the arguments", func(_, config string) daemon {
+			return daemon{"xl2", []string{"create", config}, "out", nil}
+		}, false},
+		{"another command", func(_, config string) daemon { return daemon{"xl", []string{"hang", config}, "out", nil} }, false},
+		{"another configuration", func(_, config string) daemon {
+			return daemon{"xl", []string{"create", config + ".old"}, "out", nil}
+		}, false},
+	}
+	for i, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			guest := fmt.Sprintf("unit-test-%d-%d-x1", os.Getpid(), i)
+			config := filepath.Join(dir, guest+".cfg")
+			command := test.daemon(guest, config).start(t, dir)
+			var want []int
+			if test.want {
+				want = append(want, command.Process.Pid)
+			}
+			if diff := cmp.Diff(want, reviverPIDs(t, xl{}, guest, config)); diff != "" {
+				t.Errorf("Revivers(%q, %q) (-want +got):\n%s", guest, config, diff)
+			}
+		})
+	}
+}
+
+func TestEnd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	guest := fmt.Sprintf("unit-test-%d-end-1", os.Getpid())
+	config := filepath.Join(dir, "guest.cfg")
+	watcher := daemon{"xl", []string{"hang"}, "xl-" + guest + ".log", nil}.start(t, dir)
+	creator := daemon{"xl", []string{"create", config}, "out", nil}.start(t, dir)
+	other := daemon{"xl", []string{"hang"}, "xl-" + guest + "0.log", nil}.start(t, dir)
+	requireNil(t, syscall.Kill(creator.Process.Pid, syscall.SIGSTOP))
+
+	revivers, err := xl{}.Revivers(guest, config)
+	if err != nil || len(revivers) != 2 {
+		t.Fatalf("Revivers(%q, %q) = %v, %v, want two", guest, config, revivers, err)
+	}
+	for _, r := range revivers {
+		if err := r.End(t.Context()); err != nil {
+			t.Errorf("End of %s: %v", r, err)
+		}
+	}
+	if left := reviverPIDs(t, xl{}, guest, config); len(left) > 0 {
+		t.Errorf("processes %v are left after End", left)
+	}
+	for _, command := range []*exec.Cmd{watcher, creator} {
+		requireKilled(t, command)
+	}
+	if got := reviverPIDs(t, xl{}, guest+"0", "/none"); len(got) != 1 || got[0] != other.Process.Pid {
+		t.Errorf("End has ended the process of another guest: there are %v, want %d", got, other.Process.Pid)
+	}
+	for _, r := range revivers {
+		if err := r.End(t.Context()); err != nil {
+			t.Errorf("End of %s that is gone: %v", r, err)
+		}
+	}
+}
+
+// Between the look and End, the process id may have been given to another.
+func TestEndOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	guest := fmt.Sprintf("unit-test-%d-reused-1", os.Getpid())
+	other := daemon{"xl", []string{"hang"}, "xl-" + guest + "0.log", nil}.start(t, dir)
+	if err := (process{other.Process.Pid, guest, "/none"}).End(t.Context()); err != nil {
+		t.Errorf("End: %v", err)
+	}
+	if got := reviverPIDs(t, xl{}, guest+"0", "/none"); len(got) != 1 {
+		t.Errorf("End has ended the process of another guest")
+	}
+}
+
+func reviverPIDs(t *testing.T, x xl, guest, config string) []int {
+	t.Helper()
+	revivers, err := x.Revivers(guest, config)
+	if err != nil {
+		t.Fatalf("Revivers(%q, %q): %v", guest, config, err)
+	}
+	var pids []int
+	for _, r := range revivers {
+		pids = append(pids, r.(process).pid)
+	}
+	return pids
+}
+
+func requireKilled(t *testing.T, command *exec.Cmd) {
+	t.Helper()
+	var exit *exec.ExitError
+	err := command.Wait()
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Errorf("%q ended with %v, want killed", command.Args, err)
+	}
+}
+
+func requireNil(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

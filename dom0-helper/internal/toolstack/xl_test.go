@@ -1,0 +1,158 @@
+package toolstack
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The files of testdata are the recorded output of xl 4.17, but for the
+// handmade ones, which have names and states of other records in its form.
+const (
+	tableAlone   = "table-alone.txt"
+	tableGuests  = "table-two-guests.txt"
+	tableDying   = "table-dying.txt"
+	tableCrashed = "table-crashed-only.txt"
+	tableStates  = "handmade-table-many-states.txt"
+	tableHostile = "handmade-table-hostile-names.txt"
+	longAlone    = "long-alone.json"
+	longGuests   = "long-two-guests.json"
+	longDying    = "long-dying.json"
+	longHostile  = "handmade-long-hostile-names.json"
+)
+
+func recorded(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// madeUUID is the UUID that the handmade records have for a domain.
+func madeUUID(id int) string { return fmt.Sprintf("%08x-0000-4000-8000-%012x", id, id) }
+
+// hostileDomains are those of the records of hostile names. The last but one
+// has the empty name; the last is called "(null)", as if it had none.
+func hostileDomains(controlUUID string) []Domain {
+	domains := []Domain{{ID: 0, Name: "Domain-0", UUID: controlUUID}}
+	for i, name := range []string{
+		"with space", "two  spaces and r-----      1.0",
+		"evil\nDomain-0                                     0   512     1     r-----      20.7",
+		"dot.ted-under_score", "gr\u00fc\u00dfe", "7", "0", "", "a/b", "../x", "-f", "tab\there", "new\nline", "", "(null)",
+	} {
+		if i != 7 { // domain 109 was not created
+			domains = append(domains, Domain{ID: 102 + i, Name: name, UUID: madeUUID(102 + i)})
+		}
+	}
+	return domains
+}
+
+func byID(domains []Domain) map[int]Domain {
+	all := map[int]Domain{}
+	for _, d := range domains {
+		all[d.ID] = d
+	}
+	return all
+}
+
+func TestXLDomains(t *testing.T) {
+	t.Parallel()
+	hostile := hostileDomains("")
+	tests := []struct {
+		name, table, long string
+		want              []Domain
+	}{
+		{"guests", tableGuests, longGuests, []Domain{
+			{ID: 0, Name: "Domain-0"},
+			{ID: 16, Name: "alpha", UUID: "9e8b58c8-81e2-4411-b8fc-f2ab88b5627c"},
+			{ID: 17, Name: "beta", UUID: "d3343abe-9deb-4e93-84ea-4371cc9bdd1e"},
+		}},
+		{"a dying one is only in the table", tableDying, longDying, []Domain{
+			{ID: 0, Name: "Domain-0"}, {ID: 29, UUID: "fef5fff0-4802-4a8f-8617-d615be2c0604"},
+		}},
+		{"guests that come after the table", tableAlone, longGuests, []Domain{
+			{ID: 0, Name: "Domain-0"},
+			{ID: 16, Name: "alpha", UUID: "9e8b58c8-81e2-4411-b8fc-f2ab88b5627c"},
+			{ID: 17, Name: "beta", UUID: "d3343abe-9deb-4e93-84ea-4371cc9bdd1e"},
+		}},
+		{"guests that go after the table", tableGuests, longAlone, []Domain{
+			{ID: 0, Name: "Domain-0"},
+			{ID: 16, Name: "alpha", UUID: "9e8b58c8-81e2-4411-b8fc-f2ab88b5627c"},
+			{ID: 17, Name: "beta", UUID: "d3343abe-9deb-4e93-84ea-4371cc9bdd1e"},
+		}},
+		{"hostile names", tableHostile, longHostile, hostile},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			x := xl{fakeProgram(t, "xl", map[string]string{"list -v": recorded(t, test.table), "list -l": recorded(t, test.long)})}
+			got, err := x.Domains(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[0].UUID = "" // the control domain's does not matter
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("Domains (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What says that a domain is stopped is the table alone; names are from the long list.
+func TestXLDomainsStopped(t *testing.T) {
+	t.Parallel()
+	const long = `[{"domid": 0, "config": {"c_info": {"name": "Domain-0"}}},
+		{"domid": 20, "config": {"c_info": {"name": "renamed"}}}, {"domid": 90, "config": {"c_info": {"name": "new"}}}]`
+	x := xl{fakeProgram(t, "xl", map[string]string{"list -v": recorded(t, tableStates), "list -l": long})}
+	got, err := x.Domains(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := map[string]bool{}
+	for _, d := range got {
+		stopped[strconv.Itoa(d.ID)+" "+d.Name] = d.Stopped
+	}
+	maps.DeleteFunc(stopped, func(_ string, is bool) bool { return !is })
+	want := map[string]bool{"20 renamed": true, "21 faulted-kept": true, "22 off-kept": true, "23 wd-kept": true, "24 rb-kept": true}
+	if diff := cmp.Diff(want, stopped); diff != "" {
+		t.Errorf("stopped domains (-want +got):\n%s", diff)
+	}
+}
+
+// Nothing is known if one of both lists is not.
+func TestXLDomainsUnknown(t *testing.T) {
+	t.Parallel()
+	good := map[string]string{"list -v": recorded(t, tableGuests), "list -l": recorded(t, longGuests)}
+	for command := range good {
+		for what, text := range map[string]string{"empty": "", "garbage": "garbage\n", "half": good[command][:len(good[command])*2/3]} {
+			t.Run(command+" "+what, func(t *testing.T) {
+				t.Parallel()
+				lists := maps.Clone(good)
+				lists[command] = text
+				requireUnknown(t, lists, "xl "+command+": ")
+			})
+		}
+		t.Run(command+" fails", func(t *testing.T) {
+			t.Parallel()
+			lists := maps.Clone(good)
+			delete(lists, command)
+			requireUnknown(t, lists, "xl "+command+": exit status 1: ")
+		})
+	}
+}
+
+func requireUnknown(t *testing.T, lists map[string]string, want string) {
+	t.Helper()
+	x := xl{fakeProgram(t, "xl", lists)}
+	if got, err := x.Domains(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("Domains = %v, error %v, want an error %q", got, err, want)
+	}
+}
