@@ -117,13 +117,6 @@ func (f *fakeStack) addReviver(guest string, pid int) *fakeReviver {
 	return r
 }
 
-// lookCount returns how often the domains were looked at.
-func (f *fakeStack) lookCount() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.looks
-}
-
 // requireActs demands that this was done to guests, and nothing else.
 func (f *fakeStack) requireActs(t *testing.T, want ...string) {
 	t.Helper()

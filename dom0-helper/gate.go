@@ -20,6 +20,9 @@ type gate struct {
 	policy string
 }
 
+// maxAllow is the longest allow-list, in bytes: list names all of it in one request.
+const maxAllow = wire.MaxRequest - 256
+
 func parseGate(args []string) (*gate, error) {
 	g := &gate{}
 	flags := flag.NewFlagSet("gate", flag.ContinueOnError)
@@ -32,6 +35,9 @@ func parseGate(args []string) (*gate, error) {
 	}
 	if len(g.allow) == 0 {
 		return nil, errors.New("option --allow is missing")
+	}
+	if n := len(g.allow.String()); n > maxAllow {
+		return nil, fmt.Errorf("option --allow has %d bytes, at most %d are allowed", n, maxAllow)
 	}
 	return g, wire.CheckWord(g.client)
 }

@@ -22,8 +22,6 @@ const (
 	lookLimit = 9 * time.Second
 	offLimit  = 12 * time.Second
 	onLimit   = 60 * time.Second
-	// lockPatience is how long off waits for another request of the same guest.
-	lockPatience = 2 * time.Second
 	// lookAgain is the pause between two looks at a guest.
 	lookAgain = 50 * time.Millisecond
 )
@@ -115,33 +113,30 @@ func judge(g policy.Guest, domains []toolstack.Domain, revivers []toolstack.Revi
 func (s sight) gone() bool { return s.state == wire.GuestOff || s.state == wire.GuestAbsent }
 
 // off ends what would bring the guest back, then every domain of the guest, and
-// returns when a look has shown that nothing of both is left. The creation of
-// the guest by a request that holds the lock is ended, not waited for. The lock
-// only keeps requests out of each other's way: without it, off goes on, since
-// what it sees at its end is true all the same.
+// returns when a look has shown that nothing of both is left. It does not wait
+// for another request that holds the guest's lock, but ends what that creates;
+// yet as long as it is there, the guest may come back, and off has no success.
+// A lock that cannot be had at all, say for want of space, is no obstacle: on
+// needs it too.
 func (h *host) off(ctx context.Context, g policy.Guest) error {
-	patience, cancel := context.WithTimeout(ctx, lockPatience)
-	defer cancel()
-	if unlock, err := h.lock(patience, g.Name, func() { h.endRevivers(ctx, g) }); err == nil {
-		defer unlock()
+	lock, err := h.openLock(g.Name)
+	locked := err != nil
+	if err == nil {
+		defer func() { _ = lock.Close() }() // closing unlocks
 	}
 	f := fence{host: h, guest: g, uuids: map[string]bool{}}
 	for {
+		locked = locked || tryLock(lock)
 		done, err := f.round(ctx)
-		if done {
+		if done && locked {
 			return nil
+		}
+		if done {
+			err = errHeld(g.Name)
 		}
 		if !pause(ctx, lookAgain) {
 			return f.gaveUp(err)
 		}
-	}
-}
-
-// endRevivers tries to. What it fails at, the rounds of the fence try again and report.
-func (h *host) endRevivers(ctx context.Context, g policy.Guest) {
-	revivers, _ := h.stack.Revivers(g.Name, g.Config)
-	for _, r := range revivers {
-		_ = r.End(ctx)
 	}
 }
 
@@ -155,9 +150,11 @@ type fence struct {
 
 // round looks, ends all that is left of the guest, and reports whether nothing was.
 func (f *fence) round(ctx context.Context) (done bool, err error) {
-	if f.last, err = f.host.look(ctx, f.guest); err != nil {
+	seen, err := f.host.look(ctx, f.guest)
+	if err != nil {
 		return false, err
 	}
+	f.last = seen
 	if f.last.gone() {
 		return true, nil
 	}
@@ -185,6 +182,9 @@ func (f *fence) gaveUp(err error) error {
 	text := fmt.Sprintf("guest %s not gone within %s: %s", f.guest.Name, offLimit, left)
 	if err != nil {
 		text += ": " + err.Error()
+	}
+	if f.last.gone() {
+		return err // only the lock is missing
 	}
 	reason := wire.UnknownState
 	if len(f.last.domains)+len(f.last.revivers) > 0 {
@@ -214,7 +214,7 @@ func (s sight) text() string {
 // on creates the guest unless it is there, and returns when it was seen. It
 // creates nothing while something of the guest may still be left.
 func (h *host) on(ctx context.Context, g policy.Guest) error {
-	unlock, err := h.lock(ctx, g.Name, func() {})
+	unlock, err := h.lock(ctx, g.Name)
 	if err != nil {
 		return err
 	}
@@ -302,17 +302,20 @@ func (h *host) checkGuest(g policy.Guest, domains []toolstack.Domain) (string, e
 
 // list tells the state of each guest.
 func (h *host) list(ctx context.Context, guests []policy.Guest) (string, error) {
+	revivers := map[string][]toolstack.Reviver{} // looked for first, as look does
+	for _, g := range guests {
+		var err error
+		if revivers[g.Name], err = h.stack.Revivers(g.Name, g.Config); err != nil {
+			return "", err
+		}
+	}
 	domains, err := h.stack.Domains(ctx)
 	if err != nil {
 		return "", err
 	}
 	states := map[string]string{}
 	for _, g := range guests {
-		revivers, err := h.stack.Revivers(g.Name, g.Config)
-		if err != nil {
-			return "", err
-		}
-		states[g.Name] = string(judge(g, domains, revivers).state)
+		states[g.Name] = string(judge(g, domains, revivers[g.Name]).state)
 	}
 	return wire.PerGuest(names(guests), func(guest string) string { return states[guest] }), nil
 }

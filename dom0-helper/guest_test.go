@@ -109,7 +109,8 @@ func TestCarryOutLooks(t *testing.T) {
 	f.addReviver("node-3", 9)
 	guests := []policy.Guest{
 		guestNamed(t, "node-2"), guestNamed(t, "node-1"), guestNamed(t, "node-3"), guestNamed(t, "node-4"),
-		{Name: "node-10", Config: "/missing"}, {Name: "node-5", Config: "/missing"},
+		{Name: "node-10", Config: "/missing"},
+		{Name: "node-5", Config: "/missing"},
 	}
 	tests := []struct {
 		verb   wire.Verb

@@ -12,22 +12,29 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
-// lock serialises the requests that change one guest, and calls meanwhile as long
-// as another request holds the lock. The kernel drops a lock when its holder
-// ends, in whatever way.
-func (h *host) lock(ctx context.Context, guest string, meanwhile func()) (unlock func(), err error) {
+// lock serialises the requests that change one guest. The kernel drops a lock
+// when its holder ends, in whatever way.
+func (h *host) lock(ctx context.Context, guest string) (unlock func(), err error) {
 	file, err := h.openLock(guest)
 	if err != nil {
 		return nil, err
 	}
-	for syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		meanwhile()
-		if !pause(ctx, 20*time.Millisecond) {
+	for !tryLock(file) {
+		if !pause(ctx, lookAgain) {
 			_ = file.Close() // it was never locked
-			return nil, failf(wire.TimedOut, "another request holds the lock of guest %s", guest)
+			return nil, errHeld(guest)
 		}
 	}
 	return func() { _ = file.Close() }, nil // closing unlocks
+}
+
+// tryLock reports whether it could lock the file.
+func tryLock(file *os.File) bool {
+	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+}
+
+func errHeld(guest string) error {
+	return failf(wire.TimedOut, "another request holds the lock of guest %s, and may create it", guest)
 }
 
 // openLock opens the file that a guest's lock is on.
@@ -35,7 +42,7 @@ func (h *host) openLock(guest string) (*os.File, error) {
 	if err := policy.MakeTrustedDir(h.locks); err != nil {
 		return nil, fmt.Errorf("directory of locks: %w", err)
 	}
-	return os.OpenFile(filepath.Join(h.locks, guest+".lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	return os.OpenFile(filepath.Join(h.locks, guest+".lock"), os.O_RDONLY|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 }
 
 // pause reports whether d passed before the end of ctx.

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
@@ -101,6 +102,9 @@ func (g *guestSet) Set(text string) error {
 	for _, name := range strings.Split(text, ",") {
 		if err := wire.CheckGuest(name); err != nil {
 			return err
+		}
+		if slices.Contains(*g, name) {
+			return fmt.Errorf("guest %q is named twice", name)
 		}
 		*g = append(*g, name)
 	}

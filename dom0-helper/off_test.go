@@ -192,8 +192,8 @@ func TestOffWithoutLock(t *testing.T) {
 	f.requireActs(t, "destroy 3")
 }
 
-// A second off finds all done, once the first has released the lock.
-func TestOffWaitsForOff(t *testing.T) {
+// Two at once do not wait for each other with what is to be done, and both see its end.
+func TestTwoOffs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, h := newFake(t, named(3, "node-1"))
@@ -202,30 +202,51 @@ func TestOffWaitsForOff(t *testing.T) {
 		errs := make(chan error)
 		for range 2 {
 			go func() { errs <- h.off(t.Context(), g) }()
-			synctest.Wait()
-		}
-		time.Sleep(time.Second / 2)
-		if looks := f.lookCount(); looks != 1 {
-			t.Errorf("the second off has looked %d times before the first was done", looks-1)
 		}
 		requireReason(t, <-errs, "", "")
 		requireReason(t, <-errs, "", "")
+		f.requireActs(t, "destroy 3", "destroy 3")
+	})
+}
+
+// Who holds the lock may be about to create the guest: it is ended, and yet not off.
+func TestOffWhileTheLockIsHeld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, h := newFake(t, named(3, "node-1"))
+		unlock, err := h.lock(t.Context(), "node-1")
+		requireReason(t, err, "", "")
+		defer unlock()
+		start := time.Now()
+		_, err = h.carryOut(t.Context(), wire.Off, []policy.Guest{guestNamed(t, "node-1")})
+		requireReason(t, err, wire.TimedOut, "another request holds the lock of guest node-1, and may create it")
+		requireTook(t, start, offLimit)
 		f.requireActs(t, "destroy 3")
 	})
 }
 
-// Who holds the lock for too long does not keep the guest on.
-func TestOffLosesPatience(t *testing.T) {
+// An on that has looked, and is slow to create, does not bring the guest back after an off that succeeded.
+func TestOffOutlastsOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, h := newFake(t, named(3, "node-1"))
-		unlock, err := h.lock(t.Context(), "node-1", func() {})
+		f, h := newFake(t)
+		looks := 0
+		f.look = func() error {
+			if looks++; looks == 1 {
+				time.Sleep(5 * time.Second)
+			}
+			return nil
+		}
+		g := guestNamed(t, "node-1")
+		on := make(chan error, 1)
+		go func() { on <- h.on(t.Context(), g) }()
+		synctest.Wait()
+		_, err := h.carryOut(t.Context(), wire.Off, []policy.Guest{g})
 		requireReason(t, err, "", "")
-		defer unlock()
-		start := time.Now()
-		requireReason(t, h.off(t.Context(), guestNamed(t, "node-1")), "", "")
-		requireTook(t, start, lockPatience+lookAgain)
-		f.requireActs(t, "destroy 3")
+		t.Logf("on: %v", <-on)
+		if s, err := h.look(t.Context(), g); err != nil || !s.gone() {
+			t.Errorf("after off and the end of on, the guest is %q, %v", s.state, err)
+		}
 	})
 }
 
@@ -234,7 +255,7 @@ func TestOffOfAnotherGuest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, h := newFake(t)
-		unlock, err := h.lock(t.Context(), "node-10", func() {})
+		unlock, err := h.lock(t.Context(), "node-10")
 		requireReason(t, err, "", "")
 		defer unlock()
 		start := time.Now()

@@ -30,11 +30,15 @@ func TestOn(t *testing.T) {
 		{"on", []toolstack.Domain{named(3, "node-1")}, nil, "", "", false},
 		{"coming", []toolstack.Domain{named(3, "node-1--incoming")}, nil, "", "", false},
 		{
-			"stopped", []toolstack.Domain{stopped(3, "node-1")}, nil,
+			"stopped",
+			[]toolstack.Domain{stopped(3, "node-1")},
+			nil,
 			wire.UnknownState, `guest node-1 is stopped, so it is not created: left are domain 3 "node-1"`, false,
 		},
 		{
-			"dying", []toolstack.Domain{named(3, "")}, nil,
+			"dying",
+			[]toolstack.Domain{named(3, "")},
+			nil,
 			wire.UnknownState, "guest node-1 is dying, so it is not created: left are domain 3 without a name", false,
 		},
 		{
@@ -121,7 +125,7 @@ func TestOnTimesOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, h := newFake(t)
-		unlock, err := h.lock(t.Context(), "node-1", func() {})
+		unlock, err := h.lock(t.Context(), "node-1")
 		requireReason(t, err, "", "")
 		defer unlock()
 		start := time.Now()
@@ -153,7 +157,8 @@ func TestOffEndsOn(t *testing.T) {
 		start := time.Now()
 		off := make(chan error)
 		go func() { off <- h.off(t.Context(), g) }()
-		<-on // it may still have seen the half-built domain
+		onErr := <-on
+		t.Logf("on: %v", onErr) // it may still have seen the half-built domain
 		requireReason(t, <-off, "", "")
 		if took := time.Since(start); took > time.Second {
 			t.Errorf("off took %s", took)

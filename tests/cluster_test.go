@@ -216,7 +216,7 @@ func (l *systemLog) settled() error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // it was only written to
+	defer conn.Close()
 	if _, err := io.WriteString(conn, "settled"); err != nil {
 		return err
 	}

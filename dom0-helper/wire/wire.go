@@ -6,6 +6,7 @@ package wire
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -41,20 +42,27 @@ const (
 	maxWord  = 128
 )
 
-// The endings that Xen gives to the names of guests that migrate
-// (tools/xl/xl_migrate.c); they belong to the guest without the ending.
-const (
-	Incoming     = "--incoming"
-	MigratedAway = "--migratedaway"
-)
+// variant is what Xen makes of a guest's name: while it migrates (tools/xl/xl_migrate.c,
+// and xend), when it is kept after a crash and replaced by a new one (on_crash =
+// "rename-restart", tools/xl/xl_vmcontrol.c), and while it dies (xend).
+var variant = regexp.MustCompile(`^(?:(.+)--incoming|(.+)--migratedaway|(.+)-\d{8}T\d{4}Z|migrating-(.+)|Zombie-(.+))$`)
+
+// IsVariant reports whether Xen may have made the name of that of another guest.
+func IsVariant(name string) bool { return variant.MatchString(name) }
+
+// IsVariantOf reports whether Xen may have made the name of that of this guest.
+func IsVariantOf(name, guest string) bool {
+	parts := variant.FindStringSubmatch(name)
+	return parts != nil && slices.Contains(parts[1:], guest)
+}
 
 // CheckGuest says what is wrong with a guest's name.
 func CheckGuest(name string) error {
 	switch {
 	case !guestName.MatchString(name), len(name) > maxGuest:
 		return fmt.Errorf("%s is not a guest name, want a letter or digit, then at most 62 of letters, digits, '.', '_' and '-'", excerpt(name))
-	case strings.HasSuffix(name, Incoming), strings.HasSuffix(name, MigratedAway):
-		return fmt.Errorf("guest name %q has an ending that Xen uses for guests that migrate", name)
+	case IsVariant(name):
+		return fmt.Errorf("guest name %q is one that Xen gives to another guest that migrates, crashed or is dying", name)
 	case strings.EqualFold(name, "Domain-0"):
 		return fmt.Errorf("%q is the control domain, not a guest", name)
 	}
@@ -147,7 +155,7 @@ func (r Request) validateNumber() error {
 // excerpt quotes the beginning of a text that came from outside.
 func excerpt(text string) string {
 	if len(text) > 80 {
-		return fmt.Sprintf("%q...", text[:80])
+		return fmt.Sprintf("%+q...", text[:80])
 	}
-	return fmt.Sprintf("%q", text)
+	return fmt.Sprintf("%+q", text)
 }

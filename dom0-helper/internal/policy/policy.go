@@ -129,6 +129,9 @@ func (p *Policy) parseGuest(words []token) error {
 	if err := parsePath(words[4:], &g.Config); err != nil {
 		return err
 	}
+	if i := slices.IndexFunc(p.guests, func(other Guest) bool { return other.Config == g.Config }); i >= 0 {
+		return words[5].errorf("%s is the configuration of guest %q already", g.Config, p.guests[i].Name)
+	}
 	p.guests = append(p.guests, g)
 	return nil
 }

@@ -77,11 +77,11 @@ func TestParseRefuses(t *testing.T) {
 		{"guest -f account a config /a", `1:7: "-f"` + name},
 		{"guest * account a config /a", `1:7: "*"` + name},
 		{"guest node-1,node-2 account a config /a", `1:7: "node-1,node-2"` + name},
-		{"guest n\u00f6de account a config /a", `1:7: "n` + "\u00f6" + `de"` + name},
+		{"guest n\u00f6de account a config /a", `1:7: "n\u00f6de"` + name},
 		{"guest Domain-0 account a config /a", `1:7: "Domain-0" is the control domain, not a guest`},
 		{
 			"guest node-1--incoming account a config /a",
-			`1:7: guest name "node-1--incoming" has an ending that Xen uses for guests that migrate`,
+			`1:7: guest name "node-1--incoming" is one that Xen gives to another guest that migrates, crashed or is dying`,
 		},
 		{
 			"guest node-1 account a config /a\nguest  node-1 account b config /b",

@@ -34,9 +34,10 @@ func ReadTrusted(path string, limit int64) ([]byte, error) {
 	return text, nil
 }
 
-// ReadTrustedLink reads a file as ReadTrusted does, but follows symbolic links to it first.
+// ReadTrustedLink reads a file as ReadTrusted does, but follows symbolic links,
+// each of which must be in a directory that only root and the caller can change.
 func ReadTrustedLink(path string, limit int64) ([]byte, error) {
-	target, err := filepath.EvalSymlinks(path)
+	target, err := follow(path, maxLinks)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func ReadTrustedLink(path string, limit int64) ([]byte, error) {
 
 // CheckTrusted checks a file as ReadTrustedLink does, and does not read it.
 func CheckTrusted(path string) error {
-	target, err := filepath.EvalSymlinks(path)
+	target, err := follow(path, maxLinks)
 	if err != nil {
 		return err
 	}
@@ -56,17 +57,67 @@ func CheckTrusted(path string) error {
 	return file.Close()
 }
 
+// maxLinks is how many symbolic links a path may have, as in the kernel, path_resolution(7).
+const maxLinks = 40
+
+// follow returns the path without symbolic links.
+func follow(path string, links int) (string, error) {
+	if path == "/" {
+		return path, nil
+	}
+	if err := checkForm(path); err != nil {
+		return "", err
+	}
+	dir, err := follow(filepath.Dir(path), links)
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, filepath.Base(path))
+	target, err := os.Readlink(path)
+	if err != nil {
+		return path, nil //nolint:nilerr // it is no link; whatever else is wrong with it, its use tells
+	}
+	if links == 0 {
+		return "", fmt.Errorf("%s: too many symbolic links", path)
+	}
+	holder, err := walk(dir, syscall.O_DIRECTORY)
+	if err != nil {
+		return "", err
+	}
+	_ = syscall.Close(holder) // it was only looked at
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(dir, target)
+	}
+	return follow(filepath.Clean(target), links-1)
+}
+
 // MakeTrustedDir makes sure that path is a directory that only root and the
-// caller can change. Directories above it must exist.
+// caller can change, or add anything to. Directories above it must exist.
 func MakeTrustedDir(path string) error {
-	if err := os.Mkdir(path, 0o700); err != nil && !os.IsExist(err) {
+	if err := checkForm(path); err != nil {
 		return err
 	}
-	dir, err := walk(path, syscall.O_DIRECTORY)
+	above, err := walk(filepath.Dir(path), syscall.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
-	return syscall.Close(dir)
+	defer syscall.Close(above) //nolint:errcheck // it was only looked at
+	if err := syscall.Mkdirat(above, filepath.Base(path), 0o700); err != nil && !errors.Is(err, syscall.EEXIST) {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	dir, err := open(above, filepath.Base(path), path, syscall.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(dir) //nolint:errcheck // it was only looked at
+	var st syscall.Stat_t
+	if err := syscall.Fstat(dir, &st); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if st.Mode&0o022 != 0 {
+		return fmt.Errorf("%s: mode %04o lets others than its owner write", path, st.Mode&0o7777)
+	}
+	return nil
 }
 
 func openTrusted(path string) (*os.File, error) {
@@ -77,10 +128,20 @@ func openTrusted(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
+func checkForm(path string) error {
+	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
+		return fmt.Errorf("%s: not an absolute path in its shortest form", path)
+	}
+	return nil
+}
+
 // walk opens every part of path from the root on, and checks each. flags are for the last part.
 func walk(path string, flags int) (int, error) {
-	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
-		return -1, fmt.Errorf("%s: not an absolute path in its shortest form", path)
+	if err := checkForm(path); err != nil {
+		return -1, err
+	}
+	if path == "/" {
+		return open(-1, "/", "/", flags)
 	}
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	at, err := open(-1, "/", "/", syscall.O_DIRECTORY)

@@ -36,7 +36,7 @@ func beProgram(args []string) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		os.Stdout.Write(text)
+		_, _ = os.Stdout.Write(text)
 	case "surroundings":
 		dir, err := os.Getwd()
 		fmt.Printf("%q %q %v", os.Environ(), dir, err)
@@ -48,8 +48,8 @@ func beProgram(args []string) int {
 		return 3
 	case "much":
 		text := bytes.Repeat([]byte("much\n"), muchText/5)
-		os.Stderr.Write(text)
-		os.Stdout.Write(text)
+		_, _ = os.Stderr.Write(text)
+		_, _ = os.Stdout.Write(text)
 	case "leave-child":
 		child := exec.Command("/proc/self/exe", "hang")
 		child.Stdout = os.Stdout

@@ -99,26 +99,41 @@ func isLogOf(path, guest string) bool {
 
 var logEnding = regexp.MustCompile(`^(--incoming)?\.log(\.\d+)?( \(deleted\))?$`)
 
-// creates reports whether a command line is xl create with the configuration
-// file. A relative name counts from the process's own directory.
+// creates reports whether a command line of xl makes the guest from its
+// configuration file, by whichever name that is given. A relative name counts
+// from the process's own directory.
 func creates(commandLine []byte, dir, config string) bool {
-	var args []string
-	for _, arg := range bytes.Split(commandLine, []byte{0}) {
-		args = append(args, string(arg))
-	}
-	if len(args) < 2 || !slices.Contains(args[1:], "create") {
+	words := bytes.Split(commandLine, []byte{0})[1:]
+	if !slices.ContainsFunc(words, isCreation) {
 		return false
 	}
 	cwd, err := os.Readlink(filepath.Join(dir, "cwd"))
 	if err != nil {
 		cwd = "/"
 	}
-	return slices.ContainsFunc(args[1:], func(arg string) bool {
-		if !filepath.IsAbs(arg) {
-			arg = filepath.Join(cwd, arg)
+	wanted, wantedErr := os.Stat(config)
+	for _, word := range words {
+		path := string(word)
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(cwd, path)
 		}
-		return filepath.Clean(arg) == config
-	})
+		if filepath.Clean(path) == config {
+			return true
+		}
+		if file, err := os.Stat(path); err == nil && wantedErr == nil && os.SameFile(file, wanted) {
+			return true
+		}
+	}
+	return false
+}
+
+// isCreation reports whether a word is a command of xl that creates a domain, or
+// one of the abbreviations that xl takes (cmdtable_lookup in tools/xl/xl_cmdtable.c).
+func isCreation(word []byte) bool {
+	abbreviates := func(command string, least int) bool {
+		return len(word) >= least && strings.HasPrefix(command, string(word))
+	}
+	return abbreviates("create", len("cr")) || abbreviates("restore", len("res"))
 }
 
 // process is a Reviver.

@@ -85,6 +85,8 @@ func TestCreates(t *testing.T) {
 		{"xl\x00create\x00etc/xen/node-1.cfg\x00", inNone, true}, // as of a daemon, in /
 		{"xl\x00create\x00node-1.cfg\x00", inNone, false},
 		{"xl\x00create\x00etc/xen/node-1.cfg\x00", inEtc, false},
+		{"xl\x00cr\x00/etc/xen/node-1.cfg\x00", inNone, true}, // an abbreviation
+		{"xl\x00restore\x00/etc/xen/node-1.cfg\x00/save\x00", inNone, true},
 		{"xl\x00create\x00/etc/xen/node-10.cfg\x00", inNone, false},
 		{"xl\x00create\x00/etc/xen/node-1.cfg.old\x00", inNone, false},
 		{"xl\x00create\x00", inEtc, false},
@@ -213,12 +215,9 @@ func TestEnd(t *testing.T) {
 	if left := reviverPIDs(t, xl{}, guest, config); len(left) > 0 {
 		t.Errorf("processes %v are left after End", left)
 	}
-	for _, command := range []*exec.Cmd{watcher, creator} {
-		requireKilled(t, command)
-	}
-	if got := reviverPIDs(t, xl{}, guest+"0", "/none"); len(got) != 1 || got[0] != other.Process.Pid {
-		t.Errorf("End has ended the process of another guest: there are %v, want %d", got, other.Process.Pid)
-	}
+	requireEndBy(t, watcher, syscall.SIGKILL)
+	requireEndBy(t, creator, syscall.SIGKILL)
+	requireLeftAlone(t, other)
 	for _, r := range revivers {
 		if err := r.End(t.Context()); err != nil {
 			t.Errorf("End of %s that is gone: %v", r, err)
@@ -235,9 +234,7 @@ func TestEndOfAnotherProcess(t *testing.T) {
 	if err := (process{other.Process.Pid, guest, "/none"}).End(t.Context()); err != nil {
 		t.Errorf("End: %v", err)
 	}
-	if got := reviverPIDs(t, xl{}, guest+"0", "/none"); len(got) != 1 {
-		t.Errorf("End has ended the process of another guest")
-	}
+	requireLeftAlone(t, other)
 }
 
 func reviverPIDs(t *testing.T, x xl, guest, config string) []int {
@@ -253,12 +250,20 @@ func reviverPIDs(t *testing.T, x xl, guest, config string) []int {
 	return pids
 }
 
-func requireKilled(t *testing.T, command *exec.Cmd) {
+// requireLeftAlone demands that a process has got no signal yet, and ends it.
+func requireLeftAlone(t *testing.T, command *exec.Cmd) {
+	t.Helper()
+	requireNil(t, command.Process.Signal(syscall.SIGTERM))
+	requireEndBy(t, command, syscall.SIGTERM)
+}
+
+// requireEndBy waits for the end of a process, and demands that it is due to that signal.
+func requireEndBy(t *testing.T, command *exec.Cmd, want syscall.Signal) {
 	t.Helper()
 	var exit *exec.ExitError
 	err := command.Wait()
-	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Errorf("%q ended with %v, want killed", command.Args, err)
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != want {
+		t.Errorf("%q: the end is %v, want %v", command.Args, err, want)
 	}
 }
 

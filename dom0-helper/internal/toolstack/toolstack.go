@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -37,20 +36,9 @@ type Domain struct {
 // stoppedMark is the fourth of a domain's six marks in the toolstacks' tables.
 func stoppedMark(marks string) bool { return marks[3] == 's' }
 
-// keptName is what xl calls a domain that it keeps after a crash when it starts
-// the guest anew (on_crash = "rename-restart"): NAME-20261121T0507Z.
-var keptName = regexp.MustCompile(`^-\d{8}T\d{4}Z$`)
-
-// Carries reports whether d is the guest of that name, also while it migrates
-// or after it crashed and was kept under another name.
-func (d Domain) Carries(guest string) bool {
-	switch d.Name {
-	case guest, guest + wire.Incoming, guest + wire.MigratedAway, "migrating-" + guest, "Zombie-" + guest:
-		return true
-	}
-	ending, ok := strings.CutPrefix(d.Name, guest)
-	return ok && keptName.MatchString(ending)
-}
+// Carries reports whether d is the guest of that name, also while it migrates or
+// dies, or after it crashed and was kept under another name.
+func (d Domain) Carries(guest string) bool { return d.Name == guest || wire.IsVariantOf(d.Name, guest) }
 
 // A Toolstack controls the domains of this Dom0.
 type Toolstack interface {

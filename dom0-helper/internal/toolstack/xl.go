@@ -16,7 +16,8 @@ type xl struct{ program }
 
 // Domains joins two lists, since neither has all: `xl list -v` also shows
 // domains that are being built or torn down, `xl list -l` tells names beyond
-// doubt. A domain that is in one of them exists.
+// doubt. A domain that is in one of them exists. A name of several lines counts
+// only if both have it: else it may be rows that were not understood.
 func (x xl) Domains(ctx context.Context) ([]Domain, error) {
 	table, err := x.run(ctx, lookLimit, "list", "-v")
 	if err != nil {
@@ -34,8 +35,17 @@ func (x xl) Domains(ctx context.Context) ([]Domain, error) {
 	if err != nil {
 		return nil, fmt.Errorf("xl list -l: %w", err)
 	}
+	for id, d := range all {
+		if strings.Contains(d.Name, "\n") && named[id].Name != d.Name {
+			return nil, fmt.Errorf("xl list -v: row %.80q is not understood", d.Name)
+		}
+	}
 	for id, d := range named {
-		d.Stopped = all[id].Stopped
+		row := all[id]
+		if d.Name == "" {
+			d.Name = row.Name // it has just lost it
+		}
+		d.Stopped = row.Stopped
 		all[id] = d
 	}
 	return slices.SortedFunc(maps.Values(all), func(a, b Domain) int { return a.ID - b.ID }), nil
@@ -55,7 +65,7 @@ func (x xl) Create(ctx context.Context, config string) error {
 
 // tableRow is a row of `xl list -v`, read from its right end: a name may hold
 // blanks, line ends and whatever else (list_domains in tools/xl/xl_list.c).
-var tableRow = regexp.MustCompile(`(?s)^(.*?) +(\d+) +\d+ +\d+ +([-a-z?]{6}) +\d+\.\d+ +([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +\S+ +\S+ *$`)
+var tableRow = regexp.MustCompile(`(?s)^(.*?) +(\d+) +\d+ +\d+ +([-a-zA-Z?]{6}) +\d+\.\d+ +([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +\S+ +\S+ *$`)
 
 const tableHeader = "Name "
 
@@ -77,6 +87,9 @@ func parseTable(table string) (map[int]Domain, error) {
 		id, err := strconv.Atoi(cells[2])
 		if err != nil {
 			return nil, fmt.Errorf("domain id %q: %w", cells[2], err)
+		}
+		if _, twice := domains[id]; twice {
+			return nil, fmt.Errorf("domain id %d is there twice", id)
 		}
 		name := cells[1]
 		if name == "(null)" {
@@ -101,7 +114,7 @@ type longEntry struct {
 	} `json:"config"`
 }
 
-// parseLong parses the output of `xl list -l`. It leaves out domains without a name.
+// parseLong parses the output of `xl list -l`.
 func parseLong(long []byte) (map[int]Domain, error) {
 	var entries []longEntry
 	if err := json.Unmarshal(long, &entries); err != nil {
@@ -112,9 +125,7 @@ func parseLong(long []byte) (map[int]Domain, error) {
 		if e.ID == nil {
 			return nil, fmt.Errorf("an entry has no domid")
 		}
-		if e.Config.Info.Name != "" {
-			domains[*e.ID] = Domain{ID: *e.ID, Name: e.Config.Info.Name, UUID: e.Config.Info.UUID}
-		}
+		domains[*e.ID] = Domain{ID: *e.ID, Name: e.Config.Info.Name, UUID: e.Config.Info.UUID}
 	}
 	return domains, requireControlDomain(domains)
 }

@@ -127,6 +127,37 @@ func TestXLDomainsStopped(t *testing.T) {
 	}
 }
 
+// A row that is not understood must not hide itself, or the next, in a name of
+// several lines; nor may a name with a false row in it.
+func TestXLDomainsHidden(t *testing.T) {
+	t.Parallel()
+	const control = "Domain-0  0  512  1  r-----  1.0  00000000-0000-0000-0000-000000000000  -  -\n"
+	row := func(name, id, marks string) string {
+		return name + "  " + id + "  8  1  " + marks + "  0.0  00000000-0000-4000-8000-00000000000" + id + "  -  -\n"
+	}
+	const header = "Name  ID  Mem VCPUs  State  Time(s)  UUID  Reason-Code  Security Label\n"
+	tests := []struct{ name, rows, names, want string }{
+		{"dying, marks unknown", row("(null)", "5", "---s#d") + row("bar", "6", "-b----"), `,{"domid": 6, "config": {"c_info": {"name": "bar"}}}`, "is not understood"},
+		{"marks unknown before dying", row("foo", "5", "---s#-") + row("(null)", "6", "-bp--d"), `,{"domid": 5, "config": {"c_info": {"name": "foo"}}}`, "is not understood"},
+		{"a name with a row of an id that is there", row("(null)", "5", "-bp--d") + row("x\n"+row("foo", "5", "-b----")+"y", "6", "-b----"), "", "domain id 5 is there twice"},
+		{"soft reset", row("foo", "5", "---sS-") + row("(null)", "6", "-bp--d"), "", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			long := `[{"domid": 0, "config": {"c_info": {"name": "Domain-0"}}}` + test.names + "]"
+			x := xl{fakeProgram(t, "xl", map[string]string{"list -v": header + control + test.rows, "list -l": long})}
+			got, err := x.Domains(t.Context())
+			if text := fmt.Sprint(err); (err == nil) != (test.want == "") || !strings.Contains(text, test.want) && err != nil {
+				t.Errorf("Domains = %v, %v, want %q", got, err, test.want)
+			}
+			if err == nil && len(got) != 3 {
+				t.Errorf("Domains = %v, want three", got)
+			}
+		})
+	}
+}
+
 // Nothing is known if one of both lists is not.
 func TestXLDomainsUnknown(t *testing.T) {
 	t.Parallel()
