@@ -20,8 +20,9 @@ import (
 // A fakeStack is a Toolstack of domains that only it knows. It does at once what it
 // is told, unless a test puts another function in place.
 type fakeStack struct {
-	look    func() error // is called first at each look at the domains
-	find    func() error // is called first at each look for revivers
+	gap     time.Duration // none unless set
+	look    func() error  // is called first at each look at the domains
+	find    func() error  // is called first at each look for revivers
 	destroy func(ctx context.Context, id int) error
 	create  func(ctx context.Context) error
 
@@ -80,6 +81,8 @@ func (f *fakeStack) Create(ctx context.Context, config string) error {
 	}
 	return nil
 }
+
+func (f *fakeStack) Gap() time.Duration { return f.gap }
 
 func (f *fakeStack) Revivers(guest, _ string) ([]toolstack.Reviver, error) {
 	if f.find != nil {

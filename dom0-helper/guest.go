@@ -65,9 +65,22 @@ type sight struct {
 	revivers []toolstack.Reviver
 }
 
-// look observes one guest. It looks for processes that create the guest before
-// it looks for domains: whatever the former finish in between, the latter shows.
+// look observes one guest. Where a guest that restarts can be absent unseen, only
+// one that stays so is gone.
 func (h *host) look(ctx context.Context, g policy.Guest) (sight, error) {
+	s, err := h.glance(ctx, g)
+	for since := time.Now(); err == nil && s.gone() && time.Since(since) < h.stack.Gap(); {
+		if !pause(ctx, lookAgain) {
+			return sight{}, ctx.Err()
+		}
+		s, err = h.glance(ctx, g)
+	}
+	return s, err
+}
+
+// glance looks once. It looks for processes that create the guest before it
+// looks for domains: whatever the former finish in between, the latter shows.
+func (h *host) glance(ctx context.Context, g policy.Guest) (sight, error) {
 	revivers, err := h.stack.Revivers(g.Name, g.Config)
 	if err != nil {
 		return sight{}, fmt.Errorf("processes of guest %s: %w", g.Name, err)
@@ -187,6 +200,9 @@ func (f *fence) gaveUp(err error) error {
 		return err // only the lock is missing
 	}
 	reason := wire.UnknownState
+	if f.last.state == "" {
+		reason = reasonOf(err)
+	}
 	if len(f.last.domains)+len(f.last.revivers) > 0 {
 		reason = wire.StillOn
 	}

@@ -195,3 +195,27 @@ func TestLookLimit(t *testing.T) {
 		requireTook(t, start, lookLimit)
 	})
 }
+
+// Where restarts are not seen, a guest must stay absent for longer than one takes.
+func TestLookOutlastsTheGap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, h := newFake(t)
+		f.gap = 4 * time.Second
+		g := guestNamed(t, "node-1")
+		start := time.Now()
+		if s, err := h.look(t.Context(), g); err != nil || !s.gone() {
+			t.Errorf("look = %q, %v, want gone", s.state, err)
+		}
+		if took := time.Since(start); took < f.gap {
+			t.Errorf("look took %s, want at least %s", took, f.gap)
+		}
+		go func() {
+			time.Sleep(time.Second)
+			f.add(named(7, "node-1"))
+		}()
+		if s, err := h.look(t.Context(), g); err != nil || s.state != wire.GuestOn {
+			t.Errorf("look at a guest that comes back = %q, %v, want on", s.state, err)
+		}
+	})
+}

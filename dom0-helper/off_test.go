@@ -147,12 +147,12 @@ func TestOffFails(t *testing.T) {
 		{
 			name: "domains that cannot be seen", domains: node1,
 			prepare: func(f *fakeStack) { f.look = failing(always, errors.New("xl is ill")) },
-			reason:  wire.UnknownState, text: "never seen\nxl is ill",
+			reason:  wire.DeviceError, text: "never seen\nxl is ill",
 		},
 		{
 			name:    "processes that cannot be seen",
 			prepare: func(f *fakeStack) { f.find = failing(always, errors.New("no processes")) },
-			reason:  wire.UnknownState, text: "never seen\nprocesses of guest node-1: no processes",
+			reason:  wire.DeviceError, text: "never seen\nprocesses of guest node-1: no processes",
 		},
 	})
 }

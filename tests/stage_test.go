@@ -66,7 +66,7 @@ func again(role string, namespaces uintptr, env ...string) *exec.Cmd {
 const labDir = "/mnt"
 
 // copied are the directories that get a copy which is written to instead.
-var copied = []string{"/etc", "/usr/lib/stonith/plugins/external", "/usr/local", "/var"}
+var copied = []string{"/etc", "/usr/lib/stonith/plugins/external", "/usr/local", "/var", "/home"}
 
 func setUpMachine() error {
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
@@ -87,10 +87,8 @@ func setUpMachine() error {
 			return err
 		}
 	}
-	for _, dir := range []string{"/home", "/run"} {
-		if err := mount("tmpfs", dir, "tmpfs", "mode=0755"); err != nil {
-			return err
-		}
+	if err := mount("tmpfs", "/run", "tmpfs", "mode=0755"); err != nil {
+		return err
 	}
 	if err := setUpDev(); err != nil {
 		return err

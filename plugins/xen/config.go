@@ -54,10 +54,10 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	if err := errors.Join(hostKeysErr, identityErr); err != nil {
 		return nil, err
 	}
-	device := &dom0s{id: call.ID, identity: identity}
+	device := &dom0s{id: call.ID}
 	for _, a := range c.accounts {
 		device.all = append(device.all, &dom0{
-			account: a, hostKeys: hostKeys, auth: identity.methods(),
+			account: a, hostKeys: hostKeys, identity: identity,
 			connectLimit: time.Duration(c.connectTimeout), turn: make(chan struct{}, 1),
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -222,5 +223,42 @@ func TestIPv6(t *testing.T) {
 	got := stonithtest.Run(t.Context(), b, "elsewhere", params, "off", stonithtest.Node)
 	if got.Status != 1 || !strings.Contains(got.Stderr, "dom0 [::1]:1: dial tcp [::1]:1: connect: connection refused") {
 		t.Errorf("exit status %d, stderr %q, want 1 and a refused connection to ::1", got.Status, got.Stderr)
+	}
+}
+
+// The keys of an agent serve several Dom0s at the same time.
+func TestAgent(t *testing.T) {
+	b := newBed(t, 3)
+	b.SetPower(stonith.On)
+	text, err := os.ReadFile(b.params["identity_file"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := ssh.ParseRawPrivateKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyring := agent.NewKeyring()
+	if err := keyring.Add(agent.AddedKey{PrivateKey: private}); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(t.TempDir(), "agent")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _ = agent.ServeAgent(keyring, conn) }()
+		}
+	}()
+	params := map[string]string{"identity_file": "", "HOME": t.TempDir(), "SSH_AUTH_SOCK": socket}
+	if got := stonithtest.Run(t.Context(), b, "elsewhere", params, "off", stonithtest.Node); got.Status != 0 || b.Power() != stonith.Off {
+		t.Errorf("exit status %d, node %s, want 0 and off; stderr %q", got.Status, b.Power(), got.Stderr)
 	}
 }

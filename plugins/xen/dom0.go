@@ -21,7 +21,7 @@ import (
 type dom0 struct {
 	account      account
 	hostKeys     *hostKeys
-	auth         []ssh.AuthMethod
+	identity     *identity
 	connectLimit time.Duration
 	turn         chan struct{} // holds one token while a request is under way
 
@@ -99,9 +99,11 @@ func (d *dom0) dial(ctx context.Context) (*ssh.Client, error) {
 	// The handshake knows no context: its connection's end ends it.
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
+	auth, done := d.identity.methods(d.connectLimit)
+	defer done()
 	sshConn, channels, requests, err := ssh.NewClientConn(conn, d.account.address(), &ssh.ClientConfig{
 		User:              d.account.user,
-		Auth:              d.auth,
+		Auth:              auth,
 		HostKeyCallback:   d.hostKeys.verify,
 		HostKeyAlgorithms: d.hostKeys.algorithms(d.account.address()),
 		ClientVersion:     "SSH-2.0-stonith-plugins",

@@ -17,9 +17,8 @@ var _ stonith.Device = (*dom0s)(nil)
 // dom0s is the Device: all the Dom0s that a guest may live on. They are asked in
 // parallel, and a guest is off only if all of them say so.
 type dom0s struct {
-	id       string
-	identity *identity
-	all      []*dom0
+	id  string
+	all []*dom0
 
 	home  atomic.Pointer[dom0] // where the guest of this call was last seen on
 	count atomic.Int64         // of requests, for their ids
@@ -57,7 +56,7 @@ func (d *dom0s) Check(ctx context.Context, nodes []stonith.Node) error {
 
 // notKnown says that no Dom0 has anything of the guest.
 func notKnown(n stonith.Node) error {
-	return stonith.Errorf(stonith.NotFound, "no Dom0 knows guest %q of node %s: it has no domain, and no configuration file by that name", n.Plug, n.Name).
+	return stonith.Errorf(stonith.NotFound, "no Dom0 knows guest %q of node %s: it has no domain, and no configuration by that name that root alone can change", n.Plug, n.Name).
 		WithHint("is the guest's name right in hostlist (node:guest), and the path of its configuration in the policy of the Dom0s?")
 }
 
@@ -164,6 +163,5 @@ func (d *dom0s) Close() error {
 	for _, dom0 := range d.all {
 		dom0.close()
 	}
-	d.identity.close()
 	return nil
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -20,8 +22,8 @@ var usualKeys = []string{"id_ed25519", "id_ecdsa", "id_rsa"}
 
 // identity is what the plugin proves itself by.
 type identity struct {
-	signers []ssh.Signer
-	agent   net.Conn // nil without one
+	signers     []ssh.Signer
+	agentSocket string // empty without an agent
 }
 
 // readIdentity reads the key file; without one it takes the agent and the usual
@@ -34,7 +36,10 @@ func readIdentity(file, sshDir, agentSocket string) (*identity, error) {
 		}
 		return &identity{signers: []ssh.Signer{signer}}, nil
 	}
-	id := &identity{agent: dialAgent(agentSocket)}
+	id := &identity{}
+	if hasAgent(agentSocket) {
+		id.agentSocket = agentSocket
+	}
 	for _, name := range usualKeys {
 		path := filepath.Join(sshDir, name)
 		if missing(path) {
@@ -46,7 +51,7 @@ func readIdentity(file, sshDir, agentSocket string) (*identity, error) {
 		}
 		id.signers = append(id.signers, signer)
 	}
-	if id.agent == nil && len(id.signers) == 0 {
+	if id.agentSocket == "" && len(id.signers) == 0 {
 		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: not set, and there is neither an agent nor a key in %s", sshDir).
 			WithHint("make a key with ssh-keygen -t ed25519 -N '', give its public half to the Dom0s, and set identity_file")
 	}
@@ -94,34 +99,36 @@ func parseKey(path string, text []byte) (ssh.Signer, error) {
 	return signer, nil
 }
 
-// dialAgent connects to the agent, if there is one that answers.
-func dialAgent(socket string) net.Conn {
+// hasAgent reports whether an agent accepts connections.
+func hasAgent(socket string) bool {
 	if socket == "" {
-		return nil
+		return false
 	}
-	conn, err := net.Dial("unix", socket)
+	conn, err := net.DialTimeout("unix", socket, time.Second)
 	if err != nil {
-		return nil
+		return false
 	}
-	return conn
+	_ = conn.Close() // it was only tried
+	return true
 }
 
-// methods returns the ways to authenticate: the keys, then those of the agent.
-func (id *identity) methods() []ssh.AuthMethod {
+// methods returns the ways to authenticate within the time limit: with the keys,
+// then with those of the agent, over a connection of its own, since handshakes
+// run side by side. done ends that connection.
+func (id *identity) methods(limit time.Duration) (methods []ssh.AuthMethod, done func()) {
+	if id.agentSocket == "" {
+		return []ssh.AuthMethod{ssh.PublicKeys(id.signers...)}, func() {}
+	}
+	conn, err := net.DialTimeout("unix", id.agentSocket, limit)
+	if err != nil {
+		return []ssh.AuthMethod{ssh.PublicKeys(id.signers...)}, func() {}
+	}
+	_ = conn.SetDeadline(time.Now().Add(limit)) // a local socket takes it
 	return []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
-		if id.agent == nil {
-			return id.signers, nil
-		}
-		held, err := agent.NewClient(id.agent).Signers()
+		held, err := agent.NewClient(conn).Signers()
 		if err != nil && len(id.signers) == 0 {
-			return nil, err
+			return nil, fmt.Errorf("ssh agent: %w", err)
 		}
 		return slices.Concat(id.signers, held), nil
-	})}
-}
-
-func (id *identity) close() {
-	if id.agent != nil {
-		_ = id.agent.Close() // it was only asked
-	}
+	})}, func() { _ = conn.Close() }
 }

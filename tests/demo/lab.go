@@ -31,7 +31,7 @@ type lab struct {
 
 const account = "xen"
 
-var guests = []string{"node-1", "node-2"}
+var guests = []string{"demo-node-1", "demo-node-2"}
 
 // newLab builds what the Dom0s run, and starts them with the first guest on the
 // first Dom0 and the second on the second. Both Dom0s see all processes of this
@@ -96,7 +96,7 @@ func (l *lab) addDom0(name, guest, helper string, key ssh.PublicKey) error {
 		return err
 	}
 	server, err := loopback.Start(account, key, loopback.Forced(helper, "gate", "--allow", strings.Join(guests, ","),
-		"--client", "node-3", "--sudo", sudo, "--policy", host.Policy))
+		"--client", "demo-node-3", "--sudo", sudo, "--policy", host.Policy))
 	if err != nil {
 		return err
 	}

@@ -26,33 +26,33 @@ type scene struct {
 
 func story() []scene {
 	return []scene{
-		{title: "Which nodes can the device fence?", args: []string{"gethosts"}, says: "node-1\nnode-2\n"},
+		{title: "Which nodes can the device fence?", args: []string{"gethosts"}, says: "demo-node-1\ndemo-node-2\n"},
 		{title: "Would it obey? It asks every Dom0, and touches no guest.", args: []string{"status"}, says: "ready"},
-		{title: "node-1 is silent. The cluster wants proof that it is off.", args: []string{"off", "node-1"}, guest: "node-1", says: "off-observed"},
-		{title: "Once more: a node that is off is fenced.", args: []string{"off", "node-1"}, guest: "node-1", says: "already-off"},
-		{title: "Switch it on again.", args: []string{"on", "node-1"}, guest: "node-1", says: "on-observed", runs: true},
-		{title: "Reset is off, proof, and on.", args: []string{"reset", "node-1"}, guest: "node-1", says: "off-observed, on-observed", runs: true},
-		{title: "A node that is not ours. Nothing is sent.", args: []string{"off", "node-9"}, status: 1, says: "wrong-target"},
+		{title: "demo-node-1 is silent. The cluster wants proof that it is off.", args: []string{"off", "demo-node-1"}, guest: "demo-node-1", says: "off-observed"},
+		{title: "Once more: a node that is off is fenced.", args: []string{"off", "demo-node-1"}, guest: "demo-node-1", says: "already-off"},
+		{title: "Switch it on again.", args: []string{"on", "demo-node-1"}, guest: "demo-node-1", says: "on-observed", runs: true},
+		{title: "Reset is off, proof, and on.", args: []string{"reset", "demo-node-1"}, guest: "demo-node-1", says: "off-observed, on-observed", runs: true},
+		{title: "A node that is not ours. Nothing is sent.", args: []string{"off", "demo-node-9"}, status: 1, says: "wrong-target"},
 		{
 			title: "The guest is just rebooting: absent for two seconds, then back. Absent is not off.",
 			before: func(l *lab) {
-				_, err := l.hosts[0].XL("reboot", "node-1")
+				_, err := l.hosts[0].XL("reboot", "demo-node-1")
 				complain(err)
-				for i := 0; i < 100 && len(l.hosts[0].Processes("node-1")) > 0; i++ {
+				for i := 0; i < 100 && len(l.hosts[0].Processes("demo-node-1")) > 0; i++ {
 					time.Sleep(10 * time.Millisecond)
 				}
 			},
-			args: []string{"off", "node-1"}, guest: "node-1", says: "off-observed",
+			args: []string{"off", "demo-node-1"}, guest: "demo-node-1", says: "off-observed",
 		},
 		{
-			title:  "Dom0 beta does not answer any more. node-2 may live there: no proof, so a failure.",
+			title:  "Dom0 beta does not answer any more. demo-node-2 may live there: no proof, so a failure.",
 			before: func(l *lab) { l.dom0s[1].Fail(loopback.AtBanner) },
-			args:   []string{"off", "node-2"}, params: []string{"timeout=3s"}, guest: "node-2", status: 1, says: "unreachable", runs: true,
+			args:   []string{"off", "demo-node-2"}, params: []string{"timeout=3s"}, guest: "demo-node-2", status: 1, says: "unreachable", runs: true,
 		},
 		{
 			title:  "Dom0 beta is back.",
 			before: func(l *lab) { l.dom0s[1].Fail(loopback.Nowhere) },
-			args:   []string{"off", "node-2"}, guest: "node-2", says: "off-observed",
+			args:   []string{"off", "demo-node-2"}, guest: "demo-node-2", says: "off-observed",
 		},
 	}
 }
@@ -65,7 +65,7 @@ func complain(err error) {
 
 // play shows every scene, and returns an error if any did not come out as it must.
 func (l *lab) play(scenes []scene) error {
-	fmt.Println("Two Dom0s, alpha and beta, and their guests, the cluster nodes node-1 and node-2:")
+	fmt.Println("Two Dom0s, alpha and beta, and their guests, the cluster nodes demo-node-1 and demo-node-2:")
 	for _, g := range guests {
 		fmt.Printf("    %s: %s\n", g, l.place(g))
 	}

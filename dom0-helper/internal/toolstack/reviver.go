@@ -62,23 +62,36 @@ func servesGuest(pid int, guest, config string) (bool, error) {
 	return creates(line, dir, config), nil
 }
 
-// isXL reports whether the executable of a process is xl. Even root may not see
-// the executable of a process that a security module protects; then its name
-// must do, and one that is called xl is an error: what it does cannot be told.
-// Unless we are not root: only root's xl can create anything.
+// isXL reports whether the executable of a process is xl, and the process root's
+// or ours: no other can create anything, and could only pretend, to hold up a fence.
 func isXL(dir string) (bool, error) {
-	executable, err := os.Readlink(filepath.Join(dir, "exe"))
-	if !errors.Is(err, fs.ErrPermission) {
-		return filepath.Base(strings.TrimSuffix(executable, " (deleted)")) == "xl", gone(err)
+	var owner syscall.Stat_t
+	if err := syscall.Stat(dir, &owner); err != nil {
+		return false, gone(err)
 	}
-	name, nameErr := os.ReadFile(filepath.Join(dir, "comm"))
-	if nameErr != nil {
-		return false, gone(nameErr)
+	if owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+		return false, nil
+	}
+	executable, err := os.Readlink(filepath.Join(dir, "exe"))
+	if errors.Is(err, fs.ErrPermission) {
+		return isCalledXL(dir, err)
+	}
+	return filepath.Base(strings.TrimSuffix(executable, " (deleted)")) == "xl", gone(err)
+}
+
+// isCalledXL judges a process whose executable cannot be seen: a security module
+// may hide it even from root. Its name must do then, and one that is called xl is
+// the error unseen, since what it does cannot be told. If we are not root, that
+// is root's xl, which is none of our host's.
+func isCalledXL(dir string, unseen error) (bool, error) {
+	name, err := os.ReadFile(filepath.Join(dir, "comm"))
+	if err != nil {
+		return false, gone(err)
 	}
 	if strings.TrimSpace(string(name)) != "xl" || os.Geteuid() != 0 {
 		return false, nil
 	}
-	return false, err
+	return false, unseen
 }
 
 // gone turns the error of looking at a process that has just ended into none.

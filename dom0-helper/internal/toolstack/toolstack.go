@@ -52,6 +52,9 @@ type Toolstack interface {
 	Create(ctx context.Context, config string) error
 	// Revivers lists the processes that would bring the guest back.
 	Revivers(guest, config string) ([]Reviver, error)
+	// Gap is how long a guest that restarts can be absent without a Reviver: only
+	// what is absent for longer is off.
+	Gap() time.Duration
 }
 
 // A Reviver is a process that creates a guest, or will do so when the guest reboots or crashes.

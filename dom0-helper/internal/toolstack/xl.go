@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // xl is Xen's toolstack since 4.1 (tools/xl in its source).
@@ -62,6 +63,9 @@ func (x xl) Create(ctx context.Context, config string) error {
 	_, err := x.run(ctx, createLimit, "create", config)
 	return err
 }
+
+// Gap is none: what restarts a guest is a process of its own.
+func (x xl) Gap() time.Duration { return 0 }
 
 // tableRow is a row of `xl list -v`, read from its right end: a name may hold
 // blanks, line ends and whatever else (list_domains in tools/xl/xl_list.c).

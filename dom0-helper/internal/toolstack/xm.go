@@ -6,11 +6,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // xm is the toolstack of Xen before 4.1, gone since 4.5. Its daemon xend watches
-// the guests itself, so there is no process per guest that could be ended; xend
-// restarts no domain that was destroyed.
+// the guests itself, so there is no process per guest that could be seen or
+// ended. xend restarts no domain that was destroyed.
 type xm struct{ program }
 
 func (x xm) Domains(ctx context.Context) ([]Domain, error) {
@@ -36,6 +37,9 @@ func (x xm) Create(ctx context.Context, config string) error {
 }
 
 func (x xm) Revivers(_, _ string) ([]Reviver, error) { return nil, nil }
+
+// Gap is well above the time that xend takes to restart a domain.
+func (x xm) Gap() time.Duration { return 4 * time.Second }
 
 var (
 	xmRow = regexp.MustCompile(`^(\S+) +(\d+) +\d+ +\d+ +([-a-z]{6}) +\d+\.\d+ *$`)

@@ -190,7 +190,7 @@ func (c *call) guard() error {
 		return Errorf(SelfFence, "cannot tell whether this is the node itself: %w", err)
 	}
 	if node.runsOn(hostname) {
-		return Errorf(SelfFence, "a node does not %s itself", c.request.verb).
+		return Errorf(SelfFence, "%s of the node that runs this call is refused", c.request.verb).
 			WithHint("let another node run this device: location rule with score -INFINITY for %s", node.Name)
 	}
 	return nil

@@ -97,7 +97,7 @@ func (h *Host) Processes(guest string) []string {
 	return strings.Fields(out)
 }
 
-// Fault lets a command of xl fail, as the README of the simulation has it. No text ends that.
+// Fault lets a command of xl fail, in the words of the simulation's faults.go. No text ends that.
 func (h *Host) Fault(command, text string) error {
 	path := filepath.Join(h.Dir, "fault", command)
 	if text == "" {
