@@ -59,7 +59,14 @@ func servesGuest(pid int, guest, config string) (bool, error) {
 	if err != nil {
 		return false, gone(err)
 	}
-	return creates(line, dir, config), nil
+	return creates(line, dir, config) && !namesAnother(config, guest), nil
+}
+
+// namesAnother reports whether the configuration file is, by mistake, that of another guest.
+func namesAnother(config, guest string) bool {
+	text, err := os.ReadFile(config)
+	name := ConfigName(text)
+	return err == nil && name != "" && name != guest
 }
 
 // isXL reports whether the executable of a process is xl, and the process root's
