@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,8 +44,7 @@ func (h *host) carryOut(ctx context.Context, verb wire.Verb, guests []policy.Gue
 	defer cancel()
 	switch verb {
 	case wire.State:
-		s, err := h.look(ctx, guests[0])
-		return string(s.state), err
+		return h.state(ctx, guests[0])
 	case wire.Off:
 		return wire.Done, h.off(ctx, guests[0])
 	case wire.On:
@@ -55,6 +55,18 @@ func (h *host) carryOut(ctx context.Context, verb wire.Verb, guests []policy.Gue
 		return h.list(ctx, guests)
 	}
 	return "", fmt.Errorf("verb %q has no meaning here", verb)
+}
+
+// state tells the guest's state. A guest that is gone, while another request may
+// be about to create it, is restarting. That is asked before the look: what such
+// a request has done by then, the look sees.
+func (h *host) state(ctx context.Context, g policy.Guest) (string, error) {
+	pending := h.pending(g.Name)
+	s, err := h.look(ctx, g)
+	if pending && s.gone() {
+		s.state = wire.GuestRestarting
+	}
+	return string(s.state), err
 }
 
 // A sight is what was seen of a guest at one look.
@@ -196,8 +208,8 @@ func (f *fence) gaveUp(err error) error {
 	if err != nil {
 		text += ": " + err.Error()
 	}
-	if f.last.gone() {
-		return err // only the lock is missing
+	if f.last.gone() { // only the lock is missing
+		return cmp.Or(err, errHeld(f.guest.Name))
 	}
 	reason := wire.UnknownState
 	if f.last.state == "" {

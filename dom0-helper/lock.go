@@ -33,6 +33,17 @@ func tryLock(file *os.File) bool {
 	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
 
+// pending reports whether another request for the guest is under way that holds
+// the lock. Where there can be no lock, there can be no request that creates.
+func (h *host) pending(guest string) bool {
+	file, err := h.openLock(guest)
+	if err != nil {
+		return false
+	}
+	defer file.Close() //nolint:errcheck // closing unlocks
+	return syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil
+}
+
 func errHeld(guest string) error {
 	return failf(wire.TimedOut, "another request holds the lock of guest %s, and may create it", guest)
 }

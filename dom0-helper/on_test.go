@@ -166,3 +166,21 @@ func TestOffEndsOn(t *testing.T) {
 		f.requireActs(t, "create node-1.cfg", "end 91", "destroy 7")
 	})
 }
+
+// A guest that an on is about to create is not off, though nothing of it is there yet.
+func TestStateWhileOnIsPending(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, h := newFake(t)
+		g := guestNamed(t, "node-1")
+		unlock, err := h.lock(t.Context(), g.Name) // as on does before it looks
+		requireReason(t, err, "", "")
+		if got, err := h.state(t.Context(), g); err != nil || got != string(wire.GuestRestarting) {
+			t.Errorf("state while the lock is held = %q, %v, want restarting", got, err)
+		}
+		unlock()
+		if got, err := h.state(t.Context(), g); err != nil || got == string(wire.GuestRestarting) {
+			t.Errorf("state after that = %q, %v, want gone", got, err)
+		}
+	})
+}
