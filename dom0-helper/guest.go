@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -208,8 +207,8 @@ func (f *fence) gaveUp(err error) error {
 	if err != nil {
 		text += ": " + err.Error()
 	}
-	if f.last.gone() { // only the lock is missing
-		return cmp.Or(err, errHeld(f.guest.Name))
+	if f.last.gone() { // with the lock, that would have been the end
+		return errHeld(f.guest.Name)
 	}
 	reason := wire.UnknownState
 	if f.last.state == "" {
