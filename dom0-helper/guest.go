@@ -149,17 +149,18 @@ func (h *host) off(ctx context.Context, g policy.Guest) error {
 		defer func() { _ = lock.Close() }() // closing unlocks
 	}
 	f := fence{host: h, guest: g, uuids: map[string]bool{}}
+	var trouble error // of the last round that the end of ctx did not cut short
 	for {
 		locked = locked || tryLock(lock)
 		done, err := f.round(ctx)
 		if done && locked {
 			return nil
 		}
-		if done {
-			err = errHeld(g.Name)
+		if ctx.Err() == nil || trouble == nil {
+			trouble = err
 		}
 		if !pause(ctx, lookAgain) {
-			return f.gaveUp(err)
+			return f.gaveUp(trouble)
 		}
 	}
 }
