@@ -110,7 +110,8 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 	if err := checkConfig(g); err != nil {
 		return err
 	}
-	if err := h.countStart(g.Name); err != nil {
+	takeBack, err := h.countStart(g.Name)
+	if err != nil {
 		return err
 	}
 	createErr := h.stack.Create(ctx, g.Config)
@@ -119,6 +120,9 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 	}
 	if s.state == wire.GuestOn {
 		return nil
+	}
+	if s.gone() {
+		takeBack()
 	}
 	return errors.Join(createErr, fmt.Errorf("guest %s was created and is %s", g.Name, s.state))
 }

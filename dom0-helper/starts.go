@@ -14,29 +14,34 @@ import (
 )
 
 // countStart counts one more start of the guest, unless the policy has enough of
-// them. A count that cannot be read or kept is none: the guest is not started.
-// The caller has the guest's lock.
-func (h *host) countStart(guest string) error {
+// them, and returns what takes that back if nothing comes of it. A count that
+// cannot be read or kept is none: the guest is not started. The caller has the
+// guest's lock.
+func (h *host) countStart(guest string) (takeBack func(), err error) {
 	if h.starts.Number == 0 {
-		return nil
+		return func() {}, nil
 	}
 	starts, err := h.recentStarts(guest)
 	if err != nil {
-		return fmt.Errorf("starts of guest %s: %w", guest, err)
+		return nil, fmt.Errorf("starts of guest %s: %w", guest, err)
 	}
 	if n := h.starts.Number; len(starts) >= n {
 		next := starts[len(starts)-n].Add(h.starts.Within).UTC()
-		return failf(wire.NotPermitted, "guest %s was started %d times within %s, and the policy allows no more before %s",
+		return nil, failf(wire.NotPermitted, "guest %s was started %d times within %s, and the policy allows no more before %s",
 			guest, len(starts), h.starts.Within, next.Format(time.RFC3339))
 	}
+	if err := h.keepStarts(guest, append(starts, time.Now())); err != nil {
+		return nil, fmt.Errorf("starts of guest %s: %w", guest, err)
+	}
+	return func() { _ = h.keepStarts(guest, starts) }, nil // one too many is to the safe side
+}
+
+func (h *host) keepStarts(guest string, starts []time.Time) error {
 	var lines strings.Builder
-	for _, t := range append(starts, time.Now()) {
+	for _, t := range starts {
 		lines.WriteString(t.UTC().Format(time.RFC3339) + "\n")
 	}
-	if err := h.keep(guest+".starts", []byte(lines.String())); err != nil {
-		return fmt.Errorf("starts of guest %s: %w", guest, err)
-	}
-	return nil
+	return h.keep(guest+".starts", []byte(lines.String()))
 }
 
 // recentStarts returns the starts that count still. If the clock was set back,

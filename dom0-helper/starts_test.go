@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -33,12 +34,24 @@ func TestStarts(t *testing.T) {
 		requireReason(t, on(), wire.NotPermitted, "guest node-1 was started 2 times within 10m0s, and the policy allows no more before "+
 			first.Add(10*time.Minute).UTC().Format(time.RFC3339))
 		off()
-		requireReason(t, h.countStart("node-10"), "", "") // counts for itself
+		_, err := h.countStart("node-10") // counts for itself
+		requireReason(t, err, "", "")
 		time.Sleep(time.Until(first.Add(10*time.Minute + time.Second)))
 		requireReason(t, on(), "", "")
 		off()
 		requireReason(t, on(), wire.NotPermitted, "started 2 times")
 	})
+}
+
+// A start of which nothing came does not count.
+func TestStartsInVain(t *testing.T) {
+	t.Parallel()
+	f, h := newFake(t)
+	f.create = func(context.Context) error { return errors.New("out of memory") }
+	h.starts = policy.Starts{Number: 1, Within: time.Minute}
+	for range 3 {
+		requireReason(t, h.on(t.Context(), guestNamed(t, "node-1")), wire.DeviceError, "out of memory")
+	}
 }
 
 // What cannot be counted is not started.
