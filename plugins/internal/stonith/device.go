@@ -58,6 +58,8 @@ type Call struct {
 	Nodes []Node
 	// Getenv reads the environment, for what is no parameter: HOME and the like.
 	Getenv func(name string) string
+	// Warn tells people, in one line, what does not change the verdict. It may be called at any time.
+	Warn func(text string)
 }
 
 // A Config holds the parameters of one kind of device.

@@ -165,7 +165,7 @@ func (c *call) open() (Device, error) {
 	params := c.params()
 	lookup, mistakes := words(params, c.request.words, c.Getenv)
 	mistakes = append(mistakes, resolve(params, lookup)...)
-	device, err := c.config.Open(Call{ID: c.ID, Nodes: c.hosts.nodes, Getenv: c.Getenv})
+	device, err := c.config.Open(Call{ID: c.ID, Nodes: c.hosts.nodes, Getenv: c.Getenv, Warn: c.report.warning})
 	if err != nil {
 		return nil, errors.Join(append(mistakes, branches(err)...)...)
 	}

@@ -35,6 +35,11 @@ func (r report) failure(what string, err error) {
 	}
 }
 
+// warning writes a line that does not change the verdict.
+func (r report) warning(text string) {
+	r.write(fmt.Sprintf("warning: %s: %s", r.what, text), r.log.Notice)
+}
+
 func (r report) write(line string, log func(string)) {
 	line = oneLine(line)
 	log(line)

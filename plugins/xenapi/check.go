@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+)
+
+// needed are the permissions that a fence needs.
+var needed = []string{"vm.hard_shutdown", "vm.start"}
+
+// Check logs in on the master, and asks whether it would obey for each of nodes.
+func (p *pool) Check(ctx context.Context, nodes []stonith.Node) error {
+	s, err := p.search(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := s.first(ctx); err != nil {
+		return p.ends(s, err)
+	}
+	var errs []error
+	for _, n := range nodes {
+		guests, err := p.guests(ctx, n, false)
+		errs = append(errs, err)
+		for _, g := range guests {
+			errs = append(errs, p.check(g.obeys(ctx)))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	masters, err := s.first(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range masters {
+		errs = append(errs, p.check(m.permits(ctx)))
+	}
+	for _, m := range masters[1:] {
+		if m.pool.UUID == masters[0].pool.UUID {
+			errs = append(errs, stonith.Errorf(stonith.Ambiguous, "the pool has two masters: %s and %s", masters[0], m).
+				WithHint("one of them was cut off from the others, or declared dead: switch it off, or let it join again"))
+		}
+	}
+	if err := errors.Join(errs...); err != nil || ctx.Err() != nil {
+		return err
+	}
+	for _, line := range s.warnings() {
+		p.warn(line)
+	}
+	return nil
+}
+
+// obeys asks whether anything but its host keeps the guest from being switched off.
+func (g *guest) obeys(ctx context.Context) error {
+	r, err := g.look(ctx)
+	if err != nil {
+		return err
+	}
+	if reason, blocked := r.BlockedOperations["hard_shutdown"]; blocked {
+		return g.isBlocked(reason)
+	}
+	return nil
+}
+
+// permits asks whether the user may switch guests. root may do everything, and has no list.
+func (s *session) permits(ctx context.Context) error {
+	super, err := read[bool](ctx, s, "session.get_is_local_superuser", s.ref)
+	if super || code(err) == "MESSAGE_METHOD_UNKNOWN" {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	permitted, err := read[[]string](ctx, s, "session.get_rbac_permissions", s.ref)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	var missing []string
+	for _, call := range needed {
+		if !slices.ContainsFunc(permitted, func(have string) bool { return strings.EqualFold(have, call) }) {
+			missing = append(missing, call)
+		}
+	}
+	if len(missing) > 0 {
+		return stonith.Errorf(stonith.NotPermitted, "%s: user %q may not call %s", s, s.user, strings.Join(missing, " and ")).
+			WithHint("give the user the role vm-operator, or use root")
+	}
+	return nil
+}

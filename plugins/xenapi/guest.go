@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+)
+
+// The power states of XenAPI.
+const (
+	running   = "Running"
+	paused    = "Paused"
+	suspended = "Suspended"
+	halted    = "Halted"
+)
+
+// A record is what the database says of a virtual machine.
+type record struct {
+	UUID              string            `xmlrpc:"uuid"`
+	Name              string            `xmlrpc:"name_label"`
+	Power             string            `xmlrpc:"power_state"`
+	ResidentOn        string            `xmlrpc:"resident_on"`
+	ScheduledOn       string            `xmlrpc:"scheduled_to_be_resident_on"`
+	IsTemplate        *bool             `xmlrpc:"is_a_template"`
+	IsSnapshot        *bool             `xmlrpc:"is_a_snapshot"`
+	IsControlDomain   *bool             `xmlrpc:"is_control_domain"`
+	BlockedOperations map[string]string `xmlrpc:"blocked_operations"`
+	CurrentOperations map[string]string `xmlrpc:"current_operations"`
+}
+
+// kind returns what a virtual machine is, "guest" if it can be fenced.
+func (r *record) kind() string {
+	switch {
+	case *r.IsControlDomain:
+		return "control domain"
+	case *r.IsSnapshot: // is a template as well
+		return "snapshot"
+	case *r.IsTemplate:
+		return "template"
+	default:
+		return "guest"
+	}
+}
+
+// A guest is a virtual machine that a node is, as one session knows it.
+type guest struct {
+	session *session
+	ref     string
+	uuid    string
+	name    string
+
+	mu   sync.Mutex
+	kill *request // the last hard_shutdown, or one that is under way
+}
+
+// String names the guest and who says so.
+func (g *guest) String() string {
+	return fmt.Sprintf("%s: guest %q (%s)", g.session, g.name, g.uuid)
+}
+
+// readRecord returns the record of a reference, which must be whole.
+func (s *session) readRecord(ctx context.Context, ref string) (record, error) {
+	r, err := read[record](ctx, s, "VM.get_record", ref)
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", s, err)
+	}
+	if r.UUID == "" || r.Power == "" || r.IsTemplate == nil || r.IsSnapshot == nil || r.IsControlDomain == nil {
+		return r, stonith.Errorf(stonith.UnknownState, "%s: VM.get_record: the record of %q (%q) lacks what every record has", s, r.Name, r.UUID)
+	}
+	return r, nil
+}
+
+// find returns the guest of a node. Templates, snapshots and control domains do
+// not count; there must be one guest then.
+func (s *session) find(ctx context.Context, n stonith.Node, pin string) (*guest, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g := s.guests[n.Plug]; g != nil {
+		return g, nil
+	}
+	refs, err := s.refs(ctx, n.Plug)
+	if err != nil {
+		return nil, err
+	}
+	var guests []*guest
+	others := map[string]int{}
+	for _, ref := range refs {
+		r, err := s.readRecord(ctx, ref)
+		switch {
+		case code(err) == "HANDLE_INVALID": // deleted since
+		case err != nil:
+			return nil, err
+		case r.kind() != "guest":
+			others[r.kind()]++
+		default:
+			guests = append(guests, &guest{session: s, ref: ref, uuid: r.UUID, name: r.Name})
+		}
+	}
+	g, err := s.only(n, guests, others)
+	if err == nil && pin != "" && g.uuid != pin {
+		err = stonith.Errorf(stonith.Ambiguous, "%s: guest %q of node %s has UUID %s, but vm_uuid says %s", s, g.name, n.Name, g.uuid, pin).
+			WithHint("has the guest been made anew? Then correct vm_uuid; else something else has taken its name")
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.guests[n.Plug] = g
+	return g, nil
+}
+
+// refs returns the references of all that has that UUID or name.
+func (s *session) refs(ctx context.Context, plug string) ([]string, error) {
+	uuid, isUUID := asUUID(plug)
+	if !isUUID {
+		refs, err := read[[]string](ctx, s, "VM.get_by_name_label", plug)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s, err)
+		}
+		return refs, nil
+	}
+	ref, err := read[string](ctx, s, "VM.get_by_uuid", uuid)
+	switch {
+	case code(err) == "UUID_INVALID":
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", s, err)
+	}
+	return []string{ref}, nil
+}
+
+// only returns the one guest, or says why there is not just one.
+func (s *session) only(n stonith.Node, guests []*guest, others map[string]int) (*guest, error) {
+	switch len(guests) {
+	case 1:
+		return guests[0], nil
+	case 0:
+		also := ""
+		for _, kind := range slices.Sorted(maps.Keys(others)) {
+			also += fmt.Sprintf(", %d %s by that name", others[kind], kind)
+		}
+		return nil, stonith.Errorf(stonith.NotFound, "%s: no guest %q of node %s%s", s, n.Plug, n.Name, also).
+			WithHint("hostlist has node:guest, where guest is the name-label or, if that has blanks, the UUID; xe vm-list on the master shows both")
+	default:
+		var found []string
+		for _, g := range guests {
+			found = append(found, g.uuid)
+		}
+		return nil, stonith.Errorf(stonith.Ambiguous, "%s: %d guests are called %q: %s", s, len(guests), n.Plug, strings.Join(found, ", ")).
+			WithHint("name the one that node %s is by its UUID in hostlist", n.Name)
+	}
+}
+
+// look reads the guest's record, which must still be that of a guest.
+func (g *guest) look(ctx context.Context) (record, error) {
+	r, err := g.session.readRecord(ctx, g.ref)
+	switch {
+	case err != nil:
+		return r, err
+	case r.UUID != g.uuid || r.kind() != "guest":
+		return r, stonith.Errorf(stonith.Ambiguous, "%s: it is now a %s with UUID %s", g, r.kind(), r.UUID)
+	}
+	return r, nil
+}
+
+// switchOff asks for hard_shutdown, and returns when it is answered or the guest
+// has been seen Halted. One request is under way at a time.
+func (g *guest) switchOff(ctx context.Context, life context.Context) error {
+	r, err := g.look(ctx)
+	if err != nil || r.Power == halted {
+		return err // State finds out whether Halted is a proof
+	}
+	if reason, blocked := r.BlockedOperations["hard_shutdown"]; blocked {
+		return g.isBlocked(reason)
+	}
+	g.mu.Lock()
+	if g.kill == nil || g.kill.ended() {
+		g.kill = startRequest(life, g, "VM.hard_shutdown")
+	}
+	kill := g.kill
+	g.mu.Unlock()
+	err = kill.wait(ctx, halted)
+	switch {
+	case code(err) == "VM_BAD_POWER_STATE":
+		return nil // somebody else was faster, or the record was old: look again
+	case code(err) == "OPERATION_BLOCKED":
+		return g.isBlocked("")
+	case err == nil:
+		return nil
+	case code(err) == "HOST_OFFLINE", code(err) == "CANNOT_CONTACT_HOST", errors.Is(err, context.DeadlineExceeded):
+		return g.lives(r, err)
+	}
+	return fmt.Errorf("%s: %w", g, err)
+}
+
+// isBlocked says what blocks hard_shutdown, and how to lift it.
+func (g *guest) isBlocked(reason string) error {
+	return stonith.Errorf(stonith.NotPermitted, "%s: blocked_operations has hard_shutdown, with the reason %q", g, reason).
+		WithHint("xe vm-param-remove uuid=%s param-name=blocked_operations param-key=hard_shutdown lifts the block", g.uuid)
+}
+
+// lives names the host that is to be fenced instead, if that is what err is about.
+func (g *guest) lives(r record, err error) error {
+	host := g.session.hostName(r.ResidentOn)
+	return stonith.Errorf(stonith.ReasonOf(err), "%s, on %s: %w", g, host, err).
+		WithHint("if %s is dead: %s", host, hintNextLevel)
+}
+
+// switchOn starts a guest that is off, or lets a paused one go on.
+func (g *guest) switchOn(ctx context.Context, life context.Context, isOff func() error) error {
+	r, err := g.look(ctx)
+	if err != nil {
+		return err
+	}
+	var ask *request
+	switch r.Power {
+	case running:
+		return nil
+	case paused:
+		ask = startRequest(life, g, "VM.unpause")
+	case halted:
+		if err := isOff(); err != nil {
+			return fmt.Errorf("not started, since it may be running: %w", err)
+		}
+		// Neither paused nor by force.
+		ask = startRequest(life, g, "VM.start", false, false)
+	default:
+		return stonith.Errorf(stonith.DeviceError, "%s: it is %s, and would not know after its resumption what it missed", g, r.Power).
+			WithHint("switch it off first: reset does both")
+	}
+	err = ask.wait(ctx, running)
+	if code(err) == "VM_BAD_POWER_STATE" || err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", g, err)
+}
+
+// A request is a call that changes a guest. xapi may take hours to answer it, and
+// carries it out even if we do not wait.
+type request struct {
+	guest   *guest
+	method  string
+	started time.Time
+	done    chan struct{}
+	err     error // when done
+}
+
+// startRequest sends the call. It is under way until it is answered or life ends.
+func startRequest(life context.Context, g *guest, method string, params ...any) *request {
+	r := &request{guest: g, method: method, started: time.Now(), done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		_, r.err = ask[string](life, g.session, method, append([]any{g.ref}, params...)...)
+	}()
+	return r
+}
+
+func (r *request) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// succeeded reports whether the request was answered with success.
+func (r *request) succeeded() bool { return r.ended() && r.err == nil }
+
+// wait returns when the request is answered, or when the guest is seen in the
+// wanted state while it is not: the answer may come long after the deed.
+func (r *request) wait(ctx context.Context, want string) error {
+	const pause = 500 * time.Millisecond
+	for {
+		select {
+		case <-r.done:
+			return r.err
+		case <-ctx.Done():
+			return stonith.Errorf(stonith.TimedOut, "%s has not been answered for %s: %w", r.method, time.Since(r.started).Round(time.Millisecond), ctx.Err())
+		case <-time.After(pause):
+		}
+		if seen, err := r.guest.look(ctx); err != nil && endsSession(err) {
+			return err
+		} else if err == nil && seen.Power == want {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+	"github.com/stonith-plugins/stonith-plugins/plugins/xenapi/rpc"
+)
+
+// A boolean is a Value that is true or false, in the words that Pacemaker takes.
+type boolean bool
+
+// Set refuses other words.
+func (b *boolean) Set(text string) error {
+	switch strings.ToLower(text) {
+	case "true", "yes", "on", "1", "y":
+		*b = true
+	case "false", "no", "off", "0", "n":
+		*b = false
+	default:
+		return fmt.Errorf("%q is neither true nor false", text)
+	}
+	return nil
+}
+
+// String returns true or false.
+func (b *boolean) String() string { return fmt.Sprint(bool(*b)) }
+
+// Type is boolean.
+func (b *boolean) Type() string { return "boolean" }
+
+// A line is a Value with a text that XenAPI can be sent.
+type line string
+
+// Set refuses what XML cannot carry.
+func (l *line) Set(text string) error {
+	if !rpc.Carries(text) {
+		return fmt.Errorf("has a character that XML cannot carry")
+	}
+	*l = line(text)
+	return nil
+}
+
+// String returns the text.
+func (l *line) String() string { return string(*l) }
+
+// Type is string.
+func (l *line) Type() string { return "string" }
+
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+// asUUID returns text as xapi writes UUIDs.
+func asUUID(text string) (uuid string, ok bool) {
+	uuid = strings.ToLower(text)
+	return uuid, uuidForm.MatchString(uuid)
+}
+
+// A uuidValue is a Value that takes a UUID.
+type uuidValue string
+
+// Set refuses what is no UUID.
+func (u *uuidValue) Set(text string) error {
+	uuid, ok := asUUID(text)
+	if !ok {
+		return fmt.Errorf("%q is not a UUID", text)
+	}
+	*u = uuidValue(uuid)
+	return nil
+}
+
+// String returns the UUID.
+func (u *uuidValue) String() string { return string(*u) }
+
+// Type is string.
+func (u *uuidValue) Type() string { return "string" }
+
+// uuids is the Value of the parameter vm_uuid: by node, the UUID that its guest must have.
+type uuids map[string]string
+
+// Set parses entries node=uuid, separated by blanks, commas or semicolons.
+func (us *uuids) Set(text string) error {
+	*us = uuids{}
+	var mistakes []string
+	for _, entry := range stonith.SplitList(text) {
+		node, uuid, _ := strings.Cut(entry, "=")
+		uuid, ok := asUUID(uuid)
+		node = strings.ToLower(node)
+		switch {
+		case !ok || node == "":
+			mistakes = append(mistakes, fmt.Sprintf("%q is not of the form node=uuid", entry))
+		case (*us)[node] != "":
+			mistakes = append(mistakes, fmt.Sprintf("node %q is listed twice", node))
+		}
+		(*us)[node] = uuid
+	}
+	if len(mistakes) > 0 {
+		return fmt.Errorf("%s", strings.Join(mistakes, "; "))
+	}
+	return nil
+}
+
+// String returns the entries, separated by blanks.
+func (us *uuids) String() string {
+	var entries []string
+	for _, node := range slices.Sorted(maps.Keys(*us)) {
+		entries = append(entries, node+"="+(*us)[node])
+	}
+	return strings.Join(entries, " ")
+}
+
+// Type is string.
+func (us *uuids) Type() string { return "string" }
+
+// A fingerprint is the SHA-256 of a certificate.
+type fingerprint [sha256.Size]byte
+
+// String returns it as openssl x509 -fingerprint does.
+func (f fingerprint) String() string {
+	var x strings.Builder
+	for i, b := range f {
+		if i > 0 {
+			x.WriteByte(':')
+		}
+		fmt.Fprintf(&x, "%02X", b)
+	}
+	return x.String()
+}
+
+// fingerprints is the Value of the parameter tls_pins.
+type fingerprints []fingerprint
+
+// Set parses fingerprints, separated by blanks, commas or semicolons: 64
+// hexadecimal digits, with colons or without.
+func (fs *fingerprints) Set(text string) error {
+	for _, entry := range stonith.SplitList(text) {
+		digits, err := hex.DecodeString(strings.ReplaceAll(entry, ":", ""))
+		if err != nil || len(digits) != sha256.Size {
+			return stonith.Errorf(stonith.BadConfig, "%q is not a SHA-256 fingerprint, want %d hexadecimal digits", entry, 2*sha256.Size).
+				WithHint("openssl x509 -in /etc/xensource/xapi-ssl.pem -noout -fingerprint -sha256, on the member, prints it behind the =")
+		}
+		*fs = append(*fs, fingerprint(digits))
+	}
+	return nil
+}
+
+// String returns the fingerprints, separated by blanks.
+func (fs *fingerprints) String() string {
+	words := make([]string, len(*fs))
+	for i, f := range *fs {
+		words[i] = f.String()
+	}
+	return strings.Join(words, " ")
+}
+
+// Type is string.
+func (fs *fingerprints) Type() string { return "string" }
+
+// checkGuest says what is wrong with a guest's name-label or UUID in hostlist.
+func checkGuest(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("no guest behind the colon")
+	case !rpc.Carries(name), strings.ContainsAny(name, "\t\r\n"):
+		return fmt.Errorf("guest %q has a character that XML cannot carry", name)
+	}
+	return nil
+}
