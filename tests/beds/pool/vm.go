@@ -136,6 +136,19 @@ func (p *Pool) VM(nameOrUUID string) VM {
 	panic(fmt.Sprintf("pool: there is no guest %q", nameOrUUID))
 }
 
+// VMs are the guests: all but templates, snapshots and control domains.
+func (p *Pool) VMs() []VM {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []VM
+	for _, v := range p.db.vms {
+		if !v.template && !v.control {
+			all = append(all, VM{p, v.uuid})
+		}
+	}
+	return all
+}
+
 // Add makes another guest.
 func (p *Pool) Add(g Guest) VM {
 	p.mu.Lock()
@@ -164,16 +177,23 @@ func (v VM) On() []int {
 	return all
 }
 
-// Says is the power state in the database of the first master's pool.
-func (v VM) Says() string {
+// Says is the power state in the database of the pool, whatever is true. A second
+// master's is not looked at.
+func (v VM) Says() string { return v.entry().power }
+
+// Name is the guest's.
+func (v VM) Name() string { return v.entry().name }
+
+// entry is what the database has of the guest.
+func (v VM) entry() vm {
 	v.pool.mu.Lock()
 	defer v.pool.mu.Unlock()
 	for _, one := range v.pool.db.vms {
 		if one.uuid == v.uuid {
-			return one.power
+			return *one
 		}
 	}
-	return ""
+	return vm{}
 }
 
 // each changes the guest in every database that has it.
