@@ -1,0 +1,262 @@
+package pool
+
+import (
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A row is an object of a database, as getters see it.
+type row struct {
+	ref    string
+	fields record
+}
+
+// A class is a kind of object. Its getters all come from its records.
+type class struct {
+	rows func(*call) []row
+	// What get_all and get_by_name_label are not known for.
+	noLabel bool
+}
+
+var classes map[string]class
+
+func init() {
+	classes = map[string]class{
+		"VM":           {rows: vmRows},
+		"host":         {rows: hostRows},
+		"host_metrics": {rows: metricsRows, noLabel: true},
+		"pool":         {rows: poolRows, noLabel: true},
+		"task":         {rows: taskRows},
+	}
+}
+
+// getter makes the method for a name such as VM.get_power_state.
+func getter(name string) (method, bool) {
+	className, call, _ := strings.Cut(name, ".")
+	cl, ok := classes[className]
+	field, isGetter := strings.CutPrefix(call, "get_")
+	if !ok || !isGetter {
+		return method{}, false
+	}
+	switch {
+	case field == "all":
+		return method{do: cl.all}, true
+	case field == "all_records":
+		return method{do: cl.allRecords}, true
+	case field == "record":
+		return method{params: 1, do: cl.record(className)}, true
+	case field == "by_uuid":
+		return method{params: 1, do: cl.byUUID(className)}, true
+	case field == "by_name_label" && !cl.noLabel:
+		return method{params: 1, do: cl.byNameLabel}, true
+	}
+	if _, ok := fieldsOf(className).get(field); !ok {
+		return method{}, false
+	}
+	return method{params: 1, do: cl.field(className, field)}, true
+}
+
+func getterNames() []string {
+	var names []string
+	for className, cl := range classes {
+		calls := []string{"all", "all_records", "record", "by_uuid"}
+		if !cl.noLabel {
+			calls = append(calls, "by_name_label")
+		}
+		for _, f := range fieldsOf(className) {
+			calls = append(calls, f.name)
+		}
+		for _, one := range calls {
+			names = append(names, className+".get_"+one)
+		}
+	}
+	sort.Strings(names)
+	return names
+}
+
+// fieldsOf are the fields of a class, with the values of nothing.
+func fieldsOf(className string) record {
+	m := &Member{pool: &Pool{}, db: newDatabase()}
+	h := &host{member: m}
+	switch className {
+	case "VM":
+		return (&vm{}).record()
+	case "host":
+		return h.record()
+	case "host_metrics":
+		return h.metricsRecord()
+	case "pool":
+		return (&database{master: m}).record()
+	case "task":
+		return (&task{}).record()
+	}
+	return nil
+}
+
+func (cl class) all(c *call) (any, error) {
+	refs := list{}
+	for _, r := range cl.rows(c) {
+		refs = append(refs, r.ref)
+	}
+	return refs, nil
+}
+
+func (cl class) allRecords(c *call) (any, error) {
+	all := record{}
+	for _, r := range cl.rows(c) {
+		all = append(all, field{r.ref, r.fields})
+	}
+	return all, nil
+}
+
+// find is the object that the first parameter refers to.
+func (cl class) find(c *call, className string) (record, error) {
+	ref, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range cl.rows(c) {
+		if r.ref == ref {
+			return r.fields, nil
+		}
+	}
+	return nil, handleInvalid(className, ref)
+}
+
+func (cl class) record(className string) func(*call) (any, error) {
+	return func(c *call) (any, error) {
+		fields, err := cl.find(c, className)
+		if err != nil {
+			return nil, err
+		}
+		return fields, nil
+	}
+}
+
+func (cl class) field(className, name string) func(*call) (any, error) {
+	return func(c *call) (any, error) {
+		fields, err := cl.find(c, className)
+		if err != nil {
+			return nil, err
+		}
+		value, _ := fields.get(name)
+		return value, nil
+	}
+}
+
+func (cl class) byUUID(className string) func(*call) (any, error) {
+	return func(c *call) (any, error) {
+		uuid, err := c.text(0)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range cl.rows(c) {
+			if value, _ := r.fields.get("uuid"); value == uuid {
+				return r.ref, nil
+			}
+		}
+		return nil, uuidInvalid(className, uuid)
+	}
+}
+
+func (cl class) byNameLabel(c *call) (any, error) {
+	name, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	refs := list{}
+	for _, r := range cl.rows(c) {
+		if value, _ := r.fields.get("name_label"); value == name {
+			refs = append(refs, r.ref)
+		}
+	}
+	return refs, nil
+}
+
+func vmRows(c *call) (all []row) {
+	for _, v := range c.member.db.vms {
+		all = append(all, row{v.ref, v.record()})
+	}
+	return all
+}
+
+func hostRows(c *call) (all []row) {
+	for _, h := range c.member.db.hosts {
+		all = append(all, row{h.member.ref, h.record()})
+	}
+	return all
+}
+
+func metricsRows(c *call) (all []row) {
+	for _, h := range c.member.db.hosts {
+		all = append(all, row{h.member.metrics, h.metricsRecord()})
+	}
+	return all
+}
+
+func poolRows(c *call) []row {
+	return []row{{c.member.db.ref, c.member.db.record()}}
+}
+
+// record has the fields of a host that matter here.
+func (h *host) record() record {
+	m := h.member
+	var residents list
+	for _, v := range m.db.vms {
+		if v.resident == m {
+			residents = append(residents, v.ref)
+		}
+	}
+	return record{
+		{"uuid", m.uuid},
+		{"name_label", m.Name()},
+		{"name_description", ""},
+		{"allowed_operations", list{}},
+		{"current_operations", record{}},
+		{"API_version_major", "2"},
+		{"API_version_minor", "21"},
+		{"API_version_vendor", "XenSource"},
+		{"enabled", true},
+		{"software_version", record{{"product_brand", "pool"}, {"product_version", "0"}}},
+		{"other_config", record{{"agent_start_time", startTime(h.started)}, {"boot_time", startTime(h.started)}}},
+		{"capabilities", list{}},
+		{"resident_VMs", append(list{}, residents...)},
+		{"hostname", m.Name()},
+		{"address", m.address},
+		{"metrics", m.metrics},
+		{"edition", "free"},
+		{"tags", list{}},
+		{"external_auth_type", ""},
+		{"tls_verification_enabled", true},
+	}
+}
+
+// startTime is written as xapi does: seconds, and a dot.
+func startTime(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) + "." }
+
+func (h *host) metricsRecord() record {
+	return record{
+		{"uuid", h.member.uuid},
+		{"memory_total", "8589934592"},
+		{"memory_free", "4294967296"},
+		{"live", h.live},
+		{"last_updated", time.Unix(0, 0)},
+		{"other_config", record{}},
+	}
+}
+
+func (db *database) record() record {
+	return record{
+		{"uuid", db.uuid},
+		{"name_label", ""},
+		{"name_description", ""},
+		{"master", db.master.refOrNull()},
+		{"default_SR", nullRef},
+		{"other_config", record{}},
+		{"ha_enabled", false},
+		{"ha_statefiles", list{}},
+		{"tags", list{}},
+	}
+}

@@ -1,0 +1,248 @@
+package pool
+
+import (
+	"fmt"
+	"time"
+)
+
+// The power states of XenAPI.
+const (
+	Halted    = "Halted"
+	Paused    = "Paused"
+	Running   = "Running"
+	Suspended = "Suspended"
+)
+
+// A vm is a guest, template, snapshot or control domain in a database.
+type vm struct {
+	ref, uuid, name string
+	power           string // what the database says
+	resident        *Member
+	home            *Member
+	domid           int
+	template        bool
+	defaultTemplate bool
+	snapshot        bool
+	snapshotOf      string
+	control         bool
+	blocked         map[string]string
+	current         map[string]string // operations, by task
+
+	shutdownDelay time.Duration
+	lie           Lie
+}
+
+func (v *vm) copied() *vm {
+	one := *v
+	one.blocked, one.current = map[string]string{}, map[string]string{}
+	for op, text := range v.blocked {
+		one.blocked[op] = text
+	}
+	return &one
+}
+
+// A domain is what is true of a guest: where it runs. That can be two members, if
+// one master starts what another one's database calls Halted.
+type domain struct {
+	uuid string
+	on   map[*Member]bool
+}
+
+func (p *Pool) domain(uuid string) *domain {
+	for _, d := range p.domains {
+		if d.uuid == uuid {
+			return d
+		}
+	}
+	d := &domain{uuid: uuid, on: map[*Member]bool{}}
+	p.domains = append(p.domains, d)
+	return d
+}
+
+// stop ends the domain, wherever it is.
+func (d *domain) stop() { d.on = map[*Member]bool{} }
+
+func (m *Member) controlDomain() vm {
+	return vm{name: "Control domain on host: " + m.Name(), control: true, power: Running, resident: m, home: m}
+}
+
+// add puts a vm into the database, with what it lacks. The lock is held, or nobody else has the pool.
+func (p *Pool) add(v vm) *vm {
+	if v.uuid == "" {
+		v.uuid = newUUID()
+	}
+	v.ref = newRef()
+	if v.resident == nil {
+		v.domid = -1
+	}
+	v.blocked, v.current = map[string]string{}, map[string]string{}
+	p.db.vms = append(p.db.vms, &v)
+	return &v
+}
+
+func (p *Pool) addGuest(g Guest) *vm {
+	v := vm{name: g.Name, uuid: g.UUID, template: g.Template || g.Snapshot, snapshot: g.Snapshot, power: g.Power, home: p.members[g.Member]}
+	if v.power == "" {
+		v.power = Running
+	}
+	if v.template {
+		v.power = Halted
+	}
+	if g.Snapshot {
+		v.snapshotOf = nullRef
+		for _, other := range p.db.vms {
+			if other.name == g.Name && !other.template {
+				v.snapshotOf = other.ref
+			}
+		}
+	}
+	if v.power == Running || v.power == Paused {
+		v.resident, v.domid = v.home, p.nextDomid()
+	}
+	added := p.add(v)
+	if added.resident != nil {
+		p.domain(added.uuid).on[added.resident] = true
+	}
+	return added
+}
+
+// nextDomid is a number that no domain had.
+func (p *Pool) nextDomid() int {
+	last := 0
+	for _, db := range p.databases() {
+		for _, v := range db.vms {
+			last = max(last, v.domid)
+		}
+	}
+	return last + 1
+}
+
+// A VM is a guest as the tests see it: its truth, and what is to go wrong with it.
+type VM struct {
+	pool *Pool
+	uuid string
+}
+
+// VM finds a guest by its UUID, or by its name: the first one that is no template
+// or snapshot. It panics if there is none.
+func (p *Pool) VM(nameOrUUID string) VM {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, v := range p.db.vms {
+		if v.uuid == nameOrUUID || (v.name == nameOrUUID && !v.template) {
+			return VM{p, v.uuid}
+		}
+	}
+	panic(fmt.Sprintf("pool: there is no guest %q", nameOrUUID))
+}
+
+// VMs are the guests: all but templates, snapshots and control domains.
+func (p *Pool) VMs() []VM {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []VM
+	for _, v := range p.db.vms {
+		if !v.template && !v.control {
+			all = append(all, VM{p, v.uuid})
+		}
+	}
+	return all
+}
+
+// Add makes another guest.
+func (p *Pool) Add(g Guest) VM {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return VM{p, p.addGuest(g).uuid}
+}
+
+// Truth tells whether the guest's domain runs, whatever the database says of it. A
+// paused one counts.
+func (p *Pool) Truth(nameOrUUID string) bool { return p.VM(nameOrUUID).Runs() }
+
+// UUID is the guest's.
+func (v VM) UUID() string { return v.uuid }
+
+// Runs tells whether the guest's domain runs.
+func (v VM) Runs() bool { return len(v.On()) > 0 }
+
+// On are the members on which the guest's domain runs.
+func (v VM) On() []int {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
+	var all []int
+	for m := range v.pool.domain(v.uuid).on {
+		all = append(all, m.index)
+	}
+	return all
+}
+
+// Says is the power state in the database of the pool, whatever is true. A second
+// master's is not looked at.
+func (v VM) Says() string { return v.entry().power }
+
+// Name is the guest's.
+func (v VM) Name() string { return v.entry().name }
+
+// entry is what the database has of the guest.
+func (v VM) entry() vm {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
+	for _, one := range v.pool.db.vms {
+		if one.uuid == v.uuid {
+			return *one
+		}
+	}
+	return vm{}
+}
+
+// each changes the guest in every database that has it.
+func (v VM) each(change func(*vm)) {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
+	for _, db := range v.pool.databases() {
+		for _, one := range db.vms {
+			if one.uuid == v.uuid {
+				change(one)
+			}
+		}
+	}
+	v.pool.stir()
+}
+
+// A Lie is an answer to a hard_shutdown that did nothing.
+type Lie int
+
+// The lies.
+const (
+	Honest    Lie = iota
+	LieDone       // Success; the database says Running
+	LieOff        // Success; the database says Halted
+	LieFailed     // INTERNAL_ERROR: not in the expected power state
+)
+
+// Lie lets hard_shutdown, clean_shutdown and hard_reboot do nothing and say something.
+func (v VM) Lie(l Lie) { v.each(func(one *vm) { one.lie = l }) }
+
+// Write writes a power state into the database. The domain stays as it is.
+func (v VM) Write(power string) { v.each(func(one *vm) { one.power = power }) }
+
+// End ends the domain. The database knows nothing of it.
+func (v VM) End() {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
+	v.pool.domain(v.uuid).stop()
+}
+
+// Block blocks an operation, as an administrator can.
+func (v VM) Block(op, text string) { v.each(func(one *vm) { one.blocked[op] = text }) }
+
+// Busy lets an operation be in progress until Idle. hard_shutdown cancels some of
+// them, such as pool_migrate, and waits Options.BusyTime for the others.
+func (v VM) Busy(op string) { v.each(func(one *vm) { one.current[newRef()] = op }) }
+
+// Idle ends what is in progress.
+func (v VM) Idle() { v.each(func(one *vm) { one.current = map[string]string{} }) }
+
+// SetShutdownDelay is how long hard_shutdown's answer comes after the domain's end.
+func (v VM) SetShutdownDelay(d time.Duration) { v.each(func(one *vm) { one.shutdownDelay = d }) }

@@ -1,0 +1,238 @@
+package pool
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An operation is a call that changes a guest.
+type operation struct {
+	name    string
+	from    []string // the power states that it begins in, in xapi's order
+	cancels bool     // ends what can be cancelled
+}
+
+var (
+	opHardShutdown  = operation{name: "hard_shutdown", from: []string{"paused", "suspended", "running"}, cancels: true}
+	opHardReboot    = operation{name: "hard_reboot", from: []string{"paused", "running"}, cancels: true}
+	opCleanShutdown = operation{name: "clean_shutdown", from: []string{"running"}}
+	opStart         = operation{name: "start", from: []string{"halted"}}
+	opUnpause       = operation{name: "unpause", from: []string{"paused"}}
+)
+
+// cancelled are the operations that hard_shutdown and hard_reboot end.
+var cancelled = []string{"clean_shutdown", "clean_reboot", "hard_reboot", "pool_migrate", "suspend", "call_plugin", "shutdown"}
+
+// operate checks the guest in xapi's order, and acts on it.
+func (c *call) operate(op operation, act func(*vm) error) (any, error) {
+	ref, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	v := c.member.db.vm(ref)
+	if v == nil {
+		return nil, handleInvalid("VM", ref)
+	}
+	if err := v.permits(op); err != nil {
+		return nil, err
+	}
+	if err := c.waitUntilIdle(v, op); err != nil {
+		return nil, err
+	}
+	task := newRef()
+	v.current[task] = op.name
+	defer c.pool.stir()
+	defer delete(v.current, task)
+	if err := c.reach(v.resident); err != nil {
+		return nil, err
+	}
+	return nil, act(v)
+}
+
+func (v *vm) permits(op operation) error {
+	text, blocked := v.blocked[op.name]
+	power := strings.ToLower(v.power)
+	switch {
+	case blocked:
+		return apiError{"OPERATION_BLOCKED", v.ref, text}
+	case !slices.Contains(op.from, power):
+		return apiError{"VM_BAD_POWER_STATE", v.ref, strings.Join(op.from, ", "), power}
+	case v.snapshot:
+		return apiError{"VM_IS_SNAPSHOT", v.ref, op.name}
+	case v.template:
+		return apiError{"VM_IS_TEMPLATE", v.ref, op.name}
+	case v.control:
+		return apiError{"OPERATION_NOT_ALLOWED", "Operations on domain 0 are not allowed"}
+	}
+	return nil
+}
+
+// waitUntilIdle waits for other operations, or ends them.
+func (c *call) waitUntilIdle(v *vm, op operation) error {
+	for task, other := range v.current {
+		if op.cancels && slices.Contains(cancelled, other) {
+			delete(v.current, task)
+		}
+	}
+	until := time.Now().Add(c.pool.options.BusyTime)
+	for len(v.current) > 0 {
+		if !time.Now().Before(until) {
+			for task, other := range v.current {
+				return apiError{"OTHER_OPERATION_IN_PROGRESS", "VM", v.ref, other, task}
+			}
+		}
+		if err := c.wait(min(time.Until(until), 10*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	return v.permits(op) // it may be another state by now
+}
+
+// reach asks the member on which the guest is.
+func (c *call) reach(m *Member) error {
+	h := c.member.db.hostOf(m)
+	if m == nil || m == c.member || (h != nil && h.live && c.reaches(m)) {
+		return nil
+	}
+	if h == nil || !h.live {
+		return apiError{"HOST_OFFLINE", m.ref}
+	}
+	if err := c.wait(c.pool.options.ContactTime); err != nil {
+		return err
+	}
+	if !c.reaches(m) {
+		return apiError{"CANNOT_CONTACT_HOST", m.ref}
+	}
+	return nil
+}
+
+func (c *call) reaches(m *Member) bool { return !m.cut && !c.member.cut && m.db == c.member.db }
+
+// dies ends the domain, unless the guest was told to lie. It tells whether the
+// answer is to be given at once.
+func (c *call) dies(v *vm) (done bool, err error) {
+	if err := c.wait(c.pool.options.ShutdownTime); err != nil {
+		return true, err
+	}
+	switch v.lie {
+	case LieDone:
+		return true, nil
+	case LieOff:
+		v.halted()
+		return true, nil
+	case LieFailed:
+		return true, internalError("VM not in expected power state after completing operation: " + v.ref + ", expected halted, actual running")
+	case Honest:
+	}
+	if v.resident != nil {
+		delete(c.pool.domain(v.uuid).on, v.resident)
+	}
+	return false, nil
+}
+
+// halted writes into the database that the guest is off.
+func (v *vm) halted() { v.power, v.resident, v.domid = Halted, nil, -1 }
+
+func hardShutdown(c *call) (any, error) {
+	return c.operate(opHardShutdown, func(v *vm) error { return c.shutDown(v, v.shutdownDelay) })
+}
+
+func cleanShutdown(c *call) (any, error) {
+	return c.operate(opCleanShutdown, func(v *vm) error { return c.shutDown(v, 0) })
+}
+
+func (c *call) shutDown(v *vm, delay time.Duration) error {
+	if done, err := c.dies(v); done {
+		return err
+	}
+	v.halted()
+	c.pool.stir()
+	return c.wait(delay)
+}
+
+func hardReboot(c *call) (any, error) {
+	return c.operate(opHardReboot, func(v *vm) error {
+		if done, err := c.dies(v); done {
+			return err
+		}
+		c.runs(v, v.resident)
+		return nil
+	})
+}
+
+// runs lets the guest have a new domain.
+func (c *call) runs(v *vm, on *Member) {
+	v.power, v.resident, v.domid = Running, on, c.pool.nextDomid()
+	c.pool.domain(v.uuid).on[on] = true
+}
+
+func start(c *call) (any, error) {
+	paused, err := c.flag(1)
+	if err == nil {
+		_, err = c.flag(2)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.operate(opStart, func(v *vm) error {
+		on := c.schedule(v)
+		if on == nil {
+			return apiError{"NO_HOSTS_AVAILABLE"}
+		}
+		if err := c.wait(c.pool.options.StartTime); err != nil {
+			return err
+		}
+		c.runs(v, on)
+		if paused {
+			v.power = Paused
+		}
+		return nil
+	})
+}
+
+// schedule picks a member for the guest: where it was, or any.
+func (c *call) schedule(v *vm) *Member {
+	usable := func(m *Member) bool {
+		h := c.member.db.hostOf(m)
+		return h != nil && h.live && (m == c.member || c.reaches(m))
+	}
+	if v.home != nil && usable(v.home) {
+		return v.home
+	}
+	for _, h := range c.member.db.hosts {
+		if usable(h.member) {
+			return h.member
+		}
+	}
+	return nil
+}
+
+func unpause(c *call) (any, error) {
+	return c.operate(opUnpause, func(v *vm) error {
+		v.power = Running
+		return nil
+	})
+}
+
+// powerStateReset only writes: it never looks at another host.
+func powerStateReset(c *call) (any, error) {
+	ref, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	v := c.member.db.vm(ref)
+	switch {
+	case v == nil:
+		return nil, handleInvalid("VM", ref)
+	case v.control:
+		return nil, apiError{"CANNOT_RESET_CONTROL_DOMAIN", ref}
+	case v.resident == c.member && c.pool.domain(v.uuid).on[c.member]:
+		return nil, apiError{"DOMAIN_EXISTS", ref, strconv.Itoa(v.domid)}
+	case v.resident != nil && v.resident != c.member && c.reaches(v.resident):
+		return nil, apiError{"HOST_IS_LIVE", v.resident.ref}
+	}
+	v.halted()
+	return nil, nil
+}
