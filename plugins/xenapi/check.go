@@ -14,20 +14,20 @@ import (
 var needed = []string{"vm.hard_shutdown", "vm.start"}
 
 // Check logs in on the master, and asks whether it would obey for each of nodes.
-func (p *pool) Check(ctx context.Context, nodes []stonith.Node) error {
-	s, err := p.search(ctx)
+func (m *members) Check(ctx context.Context, nodes []stonith.Node) error {
+	s, err := m.search(ctx)
 	if err != nil {
 		return err
 	}
 	if _, err := s.first(ctx); err != nil {
-		return p.ends(s, err)
+		return m.ends(s, err)
 	}
 	var errs []error
 	for _, n := range nodes {
-		guests, err := p.guests(ctx, n, false)
+		guests, err := m.guests(ctx, n, false)
 		errs = append(errs, err)
 		for _, g := range guests {
-			errs = append(errs, p.check(g.obeys(ctx)))
+			errs = append(errs, m.check(g.obeys(ctx)))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -37,12 +37,12 @@ func (p *pool) Check(ctx context.Context, nodes []stonith.Node) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range masters {
-		errs = append(errs, p.check(m.permits(ctx)))
+	for _, master := range masters {
+		errs = append(errs, m.check(master.permits(ctx)))
 	}
-	for _, m := range masters[1:] {
-		if m.pool.UUID == masters[0].pool.UUID {
-			errs = append(errs, stonith.Errorf(stonith.Ambiguous, "the pool has two masters: %s and %s", masters[0], m).
+	for _, master := range masters[1:] {
+		if master.pool.UUID == masters[0].pool.UUID {
+			errs = append(errs, stonith.Errorf(stonith.Ambiguous, "the pool has two masters: %s and %s", masters[0], master).
 				WithHint("one of them was cut off from the others, or declared dead: switch it off, or let it join again"))
 		}
 	}
@@ -50,7 +50,7 @@ func (p *pool) Check(ctx context.Context, nodes []stonith.Node) error {
 		return err
 	}
 	for _, line := range s.warnings() {
-		p.warn(line)
+		m.warn(line)
 	}
 	return nil
 }

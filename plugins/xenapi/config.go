@@ -124,11 +124,11 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 		call.Warn("tls_insecure is set: whoever is between here and the pool can read the password, and can say that a node is off which is not")
 	}
 	client := newClient(rules, time.Duration(c.connectTimeout))
-	return &pool{
-		members: c.pool,
-		warn:    call.Warn,
-		pins:    pins,
-		source:  password,
+	return &members{
+		known:  c.pool,
+		warn:   call.Warn,
+		pins:   pins,
+		source: password,
 		rules: rulesOfEntry{
 			client: client, user: string(c.user), originator: string(c.originator),
 			poolUUID: string(c.poolUUID), limit: time.Duration(c.connectTimeout), settle: time.Duration(c.settleTime),

@@ -219,6 +219,7 @@ func init() {
 		"session.get_rbac_permissions":            {params: 1, do: sessionField(permissions)},
 		"session.get_originator":                  {params: 1, do: sessionField(func(c *call) any { return c.session.Originator })},
 		"system.listMethods":                      listMethods,
+		"host.get_servertime":                     {params: 1, do: func(*call) (any, error) { return time.Now(), nil }},
 		"VM.hard_shutdown":                        {least: RoleVMOperator, params: 1, do: hardShutdown},
 		"VM.hard_reboot":                          {least: RoleVMOperator, params: 1, do: hardReboot},
 		"VM.clean_shutdown":                       {least: RoleVMOperator, params: 1, do: cleanShutdown},

@@ -227,6 +227,12 @@ func (v VM) Lie(l Lie) { v.each(func(one *vm) { one.lie = l }) }
 // Write writes a power state into the database. The domain stays as it is.
 func (v VM) Write(power string) { v.each(func(one *vm) { one.power = power }) }
 
+// Halt ends the domain, and writes so.
+func (v VM) Halt() {
+	v.End()
+	v.each(func(one *vm) { one.halted() })
+}
+
 // End ends the domain. The database knows nothing of it.
 func (v VM) End() {
 	v.pool.mu.Lock()

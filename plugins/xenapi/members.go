@@ -12,16 +12,16 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 )
 
-var _ stonith.Device = (*pool)(nil)
+var _ stonith.Device = (*members)(nil)
 
-// A pool is the Device: all members that are known, and the search for their
+// members is the Device: all members that are known, and the search for their
 // master, which begins anew when the master was lost.
-type pool struct {
-	members []address
-	warn    func(string)
-	pins    map[string]string // UUIDs of guests, by node
-	rules   rulesOfEntry
-	source  func(context.Context) (string, error) // of the password
+type members struct {
+	known  []address
+	warn   func(string)
+	pins   map[string]string // UUIDs of guests, by node
+	rules  rulesOfEntry
+	source func(context.Context) (string, error) // of the password
 
 	mu       sync.Mutex
 	password string
@@ -34,24 +34,24 @@ type pool struct {
 
 // State is Off if every master that knows the guest has a proof for it. There is
 // one master as a rule; of two, none can be trusted alone.
-func (p *pool) State(ctx context.Context, n stonith.Node) (stonith.Power, error) {
-	guests, err := p.guests(ctx, n, false)
+func (m *members) State(ctx context.Context, n stonith.Node) (stonith.Power, error) {
+	guests, err := m.guests(ctx, n, false)
 	if err != nil {
 		return stonith.Unknown, err
 	}
-	power, err := p.stateOf(ctx, guests)
+	power, err := m.stateOf(ctx, guests)
 	if power != stonith.Off {
 		return power, err
 	}
-	all, err := p.guests(ctx, n, true)
+	all, err := m.guests(ctx, n, true)
 	if err != nil {
 		return stonith.Unknown, err
 	}
-	return p.stateOf(ctx, slices.DeleteFunc(all, func(g *guest) bool { return slices.Contains(guests, g) }))
+	return m.stateOf(ctx, slices.DeleteFunc(all, func(g *guest) bool { return slices.Contains(guests, g) }))
 }
 
 // stateOf is On if one master says so, and Off if all do.
-func (p *pool) stateOf(ctx context.Context, guests []*guest) (stonith.Power, error) {
+func (m *members) stateOf(ctx context.Context, guests []*guest) (stonith.Power, error) {
 	var errs []error
 	for _, g := range guests {
 		power, err := g.state(ctx)
@@ -59,7 +59,7 @@ func (p *pool) stateOf(ctx context.Context, guests []*guest) (stonith.Power, err
 			return stonith.On, nil
 		}
 		if err != nil {
-			errs = append(errs, p.check(err))
+			errs = append(errs, m.check(err))
 		}
 	}
 	if len(errs) > 0 {
@@ -69,8 +69,8 @@ func (p *pool) stateOf(ctx context.Context, guests []*guest) (stonith.Power, err
 }
 
 // Switch asks every master that knows the guest to end it, or the only one to start it.
-func (p *pool) Switch(ctx context.Context, n stonith.Node, want stonith.Power) error {
-	guests, err := p.guests(ctx, n, want == stonith.On)
+func (m *members) Switch(ctx context.Context, n stonith.Node, want stonith.Power) error {
+	guests, err := m.guests(ctx, n, want == stonith.On)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (p *pool) Switch(ctx context.Context, n stonith.Node, want stonith.Power) e
 		errs := make([]error, len(guests))
 		var work sync.WaitGroup
 		for i, g := range guests {
-			work.Go(func() { errs[i] = p.check(g.switchOff(ctx, p.life)) })
+			work.Go(func() { errs[i] = m.check(g.switchOff(ctx, m.life)) })
 		}
 		work.Wait()
 		return errors.Join(errs...)
@@ -87,8 +87,8 @@ func (p *pool) Switch(ctx context.Context, n stonith.Node, want stonith.Power) e
 		if len(guests) > 1 {
 			return stonith.Errorf(stonith.Ambiguous, "not started, since the pool has more than one master: %s", names(guests))
 		}
-		return p.check(guests[0].switchOn(ctx, p.life, func() error {
-			_, err := p.stateOf(ctx, guests)
+		return m.check(guests[0].switchOn(ctx, m.life, func() error {
+			_, err := m.stateOf(ctx, guests)
 			return err
 		}))
 	case stonith.Unknown:
@@ -106,8 +106,8 @@ func names(guests []*guest) string {
 
 // guests returns the node's guest as each master knows it that does: those that
 // are known by now, or all that are to be expected.
-func (p *pool) guests(ctx context.Context, n stonith.Node, all bool) ([]*guest, error) {
-	s, err := p.search(ctx)
+func (m *members) guests(ctx context.Context, n stonith.Node, all bool) ([]*guest, error) {
+	s, err := m.search(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -116,29 +116,29 @@ func (p *pool) guests(ctx context.Context, n stonith.Node, all bool) ([]*guest, 
 		masters, err = s.settle(ctx)
 	}
 	if err != nil {
-		return nil, p.ends(s, err)
+		return nil, m.ends(s, err)
 	}
-	guests, err := p.find(ctx, n, masters)
+	guests, err := m.find(ctx, n, masters)
 	if stonith.ReasonOf(err) == stonith.NotFound && !all {
-		return p.guests(ctx, n, true) // another master may know it
+		return m.guests(ctx, n, true) // another master may know it
 	}
-	return guests, p.check(err)
+	return guests, m.check(err)
 }
 
 // find returns the guest as each of masters knows it. A master of another pool
 // need not know it.
-func (p *pool) find(ctx context.Context, n stonith.Node, masters []*session) ([]*guest, error) {
+func (m *members) find(ctx context.Context, n stonith.Node, masters []*session) ([]*guest, error) {
 	var guests []*guest
 	var missing []error
 	var lacking []*session
-	for _, m := range masters {
-		g, err := m.find(ctx, n, p.pins[n.Name])
+	for _, master := range masters {
+		g, err := master.find(ctx, n, m.pins[n.Name])
 		switch {
 		case err == nil:
 			guests = append(guests, g)
 		case stonith.ReasonOf(err) == stonith.NotFound:
 			missing = append(missing, err)
-			lacking = append(lacking, m)
+			lacking = append(lacking, master)
 		default:
 			return nil, err
 		}
@@ -153,8 +153,8 @@ func (p *pool) find(ctx context.Context, n stonith.Node, masters []*session) ([]
 				WithHint("set pool_uuid, or take the members of one pool out of the parameter pool")
 		}
 	}
-	for i, m := range lacking {
-		if m.pool.UUID == first.session.pool.UUID {
+	for i, master := range lacking {
+		if master.pool.UUID == first.session.pool.UUID {
 			return nil, stonith.Errorf(stonith.Ambiguous, "%s, but the pool's other master does not know it: %w", first, missing[i])
 		}
 	}
@@ -163,101 +163,101 @@ func (p *pool) find(ctx context.Context, n stonith.Node, masters []*session) ([]
 
 // search returns the search that is under way or has found a master; it begins
 // one if there is none.
-func (p *pool) search(ctx context.Context) (*search, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
+func (m *members) search(ctx context.Context) (*search, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
 		return nil, errors.New("closed")
 	}
-	if p.current != nil {
-		return p.current, nil
+	if m.current != nil {
+		return m.current, nil
 	}
-	if p.life == nil {
-		p.life, p.end = context.WithCancel(context.WithoutCancel(ctx))
+	if m.life == nil {
+		m.life, m.end = context.WithCancel(context.WithoutCancel(ctx))
 	}
-	if p.password == "" {
-		password, err := p.source(ctx)
+	if m.password == "" {
+		password, err := m.source(ctx)
 		if err != nil {
 			return nil, err
 		}
-		p.password = password
+		m.password = password
 	}
-	p.current = startSearch(p.life, p.rules, p.password, p.members)
-	return p.current, nil
+	m.current = startSearch(m.life, m.rules, m.password, m.known)
+	return m.current, nil
 }
 
 // ends forgets a search that came to nothing, and returns err.
-func (p *pool) ends(s *search, err error) error {
+func (m *members) ends(s *search, err error) error {
 	s.mu.Lock()
 	over := s.over() && len(s.masters) == 0
 	s.mu.Unlock()
 	if over {
-		p.forget(s)
+		m.forget(s)
 	}
 	return err
 }
 
 // check returns err. If it says that a session is of no more use, the next
 // request searches the master again.
-func (p *pool) check(err error) error {
+func (m *members) check(err error) error {
 	if err == nil || !endsSession(err) {
 		return err
 	}
-	p.mu.Lock()
-	s := p.current
-	p.mu.Unlock()
+	m.mu.Lock()
+	s := m.current
+	m.mu.Unlock()
 	if s != nil {
-		p.learn(s, err)
-		p.forget(s)
+		m.learn(s, err)
+		m.forget(s)
 	}
 	return err
 }
 
 // learn adds the members that the lost master knew, and the one that it named.
-func (p *pool) learn(s *search, err error) {
+func (m *members) learn(s *search, err error) {
 	s.mu.Lock()
 	masters := slices.Clone(s.masters)
 	s.mu.Unlock()
 	var more []address
-	for _, m := range masters {
-		more = append(more, m.addresses()...)
+	for _, master := range masters {
+		more = append(more, master.addresses()...)
 		if code(err) == "HOST_IS_SLAVE" {
-			if named, err := parseAddress(slaveOf(err), m.at.port); err == nil {
+			if named, err := parseAddress(slaveOf(err), master.at.port); err == nil {
 				more = append(more, named)
 			}
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, a := range more {
-		if !slices.Contains(p.members, a) && len(p.members) < maxMembers {
-			p.members = append(p.members, a)
+		if !slices.Contains(m.known, a) && len(m.known) < maxMembers {
+			m.known = append(m.known, a)
 		}
 	}
 }
 
 // forget ends a search and its sessions.
-func (p *pool) forget(s *search) {
-	p.mu.Lock()
-	if p.current == s {
-		p.current = nil
-		p.past = append(p.past, s)
+func (m *members) forget(s *search) {
+	m.mu.Lock()
+	if m.current == s {
+		m.current = nil
+		m.past = append(m.past, s)
 	}
-	p.mu.Unlock()
+	m.mu.Unlock()
 	s.close()
 }
 
 // Close logs out of all sessions, also of those that are just coming to be, and
 // ends what is under way. It takes no longer than a logout may.
-func (p *pool) Close() error {
-	p.mu.Lock()
-	p.closed = true
-	all := p.past
-	if p.current != nil {
-		all = append(all, p.current)
+func (m *members) Close() error {
+	m.mu.Lock()
+	m.closed = true
+	all := m.past
+	if m.current != nil {
+		all = append(all, m.current)
 	}
-	end := p.end
-	p.mu.Unlock()
+	end := m.end
+	m.mu.Unlock()
 	if end == nil {
 		return nil
 	}
@@ -273,6 +273,6 @@ func (p *pool) Close() error {
 	case <-time.After(logoutLimit):
 	}
 	end()
-	p.rules.client.close()
+	m.rules.client.close()
 	return nil
 }
