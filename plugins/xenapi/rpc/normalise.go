@@ -70,8 +70,11 @@ type normaliser struct {
 func (n *normaliser) top() *element { return &n.open[len(n.open)-1] }
 
 func (n *normaliser) end() ([]byte, error) {
-	if len(n.open[0].seen) == 0 {
+	switch text := strings.TrimSpace(n.open[0].text.String()); {
+	case len(n.open[0].seen) == 0:
 		return nil, io.ErrUnexpectedEOF
+	case text != "":
+		return nil, fmt.Errorf("text %.40q behind the answer", text)
 	}
 	return n.out.Bytes(), nil
 }
