@@ -51,8 +51,10 @@ func TestPinnedGuest(t *testing.T) {
 		{"another that migrates", []toolstack.Domain{named(4, "node-1--incoming")}, wire.GuestAmbiguous, wire.Ambiguous, "domain 4", nil},
 		{"of unknown UUID", []toolstack.Domain{unknown}, wire.GuestAmbiguous, wire.Ambiguous, `has the UUID ""`, nil},
 		{
-			"both", []toolstack.Domain{withPin(3, "node-1"), named(4, "node-1")},
-			wire.GuestOn, wire.Ambiguous, stranger, []string{"destroy 3"},
+			"both",
+			[]toolstack.Domain{withPin(3, "node-1"), named(4, "node-1")},
+			wire.GuestOn, wire.Ambiguous, stranger,
+			[]string{"destroy 3"},
 		},
 		{"other guests", []toolstack.Domain{named(4, "node-10"), named(5, "x")}, wire.GuestOff, "", "", nil},
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ type bed struct {
 	*pool.Pool
 	t      *testing.T
 	params map[string]string
+	// A session whose login's answer was lost cannot be closed.
+	losesAnswers bool
 }
 
 // newBed starts a pool with guests for both nodes, the first one on the last member.
@@ -65,10 +68,10 @@ func writeFile(t *testing.T, name, text string) string {
 func (b *bed) run(params map[string]string, args ...string) stonithtest.Result {
 	b.t.Helper()
 	got := stonithtest.Run(b.t.Context(), b, "elsewhere", params, args...)
-	if got.Status == 0 && args[0] == "off" && b.Truth(stonithtest.Node) {
+	if got.Status == 0 && slices.Equal(args, []string{"off", stonithtest.Node}) && b.Truth(stonithtest.Node) {
 		b.t.Errorf("FALSE SUCCESS: %v exits 0, and the node runs; stdout %q, stderr %q", args, got.Stdout, got.Stderr)
 	}
-	if n := b.OpenSessions(); n != 0 {
+	if n := b.OpenSessions(); n != 0 && !b.losesAnswers {
 		b.t.Errorf("%v: %d sessions are left", args, n)
 	}
 	return got
@@ -137,4 +140,9 @@ func TestConformance(t *testing.T) {
 			})
 		})
 	}
+}
+
+// writeIn writes the node's power state into the database of one member.
+func (b *bed) writeIn(member int, power string) {
+	b.VM(stonithtest.Node).WriteIn(b.Member(member), power)
 }

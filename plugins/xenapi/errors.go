@@ -15,8 +15,6 @@ type meaning struct {
 	hint   string
 }
 
-const hintNextLevel = "XenAPI cannot switch what a dead host runs: let the next fencing level switch that host off, by its power supply or IPMI"
-
 // meanings of the failures that tell more than that the device has a fault.
 var meanings = map[string]meaning{
 	"SESSION_AUTHENTICATION_FAILED": {stonith.NotAuthenticated, "is this the user and password of the pool? ssh as that user to the master to try them"},
@@ -26,8 +24,8 @@ var meanings = map[string]meaning{
 	"VM_IS_TEMPLATE":                {stonith.NotPermitted, ""},
 	"VM_IS_SNAPSHOT":                {stonith.NotPermitted, ""},
 	"LICENCE_RESTRICTION":           {stonith.NotPermitted, ""},
-	"HOST_OFFLINE":                  {stonith.Unreachable, hintNextLevel},
-	"CANNOT_CONTACT_HOST":           {stonith.Unreachable, hintNextLevel},
+	"HOST_OFFLINE":                  {stonith.Unreachable, ""},
+	"CANNOT_CONTACT_HOST":           {stonith.Unreachable, ""},
 	"HANDLE_INVALID":                {stonith.NotFound, "has the guest been deleted, or is this another pool?"},
 	"UUID_INVALID":                  {stonith.NotFound, "has the guest been deleted, or is this another pool?"},
 	"SESSION_INVALID":               {stonith.Unreachable, ""},

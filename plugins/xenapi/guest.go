@@ -170,22 +170,27 @@ func (g *guest) look(ctx context.Context) (record, error) {
 }
 
 // switchOff asks for hard_shutdown, and returns when it is answered or the guest
-// has been seen Halted. One request is under way at a time.
-func (g *guest) switchOff(ctx context.Context, life context.Context) error {
+// has been seen Halted. One request is under way at a time. A guest that is Halted
+// is not asked for: State finds out whether that is a proof.
+func (g *guest) switchOff(ctx, life context.Context) (asked bool, err error) {
 	r, err := g.look(ctx)
 	if err != nil || r.Power == halted {
-		return err // State finds out whether Halted is a proof
+		return false, err
 	}
 	if reason, blocked := r.BlockedOperations["hard_shutdown"]; blocked {
-		return g.isBlocked(reason)
+		return false, g.isBlocked(reason)
 	}
+	return true, g.shutDown(ctx, life, r)
+}
+
+func (g *guest) shutDown(ctx, life context.Context, r record) error {
 	g.mu.Lock()
 	if g.kill == nil || g.kill.ended() {
 		g.kill = startRequest(life, g, "VM.hard_shutdown")
 	}
 	kill := g.kill
 	g.mu.Unlock()
-	err = kill.wait(ctx, halted)
+	err := kill.wait(ctx, halted)
 	switch {
 	case code(err) == "VM_BAD_POWER_STATE":
 		return nil // somebody else was faster, or the record was old: look again
@@ -209,11 +214,11 @@ func (g *guest) isBlocked(reason string) error {
 func (g *guest) lives(r record, err error) error {
 	host := g.session.hostName(r.ResidentOn)
 	return stonith.Errorf(stonith.ReasonOf(err), "%s, on %s: %w", g, host, err).
-		WithHint("if %s is dead: %s", host, hintNextLevel)
+		WithHint("XenAPI cannot switch off what a dead host runs: if %s is dead, let the next fencing level switch that host off, by its power supply or IPMI", host)
 }
 
 // switchOn starts a guest that is off, or lets a paused one go on.
-func (g *guest) switchOn(ctx context.Context, life context.Context, isOff func() error) error {
+func (g *guest) switchOn(ctx, life context.Context, isOff func() error) error {
 	r, err := g.look(ctx)
 	if err != nil {
 		return err

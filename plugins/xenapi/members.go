@@ -70,30 +70,51 @@ func (m *members) stateOf(ctx context.Context, guests []*guest) (stonith.Power, 
 
 // Switch asks every master that knows the guest to end it, or the only one to start it.
 func (m *members) Switch(ctx context.Context, n stonith.Node, want stonith.Power) error {
-	guests, err := m.guests(ctx, n, want == stonith.On)
-	if err != nil {
-		return err
-	}
 	switch want {
 	case stonith.Off:
-		errs := make([]error, len(guests))
-		var work sync.WaitGroup
-		for i, g := range guests {
-			work.Go(func() { errs[i] = m.check(g.switchOff(ctx, m.life)) })
+		// Those that are known by now first; if they had nothing to do, all.
+		asked, err := m.switchOff(ctx, n, false)
+		if err == nil && !asked {
+			_, err = m.switchOff(ctx, n, true)
 		}
-		work.Wait()
-		return errors.Join(errs...)
+		return err
 	case stonith.On:
-		if len(guests) > 1 {
-			return stonith.Errorf(stonith.Ambiguous, "not started, since the pool has more than one master: %s", names(guests))
-		}
-		return m.check(guests[0].switchOn(ctx, m.life, func() error {
-			_, err := m.stateOf(ctx, guests)
-			return err
-		}))
+		return m.switchOn(ctx, n)
 	case stonith.Unknown:
 	}
 	return fmt.Errorf("no guest can be switched %s", want)
+}
+
+func (m *members) switchOff(ctx context.Context, n stonith.Node, all bool) (asked bool, err error) {
+	guests, err := m.guests(ctx, n, all)
+	if err != nil {
+		return false, err
+	}
+	askedOf := make([]bool, len(guests))
+	errs := make([]error, len(guests))
+	var work sync.WaitGroup
+	for i, g := range guests {
+		work.Go(func() {
+			askedOf[i], errs[i] = g.switchOff(ctx, m.life)
+			errs[i] = m.check(errs[i])
+		})
+	}
+	work.Wait()
+	return slices.Contains(askedOf, true), errors.Join(errs...)
+}
+
+func (m *members) switchOn(ctx context.Context, n stonith.Node) error {
+	guests, err := m.guests(ctx, n, true)
+	if err != nil {
+		return err
+	}
+	if len(guests) > 1 {
+		return stonith.Errorf(stonith.Ambiguous, "not started, since the pool has more than one master: %s", names(guests))
+	}
+	return m.check(guests[0].switchOn(ctx, m.life, func() error {
+		_, err := m.stateOf(ctx, guests)
+		return err
+	}))
 }
 
 func names(guests []*guest) string {

@@ -18,6 +18,7 @@ type Member struct {
 
 	door   sync.Mutex // what listens; taken before the pool's lock
 	server *http.Server
+	listen net.Listener
 	hole   *blackHole
 
 	// All that follows is under the pool's lock.
@@ -87,6 +88,7 @@ func (m *Member) open() error {
 	if !m.pool.options.Plain {
 		listener = tls.NewListener(listener, m.tlsConfig())
 	}
+	m.listen = listener
 	m.server = &http.Server{Handler: m, ErrorLog: silent(), ReadHeaderTimeout: time.Minute}
 	go m.server.Serve(listener) //nolint:errcheck // it ends by Close
 	return nil
@@ -96,6 +98,7 @@ func (m *Member) open() error {
 func (m *Member) shut() {
 	if m.server != nil {
 		m.server.Close()
+		m.listen.Close() // the server may not have come so far as to know it
 		m.server = nil
 	}
 	if m.hole != nil {

@@ -227,6 +227,20 @@ func (v VM) Lie(l Lie) { v.each(func(one *vm) { one.lie = l }) }
 // Write writes a power state into the database. The domain stays as it is.
 func (v VM) Write(power string) { v.each(func(one *vm) { one.power = power }) }
 
+// WriteIn writes a power state into the database of one member, with nothing that
+// the guest is on. The domain stays as it is.
+func (v VM) WriteIn(m *Member, power string) {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
+	for _, one := range m.db.vms {
+		if one.uuid == v.uuid {
+			one.halted()
+			one.power = power
+		}
+	}
+	v.pool.stir()
+}
+
 // Halt ends the domain, and writes so.
 func (v VM) Halt() {
 	v.End()
