@@ -15,9 +15,9 @@ import (
 // short is a limit within which nothing can come: it only ends what hangs for ever.
 const short = 300 * time.Millisecond
 
-func (c *client) within(limit time.Duration) *client {
+func (c *client) impatient() *client {
 	copied := *c.http
-	copied.Timeout = limit
+	copied.Timeout = short
 	return &client{c.t, c.pool, &copied}
 }
 
@@ -61,14 +61,16 @@ func TestFaultsOfConnections(t *testing.T) {
 		t.Fatalf("no TLS: %v", err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(short))
+	if err := conn.SetDeadline(time.Now().Add(short)); err != nil {
+		t.Fatal(err)
+	}
 	if n, err := conn.Read(make([]byte, 1)); n != 0 || !isTimeout(err) {
 		t.Errorf("no TLS: %d bytes, %v", n, err)
 	}
 	healthy()
 
 	set(NoAnswer)
-	if _, _, err := c.within(short).try(m); !isTimeout(err) {
+	if _, _, err := c.impatient().try(m); !isTimeout(err) {
 		t.Errorf("no answer: %v", err)
 	}
 	healthy()
@@ -83,6 +85,45 @@ func TestFaultsOfConnections(t *testing.T) {
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// TestConnectionsThatExist: one that was used before hangs in a black hole, also in
+// the middle of a call, and ends with a dead xapi.
+func TestConnectionsThatExist(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		end   func(*Member) error
+		hangs bool
+	}{
+		{"black hole", func(m *Member) error { return m.Fail(BlackHole) }, true},
+		{"no power", (*Member).PowerOff, true},
+		{"refuse", func(m *Member) error { return m.Fail(Refuse) }, false},
+		{"dead", (*Member).Die, false},
+	} {
+		p, c := newPool(t, Options{Members: 1, ShutdownTime: time.Hour})
+		m := p.Member(0)
+		c.http.Transport.(*http.Transport).DisableKeepAlives = false
+		s := c.login(m)
+		ref := c.value(m, "VM.get_by_uuid", s, p.VM("node1").UUID())
+		caller := c
+		if test.hangs {
+			caller = c.impatient()
+		}
+		ended := make(chan error, 1)
+		go func() {
+			_, _, err := caller.post(m, "/", request("VM.hard_shutdown", s, ref))
+			ended <- err
+		}()
+		for p.Count("VM.hard_shutdown") == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if err := test.end(m); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; err == nil || isTimeout(err) != test.hangs {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
 }
 
 func TestFaultsOfAnswers(t *testing.T) {

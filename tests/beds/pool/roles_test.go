@@ -19,7 +19,7 @@ func TestRoles(t *testing.T) {
 		other.SlaveOf(address)
 		c.fails(other, []string{"HOST_IS_SLAVE", address}, "session.login_with_password", "root", "wrong")
 	}
-	if _, _, err := c.within(short).post(other, "/", request("VM.get_all", s)); !isTimeout(err) {
+	if _, _, err := c.impatient().post(other, "/", request("VM.get_all", s)); !isTimeout(err) {
 		t.Errorf("a slave without its master answers: %v", err)
 	}
 	other.Boot()

@@ -120,7 +120,7 @@ func TestDeadHosts(t *testing.T) {
 func TestContactTime(t *testing.T) {
 	b := newBench(t, Options{ContactTime: time.Hour})
 	b.pool.Member(1).Cut()
-	if _, _, err := b.within(short).post(b.m, "/", request("VM.hard_shutdown", b.s, b.vm("node2"))); !isTimeout(err) {
+	if _, _, err := b.impatient().post(b.m, "/", request("VM.hard_shutdown", b.s, b.vm("node2"))); !isTimeout(err) {
 		t.Errorf("an answer: %v", err)
 	}
 	if !b.pool.Truth("node2") {
@@ -131,7 +131,7 @@ func TestContactTime(t *testing.T) {
 func TestShutdownDelay(t *testing.T) {
 	b := newBench(t, Options{})
 	b.pool.VM("node1").SetShutdownDelay(time.Hour)
-	if _, _, err := b.within(short).post(b.m, "/", request("VM.hard_shutdown", b.s, b.vm("node1"))); !isTimeout(err) {
+	if _, _, err := b.impatient().post(b.m, "/", request("VM.hard_shutdown", b.s, b.vm("node1"))); !isTimeout(err) {
 		t.Errorf("an answer: %v", err)
 	}
 	if b.pool.Truth("node1") || b.value(b.m, "VM.get_power_state", b.s, b.vm("node1")) != Halted {
