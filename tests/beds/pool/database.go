@@ -7,6 +7,7 @@ import "time"
 type database struct {
 	uuid, ref string
 	master    *Member
+	ha        bool
 	hosts     []*host
 	vms       []*vm
 	tasks     []*task
@@ -41,7 +42,7 @@ func (db *database) vm(ref string) *vm {
 
 // copyFor is the last copy that a member has of its master's database.
 func (db *database) copyFor(m *Member) *database {
-	copied := &database{uuid: db.uuid, ref: db.ref, master: m}
+	copied := &database{uuid: db.uuid, ref: db.ref, master: m, ha: db.ha}
 	for _, h := range db.hosts {
 		one := *h
 		copied.hosts = append(copied.hosts, &one)

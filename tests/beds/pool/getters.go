@@ -255,7 +255,7 @@ func (db *database) record() record {
 		{"master", db.master.refOrNull()},
 		{"default_SR", nullRef},
 		{"other_config", record{}},
-		{"ha_enabled", false},
+		{"ha_enabled", db.ha},
 		{"ha_statefiles", list{}},
 		{"tags", list{}},
 	}

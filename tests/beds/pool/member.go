@@ -97,6 +97,7 @@ func (m *Member) open() error {
 // shut ends what listens, and all connections. The door is held.
 func (m *Member) shut() {
 	if m.server != nil {
+		m.listener.Close() // the server may not have it yet
 		m.server.Close()
 		m.server, m.listener = nil, nil
 	}
