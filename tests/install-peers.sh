@@ -1,24 +1,28 @@
 #!/bin/sh
 # Installs the programs that the tests talk to, where they are missing. Debian
 # and its derivatives only; elsewhere it says what is missing. No service is
-# started: the tests start their own daemons, on their own addresses.
+# started: the tests start their own daemons, on their own addresses. npm's client
+# of XenAPI goes to bin/npm.
 set -eu
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 # program, and the packages it comes with
 peers='
-cc         gcc libc6-dev
-ip         iproute2
-shellcheck shellcheck
-ssh        openssh-client
-ssh-add    openssh-client
-ssh-keygen openssh-client
-sshd       openssh-server
-stonith    cluster-glue
-sudo       sudo
-visudo     sudo
-xmllint    libxml2-utils
+cc           gcc libc6-dev
+fence_xenapi fence-agents
+ip           iproute2
+node         nodejs
+npm          npm
+shellcheck   shellcheck
+ssh          openssh-client
+ssh-add      openssh-client
+ssh-keygen   openssh-client
+sshd         openssh-server
+stonith      cluster-glue
+sudo         sudo
+visudo       sudo
+xmllint      libxml2-utils
 '
 
 say() { echo "install-peers: $*"; }
@@ -69,16 +73,38 @@ forbid_services() {
 	as_root sh -c 'printf "#!/bin/sh\nexit 101\n" >"$1" && chmod 0755 "$1"' sh "$policy"
 }
 
-lacking=$(missing)
-[ -n "$lacking" ] || exit 0
-say "missing: $(names "$lacking")"
-command -v apt-get >/dev/null || fail "this is no Debian system: install these programs yourself: $(names "$lacking")"
-[ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || fail 'needs root, and there is no sudo'
+install_packages() {
+	lacking=$(missing)
+	[ -n "$lacking" ] || return 0
+	say "missing: $(names "$lacking")"
+	command -v apt-get >/dev/null || fail "this is no Debian system: install these programs yourself: $(names "$lacking")"
+	[ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || fail 'needs root, and there is no sudo'
 
-forbid_services
-update
-# shellcheck disable=SC2046 # one word per package
-apt -q install -y --no-install-recommends $(echo "$lacking" | cut -d ' ' -f 2- | tr ' ' '\n' | sort -u)
+	forbid_services
+	update
+	# shellcheck disable=SC2046 # one word per package
+	apt -q install -y --no-install-recommends $(echo "$lacking" | cut -d ' ' -f 2- | tr ' ' '\n' | sort -u)
 
-lacking=$(missing)
-[ -z "$lacking" ] || fail "still missing: $(names "$lacking")"
+	lacking=$(missing)
+	[ -z "$lacking" ] || fail "still missing: $(names "$lacking")"
+}
+
+# install_modules has in bin/npm what the lock file says. The copy named installed
+# tells that it is all there.
+install_modules() {
+	from=$(dirname "$0")/beds/pool/npm
+	to=$(dirname "$0")/../bin/npm
+	! cmp -s "$from/package-lock.json" "$to/installed" || return 0
+	mkdir -p "$to"
+	cp "$from/package.json" "$from/package-lock.json" "$to"
+	for try in 1 2 3; do
+		(cd "$to" && npm ci --ignore-scripts --no-audit --no-fund) && break
+		say "npm ci: try $try of 3 failed" >&2
+		[ "$try" -lt 3 ] || fail 'npm ci: no success'
+		sleep $((try * 5))
+	done
+	cp "$from/package-lock.json" "$to/installed"
+}
+
+install_packages
+install_modules

@@ -158,8 +158,7 @@ func TestMasterDiesAtEachCall(t *testing.T) {
 			for _, silent := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s/before %v/silent %v", call, before, silent), func(t *testing.T) {
 					t.Parallel()
-					b := newBed(t, pool.Options{})
-					b.SetHA(true)
+					b := newBed(t, pool.Options{HA: true})
 					method, nth, _ := strings.Cut(call, "#")
 					when := pool.After(method)
 					if before {

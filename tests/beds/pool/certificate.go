@@ -77,7 +77,7 @@ func (m *Member) issue(kind Certificate) (*tls.Certificate, error) {
 		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	by, signer, parent := m.pool.ca, crypto.Signer(m.pool.ca.key), m.pool.ca.cert
+	signer, parent := m.pool.ca.key, m.pool.ca.cert
 	switch kind {
 	case CertGood:
 	case CertExpired:
@@ -89,10 +89,11 @@ func (m *Member) issue(kind Certificate) (*tls.Certificate, error) {
 	case CertSelfSigned:
 		signer, parent = key, template
 	case CertOtherCA:
-		if by, err = newAuthority(m.pool.ca.cert.Subject.CommonName); err != nil {
+		other, err := newAuthority(parent.Subject.CommonName)
+		if err != nil {
 			return nil, err
 		}
-		signer, parent = by.key, by.cert
+		signer, parent = other.key, other.cert
 	default:
 		return nil, fmt.Errorf("pool: no certificate is called %q", kind)
 	}

@@ -7,10 +7,10 @@ import "time"
 type database struct {
 	uuid, ref string
 	master    *Member
+	ha        bool
 	hosts     []*host
 	vms       []*vm
 	tasks     []*task
-	ha        bool
 }
 
 // A host is a member in a database.

@@ -34,72 +34,72 @@ func Faults() []Fault {
 func silent() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // Fail lets every call and connection fail from now on. Connections that exist end
-// with Refuse. No call is carried out, except with Slow and HalfAnswer.
-func (m *Member) Fail(f Fault) error {
+// with Refuse, and hang with BlackHole and NoTLS. No call is carried out, except
+// with Slow and HalfAnswer.
+func (m *Member) Fail(f Fault) error { return m.turn(f, func() {}) }
+
+// turn changes the fault, and something else under the pool's lock.
+func (m *Member) turn(f Fault, also func()) error {
 	m.door.Lock()
 	defer m.door.Unlock()
 	m.pool.mu.Lock()
 	before := m.fault
 	m.fault = f
+	also()
 	m.pool.stir()
 	m.pool.mu.Unlock()
-	if before == f {
-		return nil
-	}
 	switch {
+	case before == f:
+		return nil
 	case f == Refuse:
 		m.shut()
-	case f == BlackHole:
-		return m.digHole()
+		return nil
 	case before == Refuse, before == BlackHole, before == NoTLS:
 		m.shut()
-		return m.open()
+		if f != BlackHole {
+			return m.open()
+		}
+	}
+	if f == BlackHole {
+		return m.digHole()
 	}
 	return nil
 }
 
-// digHole closes the listener but not its connections, which hang.
-func (m *Member) digHole() error {
-	m.shut()
-	var err error
+// digHole closes what listens, but not its connections. The door is held.
+func (m *Member) digHole() (err error) {
+	if m.listener != nil {
+		m.listener.Close()
+	}
 	m.hole, err = dig(net.ParseIP(m.address), m.pool.port)
 	return err
 }
 
 // Mend ends the fault and forgets all rules: what is due at later calls.
 func (m *Member) Mend() error {
-	m.pool.mu.Lock()
-	m.rules, m.cut = nil, false
-	m.pool.stir()
-	m.pool.mu.Unlock()
-	return m.Fail(Healthy)
+	return m.turn(Healthy, func() { m.rules, m.cut = nil, false })
 }
 
 // Die ends the member's xapi: it refuses connections, nobody reaches it, and what it
 // was doing is not done. Its guests go on.
-func (m *Member) Die() error {
-	m.pool.mu.Lock()
-	m.cut = true
-	m.life++
-	m.pool.sessionsGone(m)
-	m.pool.stir()
-	m.pool.mu.Unlock()
-	return m.Fail(Refuse)
-}
+func (m *Member) Die() error { return m.turn(Refuse, m.end) }
 
 // PowerOff ends the host: nobody gets an answer from it, and its guests are dead.
 // The database knows nothing of it.
 func (m *Member) PowerOff() error {
-	m.pool.mu.Lock()
+	return m.turn(BlackHole, func() {
+		m.end()
+		for _, d := range m.pool.domains {
+			delete(d.on, m)
+		}
+	})
+}
+
+// end is the end of the member's xapi. The pool's lock is held.
+func (m *Member) end() {
 	m.cut = true
 	m.life++
 	m.pool.sessionsGone(m)
-	for _, d := range m.pool.domains {
-		delete(d.on, m)
-	}
-	m.pool.stir()
-	m.pool.mu.Unlock()
-	return m.Fail(BlackHole)
 }
 
 // Cut takes the member from the network of the pool's members, but not from its

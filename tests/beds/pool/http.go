@@ -79,7 +79,7 @@ func (e *exchange) serve() {
 		var err error
 		value, err = c.carryOut()
 		if errors.Is(err, errGone) {
-			abort()
+			e.end()
 		}
 		errors.As(err, &failure)
 	}
@@ -98,9 +98,6 @@ func abort() { panic(http.ErrAbortHandler) }
 
 // spoilt gives the answer that the strike wants, and tells whether there was one.
 func (e *exchange) spoilt(s strike) bool {
-	if s.gone {
-		abort()
-	}
 	switch s.fault {
 	case Healthy, HalfAnswer:
 		return false
@@ -139,6 +136,18 @@ func (e *exchange) hang() {
 	select {
 	case <-e.request.Context().Done():
 	case <-e.member.pool.closed:
+	}
+	abort()
+}
+
+// end is for a call that nobody answers: a host without power sends no end of a
+// connection either.
+func (e *exchange) end() {
+	e.member.pool.mu.Lock()
+	silent := e.member.fault == BlackHole
+	e.member.pool.mu.Unlock()
+	if silent {
+		e.hang()
 	}
 	abort()
 }

@@ -16,10 +16,10 @@ type Member struct {
 	address  string
 	reserved int // the socket that keeps the port
 
-	door   sync.Mutex // what listens; taken before the pool's lock
-	server *http.Server
-	listen net.Listener
-	hole   *blackHole
+	door     sync.Mutex // what listens; taken before the pool's lock
+	listener net.Listener
+	server   *http.Server
+	hole     *blackHole
 
 	// All that follows is under the pool's lock.
 	uuid, ref, metrics string
@@ -88,7 +88,7 @@ func (m *Member) open() error {
 	if !m.pool.options.Plain {
 		listener = tls.NewListener(listener, m.tlsConfig())
 	}
-	m.listen = listener
+	m.listener = listener
 	m.server = &http.Server{Handler: m, ErrorLog: silent(), ReadHeaderTimeout: time.Minute}
 	go m.server.Serve(listener) //nolint:errcheck // it ends by Close
 	return nil
@@ -97,9 +97,9 @@ func (m *Member) open() error {
 // shut ends what listens, and all connections. The door is held.
 func (m *Member) shut() {
 	if m.server != nil {
+		m.listener.Close() // the server may not have it yet
 		m.server.Close()
-		m.listen.Close() // the server may not have come so far as to know it
-		m.server = nil
+		m.server, m.listener = nil, nil
 	}
 	if m.hole != nil {
 		m.hole.close()

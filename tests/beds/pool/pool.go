@@ -22,6 +22,7 @@ type Options struct {
 	User     string  // root
 	Password string  // s3cr3t
 	Role     string  // of the user, one of the Role constants; RoleAdmin
+	HA       bool    // the pool says that high availability is on; nothing else changes
 
 	WrongPassword time.Duration // how long a wrong password is thought about; 2 s in xapi
 	ShutdownTime  time.Duration // from hard_shutdown to the end of the domain
@@ -137,6 +138,7 @@ func (p *Pool) release() {
 // fill makes the database and the domains of the beginning.
 func (p *Pool) fill() {
 	p.db = newDatabase()
+	p.db.ha = p.options.HA
 	for _, m := range p.members {
 		m.uuid = newUUID()
 		m.ref = newRef()

@@ -111,15 +111,6 @@ func (m *Member) SetStarted(when time.Time) {
 	m.db.hostOf(m).started = when
 }
 
-// SetHA writes into the databases whether the pool has high availability.
-func (p *Pool) SetHA(enabled bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, db := range p.databases() {
-		db.ha = enabled
-	}
-}
-
 // leader is the member that a slave names and that is a master it can reach. The lock is held.
 func (m *Member) leader() *Member {
 	for _, other := range m.pool.members {

@@ -75,16 +75,15 @@ func (m *Member) due(method string, done bool) []rule {
 	return all
 }
 
-// A strike is what the rules do to one call.
+// A strike is what happens to one call.
 type strike struct {
 	fault  Fault
 	answer apiError
-	gone   bool // nobody answers
 }
 
 func (m *Member) strike(method string, done bool) (s strike) {
 	m.pool.mu.Lock()
-	if m.fault != Healthy && !done {
+	if !done || m.fault == BlackHole { // which has no way out for what was done before it
 		s.fault = m.fault
 	}
 	m.pool.mu.Unlock()
@@ -95,12 +94,11 @@ func (m *Member) strike(method string, done bool) (s strike) {
 		case r.answer != nil:
 			s.answer = r.answer
 		case r.fatal:
-			s.gone = true
+			s.fault = Refuse
 			_ = m.Die() // Refuse does not fail
 		default:
 			s.fault = r.fault
 			if r.fault == Refuse || r.fault == BlackHole || r.fault == NoTLS {
-				s.gone = true
 				_ = m.Fail(r.fault) // a test that gets no black hole sees a closed port
 			}
 		}

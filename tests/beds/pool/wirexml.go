@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -96,12 +95,8 @@ var errRequest = errors.New("not a call of XML-RPC")
 // parseXML reads a call. Parameters are strings, int64, bool, float64, list or record.
 func parseXML(body []byte) (method string, params []any, err error) {
 	var root node
-	decoder := xml.NewDecoder(bytes.NewReader(body))
-	if err := decoder.Decode(&root); err != nil {
+	if err := xml.Unmarshal(body, &root); err != nil {
 		return "", nil, err
-	}
-	if _, err := decoder.Token(); err != io.EOF && root.XMLName.Local != "methodCall" {
-		return "", nil, errRequest
 	}
 	name, ok := root.child("methodName")
 	if !ok || root.XMLName.Local != "methodCall" {

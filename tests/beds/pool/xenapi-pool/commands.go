@@ -114,7 +114,7 @@ func commandHelp() string {
 	fmt.Fprint(table, "  calls\tprints the calls so far\n")
 	fmt.Fprint(table, "  sessions\tprints the sessions so far\n")
 	fmt.Fprint(table, "  quit\tends the pool\n")
-	table.Flush()
+	_ = table.Flush() // a Builder takes everything
 	return b.String()
 }
 
