@@ -13,9 +13,9 @@ DOCDIR    ?= $(PREFIX)/share/doc/stonith-plugins
 VERSION   ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
 
 # What is built, by package: the program has the name of the package's folder.
-PROGRAMS := ./plugins/xen ./dom0-helper
+PROGRAMS := ./plugins/xen ./plugins/xenapi ./dom0-helper
 # What the cluster software finds: the program's name is the plugin's type.
-PLUGINS  := xen
+PLUGINS  := xen xenapi
 
 BINARIES := $(addprefix bin/,$(notdir $(PROGRAMS)))
 SOURCES  := go.mod go.sum $(shell find $(PROGRAMS) plugins/internal -name '*.go' ! -name '*_test.go')

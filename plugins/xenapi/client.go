@@ -83,7 +83,7 @@ func (c *client) post(ctx context.Context, to address, body []byte) ([]byte, err
 	if err != nil {
 		return nil, noAnswer(ctx, err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read, or is of no use
+	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
 	case response.StatusCode != http.StatusOK:

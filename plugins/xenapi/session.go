@@ -42,7 +42,6 @@ type session struct {
 
 	mu     sync.Mutex
 	guests map[string]*guest // by plug
-	ended  bool
 }
 
 // A poolRecord is what the database says of the pool.
