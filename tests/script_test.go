@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/pool"
 )
 
 // scriptLimit is what the longest script may take, many times over.
@@ -31,6 +33,7 @@ func TestScripts(t *testing.T) {
 				Deadline: time.Now().Add(scriptLimit),
 				Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 					"exits": cmdExits, "xl": cmdXL, "fault": cmdFault, "sshd": cmdSSHD, "guest": cmdGuest, "logged": cmdLogged, "on": cmdOn,
+					"pool": cmdPool, "truth": cmdTruth,
 				},
 			})
 		})
@@ -47,6 +50,7 @@ func setUpScript(env *testscript.Env) error {
 		}
 	}
 	env.Values[markKey{}] = logged.mark()
+	env.Values[poolKey{}] = new(*pool.Pool)
 	env.Vars = append(env.Vars, parameters()...)
 	env.Vars = append(env.Vars,
 		"HOME="+filepath.Join(labDir, "home"),

@@ -1,0 +1,192 @@
+package tests
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/pool"
+)
+
+type poolKey struct{}
+
+// cmdPool: what stands first in args
+//
+//	pool start GUEST...          starts a pool of three members, and sets the parameters
+//	pool member N die            ends its xapi; the guests go on
+//	pool member N promote        makes it the master
+//	pool member N boot           lets it answer HOST_STILL_BOOTING
+//	pool member N fail FAULT     lets it fail towards its clients
+//	pool member N die-at METHOD  lets it die at the first call of it, and the next member be the master
+//	pool guest NAME lie          lets hard_shutdown succeed, and do nothing
+//	pool guest NAME block        blocks hard_shutdown
+//	pool sessions N              fails unless N sessions are open
+func cmdPool(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: pool start|member|guest|sessions ...")
+	}
+	if args[0] == "start" {
+		startPool(ts, args[1:])
+		return
+	}
+	p := thePool(ts)
+	switch args[0] {
+	case "member":
+		var n int
+		_, err := fmt.Sscan(args[1], &n)
+		ts.Check(err)
+		ts.Check(actOnMember(p, n-1, args[2:]))
+	case "guest":
+		v := p.VM(args[1])
+		switch args[2] {
+		case "lie":
+			v.Lie(pool.LieDone)
+		case "block":
+			v.Block("hard_shutdown", "the books are being closed")
+		default:
+			ts.Fatalf("pool guest %s: %q?", args[1], args[2])
+		}
+	case "sessions":
+		if got := fmt.Sprint(p.OpenSessions()); got != args[1] {
+			ts.Fatalf("%s sessions are open, want %s: %+v", got, args[1], p.Sessions())
+		}
+	default:
+		ts.Fatalf("pool %s?", args[0])
+	}
+}
+
+func thePool(ts *testscript.TestScript) *pool.Pool {
+	p, ok := ts.Value(poolKey{}).(**pool.Pool)
+	if !ok || *p == nil {
+		ts.Fatalf("there is no pool yet: pool start GUEST...")
+	}
+	return *p
+}
+
+func startPool(ts *testscript.TestScript, guests []string) {
+	o := pool.Options{ShutdownTime: 100 * time.Millisecond, StartTime: 100 * time.Millisecond, WrongPassword: 100 * time.Millisecond}
+	for i, name := range guests {
+		o.Guests = append(o.Guests, pool.Guest{Name: name, Member: (i + 1) % 3})
+	}
+	p, err := pool.New(o)
+	ts.Check(err)
+	ts.Defer(p.Close)
+	*ts.Value(poolKey{}).(**pool.Pool) = p
+	for name, value := range poolParameters(p, ts.MkAbs("."), strings.Join(guests, " ")) {
+		ts.Setenv(name, value)
+	}
+}
+
+// poolParameters writes the files and returns the parameters of external/xenapi.
+func poolParameters(p *pool.Pool, dir, hostlist string) map[string]string {
+	var members []string
+	for _, m := range p.Members() {
+		members = append(members, m.Address())
+	}
+	ca, passwd := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "passwd")
+	must("ca.pem", os.WriteFile(ca, p.CA(), 0o644))
+	must("passwd", os.WriteFile(passwd, []byte(p.Password()+"\n"), 0o600))
+	return map[string]string{"pool": strings.Join(members, " "), "hostlist": hostlist, "ca_file": ca, "passwd_file": passwd}
+}
+
+func actOnMember(p *pool.Pool, n int, words []string) error {
+	m, next := p.Member(n), p.Member((n+1)%3)
+	switch strings.Join(words[:1], "") {
+	case "die":
+		return m.Die()
+	case "promote":
+		m.Promote()
+	case "boot":
+		m.Boot()
+	case "fail":
+		return m.Fail(pool.Fault(words[1]))
+	case "die-at":
+		m.DoAt(pool.Before(words[1]).Nth(1), func() {
+			_ = m.Die()
+			next.Promote()
+		})
+	default:
+		return fmt.Errorf("pool member: %q?", words)
+	}
+	return nil
+}
+
+// cmdTruth: truth GUEST runs|dead
+func cmdTruth(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: truth GUEST runs|dead")
+	}
+	got := "dead"
+	if thePool(ts).Truth(args[0]) {
+		got = "runs"
+	}
+	if got != args[1] {
+		ts.Fatalf("the truth: guest %s %s, want %s", args[0], got, args[1])
+	}
+}
+
+// xenapiProgram is the installed plugin.
+const xenapiProgram = "/usr/lib/stonith/plugins/external/xenapi"
+
+// TestXenAPIKilled kills every other call at one of its requests. The others say
+// what is true, and only the killed leave a session behind.
+func TestXenAPIKilled(t *testing.T) {
+	p, err := pool.New(pool.Options{HA: true, Guests: []pool.Guest{{Name: "node-1", Member: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	var env []string
+	for name, value := range poolParameters(p, t.TempDir(), "node-1") {
+		env = append(env, name+"="+value)
+	}
+	requests := []string{
+		"session.login_with_password", "session.get_this_host", "host.get_all_records", "VM.get_by_name_label", "VM.get_record",
+		"VM.hard_shutdown", "session.logout",
+	}
+	verbs := []string{"off", "reset", "on"}
+	killed := 0
+	for i := range 300 {
+		verb := verbs[i%len(verbs)]
+		command := exec.Command(xenapiProgram, verb, "node-1")
+		command.Env = env
+		var output bytes.Buffer
+		command.Stdout, command.Stderr = &output, &output
+		started := make(chan struct{})
+		if i%2 == 1 {
+			p.Member(0).DoAt(pool.After(requests[i/2%len(requests)]).Nth(1), func() {
+				<-started
+				_ = command.Process.Kill()
+				time.Sleep(5 * time.Millisecond) // until it is gone, mostly
+			})
+		}
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		close(started)
+		err := command.Wait()
+		if err := p.Member(0).Mend(); err != nil {
+			t.Fatal(err)
+		}
+		var failed *exec.ExitError
+		switch ended := errors.As(err, &failed) && !failed.Exited(); {
+		case ended:
+			killed++
+		case err != nil:
+			t.Errorf("call %d, %s: %v: %s", i, verb, err, output.String())
+		case (verb == "off") == p.Truth("node-1"):
+			t.Errorf("FALSE SUCCESS: call %d, %s: node-1 runs: %v: %s", i, verb, p.Truth("node-1"), output.String())
+		}
+	}
+	if open := p.OpenSessions(); killed < 50 || open > killed {
+		t.Errorf("%d calls were killed, and %d sessions are open", killed, open)
+	}
+}
