@@ -52,6 +52,10 @@ func TestSearch(t *testing.T) {
 		},
 		{name: "no master: booting", given: func(b *bed) { b.Member(0).Boot() }, status: 1, runs: true, says: []string{"HOST_STILL_BOOTING"}},
 		{name: "a master that starts while we search", given: func(b *bed) { b.Member(1).Elect(time.Second) }, params: map[string]string{"timeout": "20s"}, says: []string{"off-observed"}},
+		{name: "the master under two names", verb: "reset", given: func(b *bed) {
+			b.params["pool"] += fmt.Sprintf(" [::ffff:%s]:%d", b.Member(0).IP(), b.Port())
+			b.Member(0).FailAt(pool.Before("VM.hard_shutdown"), pool.Slow)
+		}, options: pool.Options{SlowTime: 500 * time.Millisecond}, runs: true, says: []string{"off-observed, on-observed"}},
 		{name: "an ejected member that is listed first", given: func(b *bed) { b.Member(1).Eject(); only(1, 0)(b) }, says: []string{"off-observed"}},
 		{
 			name: "an ejected member alone", given: func(b *bed) { b.Member(1).Eject(); only(1)(b) }, status: 1, runs: true,
@@ -122,7 +126,7 @@ func TestTwoMasters(t *testing.T) {
 				b.Member(1).Split()
 				b.writeIn(0, pool.Halted)
 				b.Member(1).FailAt(pool.Before("session.login_with_password"), pool.Slow)
-			}, options: pool.Options{SlowTime: 200 * time.Millisecond}, status: 1, runs: true, says: []string{"master 127.0.0.12"},
+			}, options: pool.Options{SlowTime: 700 * time.Millisecond}, status: 1, runs: true, says: []string{"master 127.0.0.12"},
 		},
 		{
 			name: "both say halted", given: func(b *bed) {

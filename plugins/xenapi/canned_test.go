@@ -1,0 +1,106 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith/stonithtest"
+)
+
+// canned is a stonithtest.Bed of a master that has one answer for each method.
+type canned struct {
+	stonithtest.Bed
+	params map[string]string
+}
+
+func (c canned) Plugin() stonith.Plugin    { return plugin() }
+func (c canned) Params() map[string]string { return c.params }
+
+func value(text string) string { return "<value>" + text + "</value>" }
+
+func object(members ...string) string {
+	var x strings.Builder
+	for i := 0; i < len(members); i += 2 {
+		x.WriteString("<member><name>" + members[i] + "</name>" + value(members[i+1]) + "</member>")
+	}
+	return "<struct>" + x.String() + "</struct>"
+}
+
+var methodName = regexp.MustCompile(`<methodName>(.*)</methodName>`)
+
+func newCanned(t *testing.T, answers map[string]string) canned {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		method := methodName.FindStringSubmatch(string(body))
+		fmt.Fprintf(w, `<?xml version="1.0"?><methodResponse><params><param>%s</param></params></methodResponse>`,
+			value(object("Status", "Success", "Value", answers[method[1]])))
+	}))
+	t.Cleanup(server.Close)
+	return canned{params: map[string]string{
+		"hostlist": stonithtest.Node, "pool": server.Listener.Addr().String(), "passwd": "x", "timeout": "4s",
+		"tls_pins": fingerprint(sha256.Sum256(server.Certificate().Raw)).String(),
+	}}
+}
+
+// What is not whole, or not of one piece, is no proof.
+func TestAnswersThatAreNotWhole(t *testing.T) {
+	sound := map[string]string{
+		"session.login_with_password": "OpaqueRef:session",
+		"session.get_this_host":       "OpaqueRef:host",
+		"pool.get_all_records":        object("OpaqueRef:pool", object("uuid", uuidA, "master", "OpaqueRef:host", "ha_enabled", "<boolean>1</boolean>")),
+		"host.get_all_records":        object("OpaqueRef:host", object("uuid", uuidB, "name_label", "xen1")),
+		"VM.get_by_name_label":        "<array><data>" + value("OpaqueRef:vm") + "</data></array>",
+		"VM.get_record": object("uuid", uuidA, "name_label", "node-1", "power_state", "Halted", "is_a_template", "<boolean>0</boolean>",
+			"is_a_snapshot", "<boolean>0</boolean>", "is_control_domain", "<boolean>0</boolean>"),
+	}
+	without := func(method, part string) map[string]string {
+		broken := maps.Clone(sound)
+		broken[method] = strings.ReplaceAll(broken[method], part, "")
+		return broken
+	}
+	with := func(method, answer string) map[string]string {
+		broken := maps.Clone(sound)
+		broken[method] = answer
+		return broken
+	}
+	member := func(name, text string) string { return "<member><name>" + name + "</name>" + value(text) + "</member>" }
+	const no = "<boolean>0</boolean>"
+	tests := []struct {
+		name    string
+		answers map[string]string
+		says    string // "" is a success
+	}{
+		{"sound", sound, ""},
+		{"no session", with("session.login_with_password", ""), `it answers with session ""`},
+		{"a null session", with("session.login_with_password", nullRef), `it answers with session "OpaqueRef:NULL"`},
+		{"not the master", with("session.get_this_host", "OpaqueRef:other"), "it does not know itself"},
+		{"not its pool's master", with("pool.get_all_records", object("OpaqueRef:pool", object("uuid", uuidA, "master", "OpaqueRef:other"))), "is the master of its pool"},
+		{"no pool", with("pool.get_all_records", "<struct></struct>"), "it is of 0 pools"},
+		{"no state", with("VM.get_record", strings.Replace(sound["VM.get_record"], "Halted", "", 1)), "lacks what every record has"},
+		{"no UUID", without("VM.get_record", member("uuid", uuidA)), "lacks what every record has"},
+		{"perhaps a template", without("VM.get_record", member("is_a_template", no)), "lacks what every record has"},
+		{"perhaps a snapshot", without("VM.get_record", member("is_a_snapshot", no)), "lacks what every record has"},
+		{"perhaps a control domain", without("VM.get_record", member("is_control_domain", no)), "lacks what every record has"},
+		{"half a record", with("VM.get_record", sound["VM.get_record"][:100]), "is not XML-RPC"},
+		{"a record that is none", with("VM.get_record", "Halted"), "of another form"},
+		{"a state in other letters", with("VM.get_record", strings.Replace(sound["VM.get_record"], "Halted", "halted", 1)), `power_state is "halted"`},
+		{"no list", with("VM.get_by_name_label", "OpaqueRef:vm"), "of another form"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := stonithtest.Run(t.Context(), newCanned(t, tt.answers), "elsewhere", nil, "off", stonithtest.Node)
+			if (got.Status == 0) != (tt.says == "") || !strings.Contains(got.Stderr, tt.says) {
+				t.Errorf("off: exit status %d, %q %q, want %q", got.Status, got.Stdout, got.Stderr, tt.says)
+			}
+		})
+	}
+}
