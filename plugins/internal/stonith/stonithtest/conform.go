@@ -86,7 +86,7 @@ func (Quiet) Error(string) {}
 func (Quiet) Notice(string) {}
 
 // limit is the budget that the suite gives to calls which will not succeed.
-const limit = 2 * time.Second
+const limit = 4 * time.Second
 
 // A verdict is what a call must come to.
 type verdict struct {
@@ -164,7 +164,7 @@ func (d deed) check(t *testing.T, bed Bed) {
 	params := map[string]string{}
 	mayLast := 15 * time.Second
 	if d.fault != Sound {
-		params["timeout"], mayLast = limit.String(), limit+time.Second
+		params["timeout"], mayLast = limit.String(), limit+2*time.Second
 	}
 	maps.Copy(params, d.params)
 	got := Run(t.Context(), bed, "elsewhere", params, d.args...)
