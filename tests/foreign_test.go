@@ -26,7 +26,7 @@ type foreignClient struct {
 	start func(t *testing.T, l *foreignLab, member *pool.Member, password string) agent
 	// follows tells whether it asks the master if a slave tells it to.
 	follows bool
-	// off is what it says of a guest that is off already.
+	// offAgain is what it says of a guest that is off already.
 	offAgain string
 	// twins tells whether a snapshot with the guest's name is in its way.
 	twins bool

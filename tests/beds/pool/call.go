@@ -171,17 +171,9 @@ func (c *call) wait(d time.Duration) error {
 	over := time.NewTimer(d)
 	defer over.Stop()
 	for expired := d <= 0; !expired; {
-		changed := c.pool.changed
-		c.pool.mu.Unlock()
-		select {
-		case <-over.C:
-			expired = true
-		case <-changed:
-		case <-c.pool.closed:
-		}
-		c.pool.mu.Lock()
-		if c.gone() {
-			return errGone
+		var err error
+		if expired, err = c.await(over.C); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -189,17 +181,25 @@ func (c *call) wait(d time.Duration) error {
 
 // waitForChange waits until anything in the pool has changed.
 func (c *call) waitForChange() error {
+	_, err := c.await(nil)
+	return err
+}
+
+// await waits for the time to be over or for a change, without the lock.
+func (c *call) await(over <-chan time.Time) (expired bool, err error) {
 	changed := c.pool.changed
 	c.pool.mu.Unlock()
 	select {
+	case <-over:
+		expired = true
 	case <-changed:
 	case <-c.pool.closed:
 	}
 	c.pool.mu.Lock()
 	if c.gone() {
-		return errGone
+		err = errGone
 	}
-	return nil
+	return expired, err
 }
 
 // gone tells whether there is nobody any more who does what was called.

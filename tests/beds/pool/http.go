@@ -11,7 +11,7 @@ import (
 // requestLimit is the size above which xapi reads no request.
 const requestLimit = 300 << 10
 
-const errorPage = "<html><body><h1>HTTP 500 internal server error</h1>An unexpected error occurred; please wait a while and try again. If the problem persists, please contact your support representative.</body></html>"
+const errorPage = "<html><body><h1>HTTP 500 internal server error</h1></body></html>"
 
 // begin counts a piece of work for Close, unless the pool is closed.
 func (p *Pool) begin() bool {

@@ -32,8 +32,7 @@ type Options struct {
 	SlowTime      time.Duration // what Slow adds to an answer; 1 s
 }
 
-// A Guest says what a virtual machine is like at first. It is off the record: nothing
-// in it is changed by what happens.
+// A Guest says what a virtual machine is like at first.
 type Guest struct {
 	Name     string
 	UUID     string // a new one if empty

@@ -27,6 +27,7 @@ type vm struct {
 	control         bool
 	blocked         map[string]string
 	current         map[string]string // operations, by task
+	stuck           bool              // they cannot be cancelled
 
 	shutdownDelay time.Duration
 	lie           Lie
@@ -261,8 +262,17 @@ func (v VM) Block(op, text string) { v.each(func(one *vm) { one.blocked[op] = te
 // them, such as pool_migrate, and waits Options.BusyTime for the others.
 func (v VM) Busy(op string) { v.each(func(one *vm) { one.current[newRef()] = op }) }
 
+// Stick is Busy with an operation that cannot be cancelled: it is waited for without
+// limit.
+func (v VM) Stick(op string) {
+	v.Busy(op)
+	v.each(func(one *vm) { one.stuck = true })
+}
+
 // Idle ends what is in progress.
-func (v VM) Idle() { v.each(func(one *vm) { one.current = map[string]string{} }) }
+func (v VM) Idle() {
+	v.each(func(one *vm) { one.current, one.stuck = map[string]string{}, false })
+}
 
 // SetShutdownDelay is how long hard_shutdown's answer comes after the domain's end.
 func (v VM) SetShutdownDelay(d time.Duration) { v.each(func(one *vm) { one.shutdownDelay = d }) }

@@ -76,6 +76,30 @@ func TestErrorsOfGuests(t *testing.T) {
 	}
 }
 
+func TestStuck(t *testing.T) {
+	b := newBench(t, Options{})
+	b.pool.VM("node1").Stick("pool_migrate")
+	ended := make(chan string, 1)
+	ref := b.vm("node1")
+	go func() {
+		answer, _, err := b.post(b.m, "/", request("VM.hard_shutdown", b.s, ref))
+		if err != nil {
+			answer = err.Error()
+		}
+		ended <- answer
+	}()
+	for b.pool.Count("VM.hard_shutdown") == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if !b.pool.Truth("node1") {
+		t.Error("node1 is off")
+	}
+	b.pool.VM("node1").Idle()
+	if answer := <-ended; !strings.Contains(answer, "Success") || b.pool.Truth("node1") {
+		t.Errorf("runs %v: %s", b.pool.Truth("node1"), answer)
+	}
+}
+
 func TestLies(t *testing.T) {
 	for lie, says := range map[Lie]string{LieDone: Running, LieOff: Halted} {
 		b := newBench(t, Options{})

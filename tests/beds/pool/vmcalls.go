@@ -72,22 +72,28 @@ func (v *vm) permits(op operation) error {
 // waitUntilIdle waits for other operations, or ends them.
 func (c *call) waitUntilIdle(v *vm, op operation) error {
 	for task, other := range v.current {
-		if op.cancels && slices.Contains(cancelled, other) {
+		if op.cancels && !v.stuck && slices.Contains(cancelled, other) {
 			delete(v.current, task)
 		}
 	}
 	until := time.Now().Add(c.pool.options.BusyTime)
 	for len(v.current) > 0 {
-		if !time.Now().Before(until) {
-			for task, other := range v.current {
-				return apiError{"OTHER_OPERATION_IN_PROGRESS", "VM", v.ref, other, task}
-			}
+		if !v.stuck && !time.Now().Before(until) {
+			return v.busy()
 		}
-		if err := c.wait(min(time.Until(until), 10*time.Millisecond)); err != nil {
+		if err := c.wait(10 * time.Millisecond); err != nil {
 			return err
 		}
 	}
 	return v.permits(op) // it may be another state by now
+}
+
+// busy names one of the operations in progress.
+func (v *vm) busy() error {
+	for task, op := range v.current {
+		return apiError{"OTHER_OPERATION_IN_PROGRESS", "VM", v.ref, op, task}
+	}
+	return nil
 }
 
 // reach asks the member on which the guest is.

@@ -48,6 +48,7 @@ var guestCommands = []guestCommand{
 	{"end", "", "the guest ends, and the database knows nothing of it", func(v pool.VM, _ []string) error { v.End(); return nil }},
 	{"block", "OPERATION", "blocks an operation", func(v pool.VM, words []string) error { v.Block(words[0], "blocked"); return nil }},
 	{"occupy", "OPERATION", "an operation is in progress", func(v pool.VM, words []string) error { v.Busy(words[0]); return nil }},
+	{"stick", "OPERATION", "an operation is in progress that cannot be cancelled", func(v pool.VM, words []string) error { v.Stick(words[0]); return nil }},
 	{"idle", "", "no operation is in progress", func(v pool.VM, _ []string) error { v.Idle(); return nil }},
 	{"delay", "TIME", "hard_shutdown answers that time after the end", delay},
 }
