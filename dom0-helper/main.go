@@ -35,6 +35,8 @@ const usage = `usage:
       the forced command of an ssh key: lets the client control these guests
   dom0-helper root [--policy FILE]
       the root half, run by sudo: reads one request from its standard input
+  dom0-helper setup | check | remove
+      for a Dom0's administrator, as root; -h behind each tells its options
   dom0-helper --version | --help
 `
 
@@ -52,6 +54,12 @@ func run(args []string) int {
 		return runGate(args[1:])
 	case "root":
 		return runRoot(args[1:], os.Getenv("SUDO_USER"))
+	case "setup":
+		return runSetup(args[1:])
+	case "check":
+		return runCheck(args[1:])
+	case "remove":
+		return runRemove(args[1:])
 	case "--version":
 		fmt.Println("dom0-helper", version)
 		return 0
@@ -59,7 +67,7 @@ func run(args []string) int {
 		fmt.Print(usage)
 		return 0
 	default:
-		fmt.Fprintf(os.Stderr, "dom0-helper: error: %q is none of gate, root\n%s", args[0], usage)
+		fmt.Fprintf(os.Stderr, "dom0-helper: error: %q is none of gate, root, setup, check, remove\n%s", args[0], usage)
 		return 1
 	}
 }

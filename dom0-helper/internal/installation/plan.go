@@ -1,0 +1,154 @@
+package installation
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// A change is what a step has to do.
+type change struct {
+	what   string
+	before string // of a file, to show the difference
+	after  string
+	apply  func() error
+}
+
+// A step of a plan brings about one state.
+type step struct {
+	name string
+	// look says what is so already, or returns the change that is missing, or an
+	// error if that must not be made.
+	look func() (state string, missing *change, err error)
+}
+
+// A plan is steps in their order, and what there is to say at the end.
+type plan struct {
+	steps    []step
+	warnings []string
+	hints    []string
+}
+
+// warn keeps a text for the end, once.
+func (p *plan) warn(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(p.warnings, text) {
+		p.warnings = append(p.warnings, text)
+	}
+}
+
+// hint keeps a remedy for an error, of several lines.
+func (p *plan) hint(format string, args ...any) {
+	p.hints = []string{fmt.Sprintf(format, args...)}
+}
+
+// finish prints what is left to say.
+func (p *plan) finish(out io.Writer, changes int, dryRun bool) {
+	for _, warning := range p.warnings {
+		fmt.Fprintf(out, "warning: %s\n", warning)
+	}
+	for _, hint := range p.hints {
+		fmt.Fprintf(out, "hint: %s\n", hint)
+	}
+	switch {
+	case changes == 0:
+		fmt.Fprintln(out, "nothing was changed")
+	case dryRun:
+		fmt.Fprintln(out, "nothing was changed: --dry-run")
+	}
+}
+
+// carryOut looks at all steps first, and changes nothing if one of them must not
+// be made. Then it makes each change, after another look. It returns the number
+// of changes.
+func (p *plan) carryOut(out io.Writer, dryRun bool) (int, error) {
+	var errs []error
+	missing := make([]*change, len(p.steps))
+	states := make([]string, len(p.steps))
+	for i, s := range p.steps {
+		var err error
+		if states[i], missing[i], err = s.look(); err != nil {
+			errs = append(errs, inLines(s.name, err)...)
+		}
+	}
+	if len(errs) > 0 {
+		return 0, errors.Join(errs...)
+	}
+	changes := 0
+	for i, s := range p.steps {
+		if !dryRun && changes > 0 {
+			var err error
+			if states[i], missing[i], err = s.look(); err != nil {
+				return changes, fmt.Errorf("%s: %w", s.name, err)
+			}
+		}
+		m := missing[i]
+		if m == nil {
+			fmt.Fprintf(out, "is so  %s: %s\n", s.name, states[i])
+			continue
+		}
+		mark := "would"
+		if !dryRun {
+			mark = "done"
+			if err := m.apply(); err != nil {
+				return changes, fmt.Errorf("%s: %w", s.name, err)
+			}
+		}
+		changes++
+		fmt.Fprintf(out, "%-5s  %s: %s\n", mark, s.name, m.what)
+		for _, line := range difference(m.before, m.after) {
+			fmt.Fprintf(out, "         %s\n", line)
+		}
+	}
+	return changes, nil
+}
+
+// inLines returns the errors that are joined in err, each with the name before it.
+func inLines(name string, err error) []error {
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for i := range list {
+		list[i] = fmt.Errorf("%s: %w", name, list[i])
+	}
+	return list
+}
+
+// difference returns the lines that are only in before, marked -, and those
+// only in after, marked +, in the order of the text.
+func difference(before, after string) []string {
+	old, now := lines(before), lines(after)
+	for len(old) > 0 && len(now) > 0 && old[0] == now[0] {
+		old, now = old[1:], now[1:]
+	}
+	for len(old) > 0 && len(now) > 0 && old[len(old)-1] == now[len(now)-1] {
+		old, now = old[:len(old)-1], now[:len(now)-1]
+	}
+	var diff []string
+	for len(old) > 0 || len(now) > 0 {
+		switch {
+		case len(old) > 0 && len(now) > 0 && old[0] == now[0]:
+			old, now = old[1:], now[1:]
+		case len(old) > 0 && !slices.Contains(now, old[0]):
+			diff = append(diff, "- "+old[0])
+			old = old[1:]
+		case len(now) > 0:
+			diff = append(diff, "+ "+now[0])
+			now = now[1:]
+		default:
+			diff = append(diff, "- "+old[0])
+			old = old[1:]
+		}
+	}
+	return diff
+}
+
+// lines splits text at its line ends.
+func lines(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}

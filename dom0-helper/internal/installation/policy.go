@@ -1,0 +1,159 @@
+package installation
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
+)
+
+// A Guest is a guest that an account is to control.
+type Guest struct{ Name, Config string }
+
+// maxPolicy is the most that a policy file may hold, in bytes.
+const maxPolicy = 1 << 20
+
+// readPolicy reads the policy file. One that is missing is empty.
+func (l Layout) readPolicy() (text string, err error) {
+	content, err := policy.ReadTrusted(l.Policy, maxPolicy)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, err := policy.Parse(content); err != nil {
+		return "", fmt.Errorf("%s:%w", l.Policy, err)
+	}
+	return string(content), nil
+}
+
+var policyWord = regexp.MustCompile(`[^ \t\r]+`)
+
+// policyWords returns the words of a line before its comment, and where they are.
+func policyWords(line string) (words []string, at [][]int) {
+	for _, place := range policyWord.FindAllStringIndex(line, -1) {
+		if line[place[0]] == '#' {
+			break
+		}
+		words = append(words, line[place[0]:place[1]])
+		at = append(at, place)
+	}
+	return words, at
+}
+
+// valueOf returns the word behind a keyword of a line, and its number, or -1.
+func valueOf(words []string, keyword string) (value string, at int) {
+	for i := 2; i+1 < len(words); i += 2 {
+		if words[i] == keyword {
+			return words[i+1], i + 1
+		}
+	}
+	return "", -1
+}
+
+// addGuests returns the policy's text with a line for each guest that is not there.
+func addGuests(text, account string, guests []Guest) (string, error) {
+	var errs []error
+	for _, g := range guests {
+		there, err := hasGuest(text, account, g)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if err != nil || there {
+			continue
+		}
+		text = endLine(text) + fmt.Sprintf("guest %s account %s config %s\n", g.Name, account, g.Config)
+	}
+	if len(errs) > 0 {
+		return "", errors.Join(errs...)
+	}
+	if _, err := policy.Parse([]byte(text)); err != nil {
+		return "", fmt.Errorf("with the new lines, %w", err)
+	}
+	return text, nil
+}
+
+// hasGuest reports whether the policy has such a line. One that says something else is an error.
+func hasGuest(text, account string, g Guest) (bool, error) {
+	for i, line := range strings.Split(text, "\n") {
+		words, _ := policyWords(line)
+		if len(words) < 2 || words[0] != "guest" || words[1] != g.Name {
+			continue
+		}
+		accounts, _ := valueOf(words, "account")
+		config, _ := valueOf(words, "config")
+		switch {
+		case !slices.Contains(strings.Split(accounts, ","), account):
+			return false, fmt.Errorf("line %d gives guest %s to account %s: edit it if account %s is to have it too", i+1, g.Name, accounts, account)
+		case config != g.Config:
+			return false, fmt.Errorf("line %d has the configuration %s for guest %s, not %s", i+1, config, g.Name, g.Config)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// endLine returns text, ended by a line end if it is not empty.
+func endLine(text string) string {
+	if text == "" || strings.HasSuffix(text, "\n") {
+		return text
+	}
+	return text + "\n"
+}
+
+// withoutAccount returns the policy's text without what it gives to the account:
+// lines that are for it alone, and its name in others.
+func withoutAccount(text, account string) string {
+	return editLines(text, func(line string) (string, bool) {
+		words, places := policyWords(line)
+		accounts, at := valueOf(words, "account")
+		if at < 0 || words[0] != "guest" && words[0] != "client" {
+			return line, true
+		}
+		all := strings.Split(accounts, ",")
+		left := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return name == account })
+		if len(left) == len(all) {
+			return line, true
+		}
+		return line[:places[at][0]] + strings.Join(left, ",") + line[places[at][1]:], len(left) > 0
+	})
+}
+
+// maxConfig is the most that a guest's configuration may hold, in bytes.
+const maxConfig = 1 << 20
+
+// configWarning says why the guest could not be started here, or "".
+func configWarning(g Guest) string {
+	text, err := policy.ReadTrustedLink(g.Config, maxConfig)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf("guest %s: %s is not there: this Dom0 cannot start the guest, and calls it absent", g.Name, g.Config)
+	case err != nil:
+		return fmt.Sprintf("guest %s: %v", g.Name, err)
+	}
+	if name := toolstack.ConfigName(text); name != g.Name {
+		return fmt.Sprintf("guest %s: %s has the name %q: one line must be name = %q", g.Name, g.Config, name, g.Name)
+	}
+	return ""
+}
+
+// writePolicy writes the policy, or removes it if nothing is left in it.
+func (l Layout) writePolicy(text string) error {
+	if text == "" {
+		return removeFile(l.Policy)
+	}
+	if _, err := policy.Parse([]byte(text)); err != nil {
+		return fmt.Errorf("%s:%w", l.Policy, err)
+	}
+	if err := makeDir(filepath.Dir(l.Policy)); err != nil {
+		return err
+	}
+	return replace(l.Policy, text, 0o600)
+}
