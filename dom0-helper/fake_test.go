@@ -42,7 +42,7 @@ func newFake(t *testing.T, domains ...toolstack.Domain) (*fakeStack, *host) {
 		domains:  append([]toolstack.Domain{{ID: 0, Name: "Domain-0"}}, domains...),
 		revivers: map[string][]*fakeReviver{},
 	}
-	return f, &host{stack: f, locks: filepath.Join(t.TempDir(), "locks")}
+	return f, &host{stack: f, stateDir: filepath.Join(t.TempDir(), "state")}
 }
 
 // act notes what is done to guests, and does it.

@@ -28,8 +28,8 @@ const (
 
 // A host is this Dom0.
 type host struct {
-	stack toolstack.Toolstack
-	locks string
+	stack    toolstack.Toolstack
+	stateDir string // the directory of locks and notes
 }
 
 // carryOut does what the verb asks for and returns the text of an ok answer.

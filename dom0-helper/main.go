@@ -27,8 +27,11 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-// defaultPolicy is where a Dom0's policy is.
-const defaultPolicy = "/etc/stonith-plugins/dom0.policy"
+// Where a Dom0's policy is, and where locks and notes are if it does not say so.
+const (
+	defaultPolicy = "/etc/stonith-plugins/dom0.policy"
+	defaultState  = "/run/dom0-helper"
+)
 
 const usage = `usage:
   dom0-helper gate --allow GUEST[,GUEST...] --client NAME [--sudo PATH] [--policy FILE]

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -43,7 +44,7 @@ func runRoot(args []string, account string) int {
 	record.Client, record.Source = relay.Client, relay.Source
 	record.note(relay.Request, line)
 	start := time.Now()
-	answer := serve(context.Background(), policyPath, account, relay.Request)
+	answer := serve(context.Background(), policyPath, account, relay)
 	record.Milliseconds = time.Since(start).Milliseconds()
 	return record.finish(answer)
 }
@@ -78,7 +79,7 @@ func readLine(r io.Reader, limit time.Duration) (string, error) {
 }
 
 // serve enforces the policy and carries r out.
-func serve(ctx context.Context, policyPath, account string, r wire.Request) wire.Answer {
+func serve(ctx context.Context, policyPath, account string, r wire.Relay) wire.Answer {
 	if account == "" {
 		return refuse(r.ID, wire.NotPermitted, "not run by sudo: SUDO_USER is not set")
 	}
@@ -91,9 +92,9 @@ func serve(ctx context.Context, policyPath, account string, r wire.Request) wire
 	}
 	var guests []policy.Guest
 	for _, name := range r.Guests {
-		guest, ok := rules.Lookup(account, name)
-		if !ok {
-			return refuse(r.ID, wire.NotPermitted, "account %s may not control guest %s", account, name)
+		guest, err := rules.Lookup(account, r.Client, name)
+		if err != nil {
+			return refuse(r.ID, wire.NotPermitted, "%v", err)
 		}
 		guests = append(guests, guest)
 	}
@@ -124,11 +125,7 @@ func newHost(rules *policy.Policy) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	locks := rules.Locks
-	if locks == "" {
-		locks = "/run/dom0-helper"
-	}
-	return &host{stack: stack, locks: locks}, nil
+	return &host{stack: stack, stateDir: cmp.Or(rules.State, defaultState)}, nil
 }
 
 // A failure is an error with the reason that the answer gives.
