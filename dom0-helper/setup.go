@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/installation"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
@@ -26,6 +28,13 @@ second run changes nothing.
   --from PATTERNS    the addresses that the key may come from
   --replace          exchange the line of this key that says something else
   --dry-run          say what would be done, and change nothing
+`
+
+const checkUsage = `usage: dom0-helper check [--as ACCOUNT [--key CLIENT]] [PATHS]
+Says of each part of the installation whether it is ok, and what to do if not. The
+exit status is 1 if anything is wrong. It changes nothing.
+  --as ACCOUNT       say which guests this account may control instead, and which line decides that
+  --key CLIENT       the same for the account's key of that name
 `
 
 const removeUsage = `usage: dom0-helper remove --account ACCOUNT [--delete-account] [--dry-run] [PATHS]
@@ -146,4 +155,30 @@ func runRemove(args []string) int {
 	})
 }
 
-func runCheck(args []string) int { _ = args; return 1 }
+func runCheck(args []string) int {
+	flags := flag.NewFlagSet("check", flag.ContinueOnError)
+	layout := layoutFlags(flags)
+	account := flags.String("as", "", "")
+	client := flags.String("key", "", "")
+	return administer(flags, checkUsage, args, layout, func() error {
+		switch {
+		case *account != "":
+			return installation.Explain(*layout, *account, *client, os.Stdout)
+		case *client != "":
+			return errors.New("option --as is missing, to which --key belongs")
+		}
+		return installation.Check(*layout, probe, os.Stdout)
+	})
+}
+
+// probe asks the toolstack for its domains.
+func probe(rules *policy.Policy) (found, stateDir string, err error) {
+	h, err := newHost(rules)
+	if err != nil {
+		return "", "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
+	defer cancel()
+	domains, err := h.stack.Domains(ctx)
+	return fmt.Sprintf("lists %d domains", len(domains)), h.stateDir, err
+}

@@ -193,6 +193,10 @@ func (f homeFile) openDir(create bool) (int, error) {
 	if err != nil {
 		return -1, linkError(path, err)
 	}
+	if err := f.checkDir(at, path); err != nil {
+		_ = syscall.Close(at)
+		return -1, err
+	}
 	for _, part := range strings.Split(filepath.Dir(f.below), "/") {
 		above := at
 		path = filepath.Join(path, part)
@@ -204,13 +208,20 @@ func (f homeFile) openDir(create bool) (int, error) {
 		if err != nil {
 			return -1, linkError(path, err)
 		}
-		var st syscall.Stat_t
-		if err := errors.Join(syscall.Fstat(at, &st), f.checkOwner(path, &st)); err != nil {
+		if err := f.checkDir(at, path); err != nil {
 			_ = syscall.Close(at)
 			return -1, err
 		}
 	}
 	return at, nil
+}
+
+func (f homeFile) checkDir(fd int, path string) error {
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return f.checkOwner(path, &st)
 }
 
 // checkOwner refuses what others could have put there; sshd would, too (StrictModes).

@@ -69,7 +69,7 @@ func (p *plan) carryOut(out io.Writer, dryRun bool) (int, error) {
 	for i, s := range p.steps {
 		var err error
 		if states[i], missing[i], err = s.look(); err != nil {
-			errs = append(errs, inLines(s.name, err)...)
+			errs = append(errs, prefix(s.name, err))
 		}
 	}
 	if len(errs) > 0 {
@@ -104,16 +104,34 @@ func (p *plan) carryOut(out io.Writer, dryRun bool) (int, error) {
 	return changes, nil
 }
 
-// inLines returns the errors that are joined in err, each with the name before it.
-func inLines(name string, err error) []error {
-	list := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		list = joined.Unwrap()
+// split returns the errors that errors.Join joined in err.
+func split(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
 	}
-	for i := range list {
-		list[i] = fmt.Errorf("%s: %w", name, list[i])
+	var all []error
+	var texts []string
+	for _, e := range joined.Unwrap() {
+		all = append(all, split(e)...)
+		texts = append(texts, e.Error())
 	}
-	return list
+	if err.Error() != strings.Join(texts, "\n") { // its parts are one sentence
+		return []error{err}
+	}
+	return all
+}
+
+// prefix puts a name before each of the joined errors.
+func prefix(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	named := split(err)
+	for i := range named {
+		named[i] = fmt.Errorf("%s: %w", name, named[i])
+	}
+	return errors.Join(named...)
 }
 
 // difference returns the lines that are only in before, marked -, and those

@@ -60,16 +60,23 @@ func valueOf(words []string, keyword string) (value string, at int) {
 
 // addGuests returns the policy's text with a line for each guest that is not there.
 func addGuests(text, account string, guests []Guest) (string, error) {
+	rules, err := policy.Parse([]byte(text))
+	if err != nil {
+		return "", err
+	}
 	var errs []error
 	for _, g := range guests {
-		there, err := hasGuest(text, account, g)
-		if err != nil {
-			errs = append(errs, err)
+		there, ok := rules.Guest(g.Name)
+		switch {
+		case !ok:
+			added := policy.Guest{Name: g.Name, Accounts: []string{account}, Config: g.Config}
+			text = endLine(text) + added.String() + "\n"
+		case !slices.Contains(there.Accounts, account):
+			errs = append(errs, fmt.Errorf("line %d gives guest %s to account %s: edit it if account %s is to have it too",
+				there.Line, g.Name, strings.Join(there.Accounts, ","), account))
+		case there.Config != g.Config:
+			errs = append(errs, fmt.Errorf("line %d has the configuration %s for guest %s, not %s", there.Line, there.Config, g.Name, g.Config))
 		}
-		if err != nil || there {
-			continue
-		}
-		text = endLine(text) + fmt.Sprintf("guest %s account %s config %s\n", g.Name, account, g.Config)
 	}
 	if len(errs) > 0 {
 		return "", errors.Join(errs...)
@@ -78,26 +85,6 @@ func addGuests(text, account string, guests []Guest) (string, error) {
 		return "", fmt.Errorf("with the new lines, %w", err)
 	}
 	return text, nil
-}
-
-// hasGuest reports whether the policy has such a line. One that says something else is an error.
-func hasGuest(text, account string, g Guest) (bool, error) {
-	for i, line := range strings.Split(text, "\n") {
-		words, _ := policyWords(line)
-		if len(words) < 2 || words[0] != "guest" || words[1] != g.Name {
-			continue
-		}
-		accounts, _ := valueOf(words, "account")
-		config, _ := valueOf(words, "config")
-		switch {
-		case !slices.Contains(strings.Split(accounts, ","), account):
-			return false, fmt.Errorf("line %d gives guest %s to account %s: edit it if account %s is to have it too", i+1, g.Name, accounts, account)
-		case config != g.Config:
-			return false, fmt.Errorf("line %d has the configuration %s for guest %s, not %s", i+1, config, g.Name, g.Config)
-		}
-		return true, nil
-	}
-	return false, nil
 }
 
 // endLine returns text, ended by a line end if it is not empty.
@@ -129,19 +116,23 @@ func withoutAccount(text, account string) string {
 // maxConfig is the most that a guest's configuration may hold, in bytes.
 const maxConfig = 1 << 20
 
-// configWarning says why the guest could not be started here, or "".
-func configWarning(g Guest) string {
-	text, err := policy.ReadTrustedLink(g.Config, maxConfig)
+// errConfig is the error of a configuration that is there and must not be used.
+var errConfig = errors.New("on is refused, and status too while the guest has no domain")
+
+// checkConfig says why the guest could not be started here. A configuration that
+// is missing is no mistake: the guest may have its place on another Dom0.
+func checkConfig(name, config string) error {
+	text, err := policy.ReadTrustedLink(config, maxConfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Sprintf("guest %s: %s is not there: this Dom0 cannot start the guest, and calls it absent", g.Name, g.Config)
+		return fmt.Errorf("guest %s: %s is not there: this Dom0 cannot start the guest, which is well if another one does", name, config)
 	case err != nil:
-		return fmt.Sprintf("guest %s: %v", g.Name, err)
+		return fmt.Errorf("guest %s: %w: %w", name, err, errConfig)
 	}
-	if name := toolstack.ConfigName(text); name != g.Name {
-		return fmt.Sprintf("guest %s: %s has the name %q: one line must be name = %q", g.Name, g.Config, name, g.Name)
+	if got := toolstack.ConfigName(text); got != name {
+		return fmt.Errorf("guest %s: %s has the name %q, want one line name = %q: %w", name, config, got, name, errConfig)
 	}
-	return ""
+	return nil
 }
 
 // writePolicy writes the policy, or removes it if nothing is left in it.

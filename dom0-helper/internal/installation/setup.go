@@ -171,11 +171,11 @@ func (s *setup) lookAtPolicy() (string, *change, error) {
 	}
 	after, err := addGuests(text, s.request.Account, s.request.Guests)
 	if err != nil {
-		return "", nil, inFile(s.Policy, err)
+		return "", nil, prefix(s.Policy, err)
 	}
 	for _, g := range s.request.Guests {
-		if warning := configWarning(g); warning != "" {
-			s.warn("%s", warning)
+		if err := checkConfig(g.Name, g.Config); err != nil {
+			s.warn("%v", err)
 		}
 	}
 	s.policyText = after
@@ -184,9 +184,6 @@ func (s *setup) lookAtPolicy() (string, *change, error) {
 	}
 	return "", &change{s.Policy, text, after, func() error { return s.writePolicy(after) }}, nil
 }
-
-// inFile puts the file before each of the joined errors.
-func inFile(path string, err error) error { return errors.Join(inLines(path, err)...) }
 
 func (s *setup) lookAtKey() (string, *change, error) {
 	request := s.request.Key
@@ -232,8 +229,8 @@ func (s *setup) allowed() error {
 	}
 	var errs []error
 	for _, guest := range s.request.Key.Allow {
-		if _, ok := rules.Lookup(s.request.Account, guest); !ok {
-			errs = append(errs, fmt.Errorf("option --allow: the policy does not give guest %s to account %s: add --guest %s=CONFIG", guest, s.request.Account, guest))
+		if _, err := rules.Lookup(s.request.Account, s.request.Key.Client, guest); err != nil {
+			errs = append(errs, fmt.Errorf("option --allow: %s: %w; --guest NAME=CONFIG gives a new guest to the account", s.Policy, err))
 		}
 	}
 	return errors.Join(errs...)

@@ -1,0 +1,40 @@
+package installation
+
+import (
+	"fmt"
+	"io"
+)
+
+// A level is how bad a finding is.
+type level string
+
+// The levels.
+const (
+	fine    level = "ok"
+	warning level = "warning"
+	wrong   level = "wrong"
+)
+
+// A findings is what Check has to say, line by line.
+type findings struct {
+	out    io.Writer
+	wrongs int
+}
+
+func (f *findings) add(l level, subject, format string, args ...any) {
+	if l == wrong {
+		f.wrongs++
+	}
+	fmt.Fprintf(f.out, "%-7s  %s: %s\n", l, subject, fmt.Sprintf(format, args...))
+}
+
+// judge adds each of the joined errors as wrong, or the text if there is none.
+func (f *findings) judge(subject string, err error, format string, args ...any) {
+	if err == nil {
+		f.add(fine, subject, format, args...)
+		return
+	}
+	for _, e := range split(err) {
+		f.add(wrong, subject, "%v", e)
+	}
+}
