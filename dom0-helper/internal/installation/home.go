@@ -62,7 +62,8 @@ func (f rootFile) read() (string, error) {
 	return string(text), err
 }
 
-// replace makes the file readable for all: sshd reads it as the account.
+// replace makes a new file readable for all: sshd reads it as the account. One
+// that is there keeps its mode and group.
 func (f rootFile) replace(text string) error {
 	if text == "" {
 		return removeFile(string(f))
@@ -70,7 +71,15 @@ func (f rootFile) replace(text string) error {
 	if err := makeDir(filepath.Dir(string(f))); err != nil {
 		return err
 	}
-	return replace(string(f), text, 0o644)
+	var st syscall.Stat_t
+	if err := syscall.Lstat(string(f), &st); err != nil {
+		return replace(string(f), text, 0o644)
+	}
+	staged, err := stage(string(f), text, fs.FileMode(st.Mode&0o777))
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.Lchown(staged, 0, int(st.Gid)), install(staged, string(f)))
 }
 
 // A homeFile is a file below the home of an account, which may put links and
@@ -84,11 +93,12 @@ type homeFile struct {
 func (f homeFile) path() string  { return filepath.Join(f.account.home, f.below) }
 func (f homeFile) isRoots() bool { return false }
 
-func (f homeFile) read() (text string, err error) {
+func (f homeFile) read() (string, error) {
+	var text string
 	if !f.account.exists {
 		return "", nil
 	}
-	err = f.account.do(func() error {
+	err := f.account.do(func() error {
 		dir, err := f.openDir(false)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -97,37 +107,38 @@ func (f homeFile) read() (text string, err error) {
 			return err
 		}
 		defer syscall.Close(dir) //nolint:errcheck // it was only read
-		text, err = f.readIn(dir)
+		text, _, err = f.readIn(dir)
 		return err
 	})
 	return text, err
 }
 
-func (f homeFile) readIn(dir int) (string, error) {
+// readIn returns the text of the file in its directory, and its mode.
+func (f homeFile) readIn(dir int) (text string, mode uint32, err error) {
 	fd, err := syscall.Openat(dir, filepath.Base(f.below), syscall.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+		return "", 0o600, nil
 	}
 	if err != nil {
-		return "", linkError(f.path(), err)
+		return "", 0, linkError(f.path(), err)
 	}
 	file := os.NewFile(uintptr(fd), f.path())
 	defer file.Close() //nolint:errcheck // it was only read
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
-		return "", fmt.Errorf("%s: %w", f.path(), err)
+		return "", 0, fmt.Errorf("%s: %w", f.path(), err)
 	}
 	if st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Nlink != 1 {
-		return "", fmt.Errorf("%s: not a regular file of one name", f.path())
+		return "", 0, fmt.Errorf("%s: not a regular file of one name", f.path())
 	}
 	if err := f.checkOwner(f.path(), &st); err != nil {
-		return "", err
+		return "", 0, err
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxKeys+1))
-	if err == nil && len(text) > maxKeys {
+	content, err := io.ReadAll(io.LimitReader(file, maxKeys+1))
+	if err == nil && len(content) > maxKeys {
 		err = fmt.Errorf("%s: more than %d bytes", f.path(), maxKeys)
 	}
-	return string(text), err
+	return string(content), st.Mode & 0o777, err
 }
 
 func (f homeFile) replace(text string) error {
@@ -140,13 +151,14 @@ func (f homeFile) replace(text string) error {
 			return err
 		}
 		defer syscall.Close(dir) //nolint:errcheck // it is synced
-		if _, err := f.readIn(dir); err != nil {
+		_, mode, err := f.readIn(dir)
+		if err != nil {
 			return err
 		}
 		if text == "" {
 			err = syscall.Unlinkat(dir, filepath.Base(f.below))
 		} else {
-			err = f.writeIn(dir, text)
+			err = f.writeIn(dir, text, mode)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s: %w", f.path(), err)
@@ -155,7 +167,7 @@ func (f homeFile) replace(text string) error {
 	})
 }
 
-func (f homeFile) writeIn(dir int, text string) error {
+func (f homeFile) writeIn(dir int, text string, mode uint32) error {
 	name := filepath.Base(f.below)
 	staged := "." + name + ".new"
 	if err := syscall.Unlinkat(dir, staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -167,7 +179,7 @@ func (f homeFile) writeIn(dir int, text string) error {
 	}
 	file := os.NewFile(uintptr(fd), staged)
 	_, err = file.WriteString(text)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+	if err := errors.Join(err, file.Chmod(fs.FileMode(mode)), file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	return syscall.Renameat(dir, staged, dir, name)

@@ -81,8 +81,13 @@ func addGuests(text, account string, guests []Guest) (string, error) {
 	if len(errs) > 0 {
 		return "", errors.Join(errs...)
 	}
-	if _, err := policy.Parse([]byte(text)); err != nil {
+	if rules, err = policy.Parse([]byte(text)); err != nil {
 		return "", fmt.Errorf("with the new lines, %w", err)
+	}
+	for _, g := range guests {
+		if read, _ := rules.Guest(g.Name); read.Config != g.Config {
+			return "", fmt.Errorf("configuration %q is read as %q: want a path without blanks", g.Config, read.Config)
+		}
 	}
 	return text, nil
 }

@@ -163,7 +163,8 @@ func (l Layout) rights(name string) ([]right, error) {
 var (
 	rightsFollow = regexp.MustCompile(`(?m)^User \S+ may run the following commands on [^\n]*:$`)
 	noRights     = regexp.MustCompile(`(?m)^User \S+ is not allowed to run sudo on `)
-	rightLine    = regexp.MustCompile(`^\(([^()]*)\) ((?:[A-Z_]+: )*)(.+)$`)
+	rightLine    = regexp.MustCompile(`^\(([^()]*)\) (.+)$`)
+	rightTags    = regexp.MustCompile(`^(?:[A-Z_]+: )*`)
 	unescaped    = regexp.MustCompile(`[^\\], `)
 )
 
@@ -195,8 +196,11 @@ func parseRights(out string) ([]right, error) {
 		if parts == nil {
 			return nil, fmt.Errorf("line %q of sudo -l is not understood", entry)
 		}
-		for _, command := range splitCommands(parts[3]) {
-			rights = append(rights, right{parts[1], strings.Fields(parts[2]), command})
+		var tags []string // hold for the commands that follow, too
+		for _, command := range splitCommands(parts[2]) {
+			own := rightTags.FindString(command)
+			tags = append(slices.Clone(tags), strings.Fields(own)...)
+			rights = append(rights, right{parts[1], tags, strings.TrimPrefix(command, own)})
 		}
 	}
 	return rights, nil
@@ -253,9 +257,9 @@ func (l Layout) installRule(former, text string, accepted func() error) error {
 	if err := l.replaceRule(text); err != nil {
 		return err
 	}
-	err := accepted()
+	_, err := l.run("visudo", "-c")
 	if err == nil {
-		_, err = l.run("visudo", "-c")
+		err = accepted()
 	}
 	if err == nil {
 		return nil
