@@ -151,7 +151,7 @@ func TestServe(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			answer := serve(t.Context(), test.policy, test.account, wire.Relay{Request: test.request, Client: "c", Source: "::1"})
+			answer := serve(t.Context(), test.policy, wire.Relay{Request: test.request, Client: "c", Source: "::1"}, &audit{Account: test.account})
 			if got := answer.String(); !strings.HasPrefix(got, test.want) {
 				t.Errorf("serve = %q, want %q", got, test.want)
 			}

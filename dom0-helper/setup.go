@@ -173,7 +173,7 @@ func runCheck(args []string) int {
 
 // probe asks the toolstack for its domains.
 func probe(rules *policy.Policy) (found, stateDir string, err error) {
-	h, err := newHost(rules)
+	h, err := newHost(rules, &audit{})
 	if err != nil {
 		return "", "", err
 	}
