@@ -180,5 +180,5 @@ func probe(rules *policy.Policy) (found, stateDir string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
 	defer cancel()
 	domains, err := h.stack.Domains(ctx)
-	return fmt.Sprintf("lists %d domains", len(domains)), h.stateDir, err
+	return fmt.Sprintf("the toolstack lists %d domains", len(domains)), h.stateDir, err
 }

@@ -130,7 +130,7 @@ func useraddArgs(name string) []string {
 	return []string{"--system", "--create-home", "--shell", "/bin/sh", "--password", "*", name}
 }
 
-// processes are the ids of the processes that run as the account.
+// processes are the ids of the first processes that run as the account.
 func processes(a account) ([]string, error) {
 	found, err := filepath.Glob("/proc/[0-9]*/status")
 	if err != nil {
@@ -145,6 +145,9 @@ func processes(a account) ([]string, error) {
 		}
 		if ids := statusField(string(text), "Uid:"); len(ids) == 4 && slices.Contains(ids[:3], uid) { // the last one is that of files
 			pids = append(pids, filepath.Base(filepath.Dir(file)))
+		}
+		if len(pids) == 10 {
+			break
 		}
 	}
 	return pids, nil

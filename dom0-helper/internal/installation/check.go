@@ -24,6 +24,9 @@ type examination struct {
 	findings
 	rules *policy.Policy
 	rule  rule
+	// calls are the requests that may come at once, and startups what to do if they are too many.
+	calls    int
+	startups string
 }
 
 // Check says of each part of the installation whether it will work, and whether
@@ -33,7 +36,7 @@ func Check(l Layout, probe Probe, out io.Writer) error {
 	if err := l.check(); err != nil {
 		return err
 	}
-	e := &examination{Layout: l, findings: findings{out: out}}
+	e := &examination{Layout: l, findings: findings{printer: printer{out}}}
 	e.checkProgram()
 	e.checkPolicy()
 	e.checkHost(probe)
@@ -41,8 +44,11 @@ func Check(l Layout, probe Probe, out io.Writer) error {
 	for _, name := range e.accounts() {
 		e.checkAccount(name)
 	}
+	if e.startups != "" {
+		e.add(warning, "sshd", "%s", e.startups)
+	}
 	e.checkLog()
-	e.table()
+	e.whoMay()
 	if e.wrongs > 0 {
 		return fmt.Errorf("%d wrong", e.wrongs)
 	}
@@ -96,7 +102,7 @@ func lifeSettings(config string) string {
 
 func (e *examination) checkHost(probe Probe) {
 	said, stateDir, err := probe(e.rules)
-	e.judge("toolstack", err, "%s", said)
+	e.judge("domains", err, "%s", said)
 	if stateDir != "" {
 		e.judge("state", trustedDir(stateDir), "%s is root's alone, or will be when it is made", stateDir)
 	}
@@ -151,6 +157,9 @@ func (e *examination) checkAccount(name string) {
 		e.add(wrong, subject, "%v", err)
 		return
 	}
+	if given := e.AuthorizedKeys; given != "" && find(files, func(f keyFile) bool { return f.path() == given }) == nil {
+		e.add(wrong, subject, "sshd does not look at %s, but at %s", given, settings.first("authorizedkeysfile"))
+	}
 	keys := 0
 	for _, f := range files {
 		keys += e.checkKeyFile(a, f)
@@ -158,9 +167,8 @@ func (e *examination) checkAccount(name string) {
 	if keys == 0 {
 		e.add(warning, subject, "has no key that runs the gate: no cluster can use it")
 	}
-	if advice := settings.startupsAdvice(callsAtOnce(files)); advice != "" {
-		e.add(warning, subject, "%s", advice)
-	}
+	e.calls += callsAtOnce(files)
+	e.startups = settings.startupsAdvice(e.calls)
 }
 
 // checkSSHD warns of settings by which more may come in than the keys say.
@@ -252,8 +260,8 @@ func (e *examination) checkLog() {
 	e.add(fine, "log", "%s is there", logSocket)
 }
 
-// table shows which account may control which guest.
-func (e *examination) table() {
+// whoMay shows which account may control which guest.
+func (e *examination) whoMay() {
 	accounts := e.accounts()
 	if len(accounts) == 0 || len(e.rules.Guests) == 0 {
 		return
@@ -270,6 +278,6 @@ func (e *examination) table() {
 		}
 		rows = append(rows, append(row, fmt.Sprintf("%s:%d", filepath.Base(e.Policy), g.Line)))
 	}
-	fmt.Fprintln(e.out)
-	writeTable(e.out, rows)
+	e.line("")
+	e.table(rows)
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 )
@@ -40,7 +39,7 @@ func Explain(l Layout, name, client string, out io.Writer) error {
 		may, why := x.judge(g)
 		rows = append(rows, []string{g.Name, map[bool]string{true: "yes", false: "no"}[may], why})
 	}
-	writeTable(out, rows)
+	printer{out}.table(rows)
 	return nil
 }
 
@@ -126,13 +125,4 @@ func (x explanation) judge(g policy.Guest) (may bool, why string) {
 		return false, fmt.Sprintf("%s allows only %s", x.keys[0].place, strings.Join(x.keys[0].Allow, ","))
 	}
 	return true, strings.Join(append(decided, x.keys[i].place), " ")
-}
-
-// writeTable writes rows in columns.
-func writeTable(out io.Writer, rows [][]string) {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintln(table, strings.Join(row, "\t"))
-	}
-	_ = table.Flush() // as with all that is printed
 }

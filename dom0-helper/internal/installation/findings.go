@@ -1,9 +1,6 @@
 package installation
 
-import (
-	"fmt"
-	"io"
-)
+import "fmt"
 
 // A level is how bad a finding is.
 type level string
@@ -17,7 +14,7 @@ const (
 
 // A findings is what Check has to say, line by line.
 type findings struct {
-	out    io.Writer
+	printer
 	wrongs int
 }
 
@@ -25,7 +22,7 @@ func (f *findings) add(l level, subject, format string, args ...any) {
 	if l == wrong {
 		f.wrongs++
 	}
-	fmt.Fprintf(f.out, "%-7s  %s: %s\n", l, subject, fmt.Sprintf(format, args...))
+	f.line("%-7s  %s: %s", l, subject, fmt.Sprintf(format, args...))
 }
 
 // judge adds each of the joined errors as wrong, or the text if there is none.

@@ -19,9 +19,13 @@ var (
 	rsa     = "ssh-rsa " + blobOf("ssh-rsa")
 )
 
-func option(name string) keyOption         { return keyOption{name: name} }
-func valued(name, value string) keyOption  { return keyOption{name, value, true} }
-func keyOf(text, comment string) publicKey { p, _ := parsePublicKey(text); p.comment = comment; return p }
+func option(name string) keyOption        { return keyOption{name: name} }
+func valued(name, value string) keyOption { return keyOption{name, value, true} }
+func keyOf(text, comment string) publicKey {
+	p, _ := parsePublicKey(text)
+	p.comment = comment
+	return p
+}
 
 func TestParseKeyLine(t *testing.T) {
 	t.Parallel()

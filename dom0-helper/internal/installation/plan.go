@@ -3,7 +3,6 @@ package installation
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 )
@@ -44,25 +43,25 @@ func (p *plan) hint(format string, args ...any) {
 }
 
 // finish prints what is left to say.
-func (p *plan) finish(out io.Writer, changes int, dryRun bool) {
+func (p *plan) finish(out printer, changes int, dryRun bool) {
 	for _, warning := range p.warnings {
-		fmt.Fprintf(out, "warning: %s\n", warning)
+		out.line("warning: %s", warning)
 	}
 	for _, hint := range p.hints {
-		fmt.Fprintf(out, "hint: %s\n", hint)
+		out.line("hint: %s", hint)
 	}
 	switch {
 	case changes == 0:
-		fmt.Fprintln(out, "nothing was changed")
+		out.line("nothing was changed")
 	case dryRun:
-		fmt.Fprintln(out, "nothing was changed: --dry-run")
+		out.line("nothing was changed: --dry-run")
 	}
 }
 
 // carryOut looks at all steps first, and changes nothing if one of them must not
 // be made. Then it makes each change, after another look. It returns the number
 // of changes.
-func (p *plan) carryOut(out io.Writer, dryRun bool) (int, error) {
+func (p *plan) carryOut(out printer, dryRun bool) (int, error) {
 	var errs []error
 	missing := make([]*change, len(p.steps))
 	states := make([]string, len(p.steps))
@@ -85,7 +84,7 @@ func (p *plan) carryOut(out io.Writer, dryRun bool) (int, error) {
 		}
 		m := missing[i]
 		if m == nil {
-			fmt.Fprintf(out, "is so  %s: %s\n", s.name, states[i])
+			out.line("is so  %s: %s", s.name, states[i])
 			continue
 		}
 		mark := "would"
@@ -96,9 +95,9 @@ func (p *plan) carryOut(out io.Writer, dryRun bool) (int, error) {
 			}
 		}
 		changes++
-		fmt.Fprintf(out, "%-5s  %s: %s\n", mark, s.name, m.what)
+		out.line("%-5s  %s: %s", mark, s.name, m.what)
 		for _, line := range difference(m.before, m.after) {
-			fmt.Fprintf(out, "         %s\n", line)
+			out.line("         %s", line)
 		}
 	}
 	return changes, nil

@@ -62,26 +62,33 @@ func TestPlan(t *testing.T) {
 		err     string
 	}{
 		{
-			"all is so", world{made: map[string]bool{"a": true, "b": true}}, false,
+			"all is so",
+			world{made: map[string]bool{"a": true, "b": true}},
+			false,
 			"look a, look b", "is so  a: made\nis so  b: made\n", "",
 		},
 		{
-			"nothing is so: what was made first is seen by the next", world{made: map[string]bool{}}, false,
+			"nothing is so: what was made first is seen by the next",
+			world{made: map[string]bool{}},
+			false,
 			"look a, look b, make a, look b, make b", "done   a: make a\n         + x\ndone   b: make b\n         + x\n", "",
 		},
 		{
-			"a dry run", world{made: map[string]bool{"a": true}}, true,
+			"a dry run",
+			world{made: map[string]bool{"a": true}},
+			true,
 			"look a, look b", "is so  a: made\nwould  b: make b\n         + x\n", "",
 		},
 		{
 			"refused before the first change, with all reasons",
-			world{made: map[string]bool{}, wrong: map[string]error{"a": errors.New("no"), "b": errors.Join(errors.New("never"), fmt.Errorf("not: %w: %w", errConfig, errConfig))}}, false,
+			world{made: map[string]bool{}, wrong: map[string]error{"a": errors.New("no"), "b": errors.Join(errors.New("never"), fmt.Errorf("not: %w: %w", errConfig, errConfig))}},
+			false,
 			"look a, look b", "", "a: no\nb: never\nb: not: " + errConfig.Error() + ": " + errConfig.Error(),
 		},
 	} {
 		var out strings.Builder
 		p := plan{steps: []step{c.world.step("a"), c.world.step("b")}}
-		_, err := p.carryOut(&out, c.dryRun)
+		_, err := p.carryOut(printer{&out}, c.dryRun)
 		text := ""
 		if err != nil {
 			text = err.Error()

@@ -39,8 +39,9 @@ func Remove(l Layout, r RemoveRequest, out io.Writer) error {
 	if r.DeleteAccount {
 		m.steps = append(m.steps, step{"account", m.lookAtAccount})
 	}
-	changes, err := m.carryOut(out, r.DryRun)
-	m.finish(out, changes, r.DryRun)
+	report := printer{out}
+	changes, err := m.carryOut(report, r.DryRun)
+	m.finish(report, changes, r.DryRun)
 	return err
 }
 

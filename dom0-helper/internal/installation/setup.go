@@ -56,13 +56,14 @@ func Setup(l Layout, r SetupRequest, out io.Writer) error {
 	if r.Key != nil {
 		s.steps = append(s.steps, step{"key", s.lookAtKey})
 	}
-	changes, err := s.carryOut(out, r.DryRun)
+	report := printer{out}
+	changes, err := s.carryOut(report, r.DryRun)
 	if err == nil {
 		s.advise()
 	}
-	s.finish(out, changes, r.DryRun)
+	s.finish(report, changes, r.DryRun)
 	if err == nil && r.Key != nil {
-		fmt.Fprintln(out, "next, on a cluster node that has the private key:", s.trial())
+		report.line("next, on a cluster node that has the private key: %s", s.trial())
 	}
 	return err
 }
@@ -183,187 +184,6 @@ func (s *setup) lookAtPolicy() (string, *change, error) {
 		return s.Policy + " has what was asked for", nil, nil
 	}
 	return "", &change{s.Policy, text, after, func() error { return s.writePolicy(after) }}, nil
-}
-
-func (s *setup) lookAtKey() (string, *change, error) {
-	request := s.request.Key
-	key, err := s.readPublicKey(request.File)
-	if err != nil {
-		return "", nil, err
-	}
-	if err := s.allowed(); err != nil {
-		return "", nil, err
-	}
-	gate, err := s.gateOf(request)
-	if err != nil {
-		return "", nil, err
-	}
-	a, err := s.lookUp(s.request.Account)
-	if err != nil {
-		return "", nil, err
-	}
-	files, chosen, err := s.choose(a)
-	if err != nil {
-		return "", nil, err
-	}
-	wanted := request.line(s.Helper, gate, key)
-	for _, f := range files {
-		state, missing, err := s.lookIn(f, wanted, gate)
-		if err != nil || state != "" || missing != nil {
-			return state, missing, err
-		}
-	}
-	before, err := chosen.read()
-	if err != nil {
-		return "", nil, err
-	}
-	after := endLine(before) + wanted.String() + "\n"
-	return "", &change{chosen.path(), before, after, func() error { return chosen.replace(after) }}, nil
-}
-
-// allowed says which guests of --allow the policy will not give to the account.
-func (s *setup) allowed() error {
-	rules, err := policy.Parse([]byte(s.policyText))
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, guest := range s.request.Key.Allow {
-		if _, err := rules.Lookup(s.request.Account, s.request.Key.Client, guest); err != nil {
-			errs = append(errs, fmt.Errorf("option --allow: %s: %w; --guest NAME=CONFIG gives a new guest to the account", s.Policy, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// gateOf is the gate of the new key. It is told what is not where it would look.
-func (s *setup) gateOf(r *KeyRequest) (Gate, error) {
-	sudo, err := s.find("sudo")
-	if err == nil {
-		err = checkPlain(sudo)
-	}
-	g := Gate{Allow: r.Allow, Client: r.Client, sudo: sudo}
-	if s.Policy != s.DefaultPolicy {
-		g.policy = s.Policy
-	}
-	return g, err
-}
-
-// choose returns all files that sshd looks at for the account's keys, and the one
-// for a new key: that of --authorized-keys, else one that is root's, else the first.
-func (s *setup) choose(a account) (all []keyFile, chosen keyFile, err error) {
-	settings, err := s.sshd(a.name)
-	if err != nil {
-		return nil, nil, err
-	}
-	if all, err = settings.keyFilesOf(a); err != nil {
-		return nil, nil, err
-	}
-	if given := s.AuthorizedKeys; given != "" {
-		chosen = find(all, func(f keyFile) bool { return f.path() == given })
-		if chosen == nil {
-			s.hint("to let sshd look there, add to the end of its configuration, and reload it:\n  Match User %s\n      AuthorizedKeysFile %s", a.name, given)
-			return nil, nil, fmt.Errorf("sshd does not look at %s for account %s, but at %s", given, a.name, settings.first("authorizedkeysfile"))
-		}
-	} else if chosen = find(all, keyFile.isRoots); chosen == nil {
-		chosen = all[0]
-	}
-	return all, chosen, s.notForRoot(chosen)
-}
-
-// find returns the first file that fits, or nil.
-func find(files []keyFile, fits func(keyFile) bool) keyFile {
-	if i := slices.IndexFunc(files, fits); i >= 0 {
-		return files[i]
-	}
-	return nil
-}
-
-// notForRoot refuses a file whose keys would let into the account root as well.
-func (s *setup) notForRoot(f keyFile) error {
-	settings, err := s.sshd("root")
-	if err != nil {
-		return err
-	}
-	root, err := s.lookUp("root")
-	if err != nil {
-		return err
-	}
-	paths, err := settings.keyPaths(root)
-	if err == nil && slices.Contains(paths, f.path()) {
-		return fmt.Errorf("sshd looks at %s for root as well: a file for keys must be that of one account: AuthorizedKeysFile wants %%u or %%h", f.path())
-	}
-	return nil // root may have no file at all
-}
-
-// lookIn looks for the key in a file. It returns nothing if the key is not there.
-func (s *setup) lookIn(f keyFile, wanted keyLine, gate Gate) (state string, missing *change, err error) {
-	before, err := f.read()
-	if err != nil {
-		return "", nil, err
-	}
-	keys, _ := parseKeys(before)
-	for _, k := range keys {
-		place := fmt.Sprintf("%s:%d", f.path(), k.number)
-		if k.key.blob != wanted.key.blob {
-			if _, _, ok := k.gate(); !ok {
-				s.warn("%s: another key of account %s runs no gate: see dom0-helper check", place, s.request.Account)
-			}
-			continue
-		}
-		state, missing, err = s.compare(f, before, k, wanted, gate)
-		if err != nil {
-			return "", nil, fmt.Errorf("%s: %w", place, err)
-		}
-	}
-	return state, missing, nil
-}
-
-// compare judges a line that has the key already.
-func (s *setup) compare(f keyFile, before string, k, wanted keyLine, gate Gate) (string, *change, error) {
-	helper, there, ok := k.gate()
-	if !ok {
-		if _, count := k.option("command"); count == 0 {
-			return "", nil, errors.New("the key is there without a forced command, which is a shell of the account: remove that line first")
-		}
-		return "", nil, errors.New("the key is there with another forced command: remove that line first, or use another key")
-	}
-	for _, o := range k.options {
-		if o.name != "restrict" && o.name != "command" && o.name != "from" {
-			return "", nil, fmt.Errorf("the key is there with the option %s, which setup does not know: edit the line by hand", o)
-		}
-	}
-	from, count := k.option("from")
-	if count > 0 && len(s.request.Key.From) == 0 {
-		kept := *s.request.Key
-		kept.From = strings.Split(from, ",")
-		wanted = kept.line(s.Helper, gate, wanted.key)
-	}
-	wanted.key.comment = k.key.comment
-	wantedFrom, _ := wanted.option("from")
-	_, restricted := k.option("restrict")
-	if helper == s.Helper && there.same(gate) && from == wantedFrom && restricted > 0 {
-		return fmt.Sprintf("%s:%d has the key, for %s", f.path(), k.number, strings.Join(there.Allow, ",")), nil, nil
-	}
-	if !s.request.Key.Replace {
-		return "", nil, fmt.Errorf("the key is there with other options: %s; want: %s; say --replace to exchange the line", joinOptions(k.options), joinOptions(wanted.options))
-	}
-	number := 0
-	after := editLines(before, func(line string) (string, bool) {
-		if number++; number == k.number {
-			return wanted.String(), true
-		}
-		return line, true
-	})
-	return "", &change{f.path(), before, after, func() error { return f.replace(after) }}, nil
-}
-
-func joinOptions(options []keyOption) string {
-	texts := make([]string, len(options))
-	for i, o := range options {
-		texts[i] = o.String()
-	}
-	return strings.Join(texts, ",")
 }
 
 // advise warns of what would let fencing fail later. Nothing of it is an error here.

@@ -138,6 +138,8 @@ type right struct {
 	runAs   string
 	tags    []string
 	command string
+	// asksRoot says that it wants the password of the user that it gives the rights of.
+	asksRoot bool
 }
 
 func (r right) String() string {
@@ -165,7 +167,10 @@ var (
 	noRights     = regexp.MustCompile(`(?m)^User \S+ is not allowed to run sudo on `)
 	rightLine    = regexp.MustCompile(`^\(([^()]*)\) (.+)$`)
 	rightTags    = regexp.MustCompile(`^(?:[A-Z_]+: )*`)
-	unescaped    = regexp.MustCompile(`[^\\], `)
+	// targetPassword is a default of sudoers(5) by which a user's own password is no use.
+	targetPassword = regexp.MustCompile(`[ ,](targetpw|rootpw)(,|\n)`)
+	noPassword     = regexp.MustCompile(`!(targetpw|rootpw|authenticate)`)
+	unescaped      = regexp.MustCompile(`[^\\], `)
 )
 
 // parseRights parses the output of `sudo -l -U`. What it does not understand is an error.
@@ -190,6 +195,7 @@ func parseRights(out string) ([]right, error) {
 			entries[len(entries)-1] += " " + text
 		}
 	}
+	asksRoot := targetPassword.MatchString(out[:at[0]]) && !noPassword.MatchString(out[:at[0]])
 	var rights []right
 	for _, entry := range entries {
 		parts := rightLine.FindStringSubmatch(entry)
@@ -200,7 +206,8 @@ func parseRights(out string) ([]right, error) {
 		for _, command := range splitCommands(parts[2]) {
 			own := rightTags.FindString(command)
 			tags = append(slices.Clone(tags), strings.Fields(own)...)
-			rights = append(rights, right{parts[1], tags, strings.TrimPrefix(command, own)})
+			guarded := asksRoot && !slices.Contains(tags, "NOPASSWD:")
+			rights = append(rights, right{parts[1], tags, strings.TrimPrefix(command, own), guarded})
 		}
 	}
 	return rights, nil
@@ -218,11 +225,12 @@ func splitCommands(list string) []string {
 	}
 }
 
-// others returns an error that quotes every right but ours.
+// others returns an error that quotes every right but ours. What asks for root's
+// password, as SUSE's "ALL ALL = (ALL) ALL" with targetpw, gives nothing to others.
 func others(account string, rights []right, command string) error {
 	var quoted []string
 	for _, r := range rights {
-		if !r.isOurs(command) {
+		if !r.isOurs(command) && !r.asksRoot {
 			quoted = append(quoted, r.String())
 		}
 	}

@@ -95,20 +95,36 @@ func TestParseRights(t *testing.T) {
 		want []right
 	}{
 		{"User xen is not allowed to run sudo on vm.\n", nil},
-		{defaults + "    (root) NOSETENV: NOPASSWD: " + helperRoot + "\n", []right{{"root", nopasswd, helperRoot}}},
-		{defaults + "    (root) NOSETENV: NOPASSWD:\n        /usr/local/sbin/dom0-helper\n        root\n", []right{{"root", nopasswd, helperRoot}}},
+		{defaults + "    (root) NOSETENV: NOPASSWD: " + helperRoot + "\n", []right{{"root", nopasswd, helperRoot, false}}},
+		{defaults + "    (root) NOSETENV: NOPASSWD:\n        /usr/local/sbin/dom0-helper\n        root\n", []right{{"root", nopasswd, helperRoot, false}}},
 		{
 			defaults + "    (root) NOSETENV: NOPASSWD: " + helperRoot + "\n    (ALL : ALL) ALL, /bin/ls a\\, b, SETENV: /bin/x\n",
-			[]right{{"root", nopasswd, helperRoot}, {"ALL : ALL", nil, "ALL"}, {"ALL : ALL", nil, `/bin/ls a\, b`}, {"ALL : ALL", []string{"SETENV:"}, "/bin/x"}},
+			[]right{{"root", nopasswd, helperRoot, false}, {"ALL : ALL", nil, "ALL", false}, {"ALL : ALL", nil, `/bin/ls a\, b`, false}, {"ALL : ALL", []string{"SETENV:"}, "/bin/x", false}},
 		},
 		{
 			defaults + "    (root) NOPASSWD: /bin/a, PASSWD: /bin/b\n",
-			[]right{{"root", []string{"NOPASSWD:"}, "/bin/a"}, {"root", []string{"NOPASSWD:", "PASSWD:"}, "/bin/b"}},
+			[]right{{"root", []string{"NOPASSWD:"}, "/bin/a", false}, {"root", []string{"NOPASSWD:", "PASSWD:"}, "/bin/b", false}},
 		},
 	} {
 		got, err := parseRights(c.out)
 		if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(right{}), emptyIsNil()); err != nil || diff != "" {
 			t.Errorf("parseRights(%q): %v (-want +got):\n%s", c.out, err, diff)
+		}
+	}
+	suse := strings.Replace(defaults, "mail_badpass,", "targetpw,", 1)
+	for _, c := range []struct {
+		out  string
+		want bool
+	}{
+		{suse + "    (ALL) ALL\n", true},
+		{suse + "    (ALL) NOPASSWD: ALL\n", false},
+		{defaults + "    (ALL) ALL\n", false},
+		{strings.Replace(suse, "targetpw", "!targetpw", 1) + "    (ALL) ALL\n", false},
+		{strings.Replace(suse, "targetpw", "targetpw, !authenticate", 1) + "    (ALL) ALL\n", false},
+	} {
+		rights, err := parseRights(c.out)
+		if err != nil || len(rights) != 1 || rights[0].asksRoot != c.want {
+			t.Errorf("parseRights(%q) = %v, %v; asks for root's password: want %t", c.out, rights, err, c.want)
 		}
 	}
 	for _, out := range []string{"", "sudo: unknown user xen\n", defaults + "    something else\n", defaults + "    (root\n"} {
@@ -128,13 +144,13 @@ func TestIsOurs(t *testing.T) {
 		right right
 		want  bool
 	}{
-		{right{"root", []string{"NOPASSWD:", "NOSETENV:"}, helperRoot}, true},
-		{right{"root", []string{"NOPASSWD:"}, helperRoot}, true},
-		{right{"root", nil, helperRoot}, false},
-		{right{"root", []string{"NOPASSWD:", "SETENV:"}, helperRoot}, false},
-		{right{"ALL", []string{"NOPASSWD:"}, helperRoot}, false},
-		{right{"root", []string{"NOPASSWD:"}, helperRoot + " --policy /x"}, false},
-		{right{"root", []string{"NOPASSWD:"}, "ALL"}, false},
+		{right{"root", []string{"NOPASSWD:", "NOSETENV:"}, helperRoot, false}, true},
+		{right{"root", []string{"NOPASSWD:"}, helperRoot, false}, true},
+		{right{"root", nil, helperRoot, false}, false},
+		{right{"root", []string{"NOPASSWD:", "SETENV:"}, helperRoot, false}, false},
+		{right{"ALL", []string{"NOPASSWD:"}, helperRoot, false}, false},
+		{right{"root", []string{"NOPASSWD:"}, helperRoot + " --policy /x", false}, false},
+		{right{"root", []string{"NOPASSWD:"}, "ALL", false}, false},
 	} {
 		if got := c.right.isOurs(helperRoot); got != c.want {
 			t.Errorf("%s is ours: %t, want %t", c.right, got, c.want)
