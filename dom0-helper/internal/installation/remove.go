@@ -48,7 +48,7 @@ func Remove(l Layout, r RemoveRequest, out io.Writer) error {
 func (m *removal) lookAtRule() (string, *change, error) {
 	text, r, err := m.readRule()
 	if err != nil {
-		return "", nil, fmt.Errorf("%w: take %s out of it by hand", err, m.request.Account)
+		return "", nil, err
 	}
 	if !slices.Contains(r.accounts, m.request.Account) {
 		return fmt.Sprintf("%s does not name %s", m.Sudoers, m.request.Account), nil, nil

@@ -49,6 +49,8 @@ func (s sshdSettings) refusal(name string, groups []string) error {
 		return fmt.Errorf("sshd has ForceCommand %s for account %s, in place of the key's own", s.first("forcecommand"), name)
 	case s.first("chrootdirectory") != "" && s.first("chrootdirectory") != "none":
 		return fmt.Errorf("sshd has ChrootDirectory %s for account %s", s.first("chrootdirectory"), name)
+	case s.first("maxsessions") == "0":
+		return fmt.Errorf("sshd has MaxSessions 0: it runs no command")
 	case !s.keyIsEnough():
 		return fmt.Errorf("sshd has AuthenticationMethods %s: a key alone is not enough", s.first("authenticationmethods"))
 	}

@@ -39,6 +39,8 @@ func TestRefusal(t *testing.T) {
 		{"forcecommand none", ""},
 		{"forcecommand /bin/x y", "ForceCommand /bin/x y"},
 		{"chrootdirectory /srv", "ChrootDirectory /srv"},
+		{"maxsessions 10", ""},
+		{"maxsessions 0", "MaxSessions 0"},
 		{"authenticationmethods any", ""},
 		{"authenticationmethods publickey,password publickey", ""},
 		{"authenticationmethods publickey,password", "AuthenticationMethods publickey,password"},

@@ -254,9 +254,36 @@ func (l Layout) readRule() (text string, r rule, err error) {
 	}
 	r, err = parseRule(string(content))
 	if err != nil {
-		err = fmt.Errorf("%s was edited by hand: %w", l.Sudoers, err)
+		err = fmt.Errorf("%s was edited by hand: %w: edit its STONITH_ACCOUNTS by hand, too", l.Sudoers, err)
 	}
 	return string(content), r, err
+}
+
+// mainSudoers is the first line of what visudo -c says.
+var mainSudoers = regexp.MustCompile(`^(/\S+): parsed OK\n`)
+
+// tryRule asks visudo whether all of sudoers are right, and would be with a new
+// drop-in. Once that is in its place, they are asked for again.
+func (l Layout) tryRule(former, text string) error {
+	said, err := l.run("visudo", "-c")
+	if err != nil {
+		return fmt.Errorf("sudoers are broken before any change: %w", err)
+	}
+	path := mainSudoers.FindStringSubmatch(said)
+	if former != "" || path == nil {
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "dom0-helper-")
+	if err != nil {
+		return err
+	}
+	dropIn, all := filepath.Join(dir, "stonith-plugins"), filepath.Join(dir, "sudoers")
+	err = errors.Join(os.WriteFile(dropIn, []byte(text), 0o440),
+		os.WriteFile(all, []byte("#include "+path[1]+"\n#include "+dropIn+"\n"), 0o440))
+	if err == nil {
+		_, err = l.run("visudo", "-cf", all)
+	}
+	return errors.Join(err, os.RemoveAll(dir))
 }
 
 // installRule puts text in the drop-in's place (or removes that, if text is empty)
