@@ -23,7 +23,8 @@ type keyLine struct {
 	key     publicKey
 }
 
-// A publicKey is one as ssh-keygen writes it.
+// A publicKey is one as ssh-keygen writes it. Equal keys have equal blobs, however
+// they were written.
 type publicKey struct{ kind, blob, comment string }
 
 // A keyOption is one word before a key. Names are in lower case, since case does not count.
@@ -161,7 +162,7 @@ func parsePublicKey(text string) (publicKey, error) {
 	if kind == "" || n != int64(len(kind)) || int64(len(inner)) <= 4+n || string(inner[4:4+n]) != kind {
 		return publicKey{}, fmt.Errorf("%.40q is not a public key", text)
 	}
-	return publicKey{kind, blob, comment}, nil
+	return publicKey{kind, base64.StdEncoding.EncodeToString(inner), comment}, nil
 }
 
 // cutBlank cuts text at its first run of blanks or tabs.

@@ -127,7 +127,12 @@ func (s *setup) lookIn(f keyFile, wanted keyLine, gate Gate) (state string, miss
 	if err != nil {
 		return "", nil, err
 	}
-	keys, _ := parseKeys(before)
+	keys, odd := parseKeys(before)
+	for _, number := range odd {
+		if strings.Contains(lines(before)[number-1], wanted.key.blob) {
+			return "", nil, fmt.Errorf("%s:%d has the key in a line that is not understood: edit it by hand", f.path(), number)
+		}
+	}
 	for _, k := range keys {
 		place := fmt.Sprintf("%s:%d", f.path(), k.number)
 		if k.key.blob != wanted.key.blob {
