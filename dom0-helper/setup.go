@@ -133,6 +133,9 @@ func runSetup(args []string) int {
 	flags.Var((*wordList)(&key.From), "from", "")
 	flags.BoolVar(&key.Replace, "replace", false, "")
 	return administer(flags, setupUsage, args, layout, func() error {
+		if n := len(allow.String()); n > maxAllow {
+			return fmt.Errorf("option --allow has %d bytes, at most %d are allowed", n, maxAllow)
+		}
 		key.Allow = allow
 		if key.File != "" {
 			r.Key = &key

@@ -119,7 +119,7 @@ func (s *setup) lookAtAccount() (string, *change, error) {
 }
 
 func (s *setup) lookAtRule() (string, *change, error) {
-	if err := policy.MakeTrustedDir(filepath.Dir(s.Sudoers)); err != nil {
+	if err := s.checkSudoersDir(); err != nil {
 		return "", nil, err
 	}
 	text, r, err := s.readRule()

@@ -259,6 +259,16 @@ func (l Layout) readRule() (text string, r rule, err error) {
 	return string(content), r, err
 }
 
+// checkSudoersDir says what is wrong with the directory of the drop-in. It is not
+// made: sudo reads no other than it is told to.
+func (l Layout) checkSudoersDir() error {
+	dir := filepath.Dir(l.Sudoers)
+	if _, err := os.Lstat(dir); err != nil {
+		return fmt.Errorf("%w: where does sudo read drop-ins? say so by --sudoers FILE", err)
+	}
+	return policy.MakeTrustedDir(dir)
+}
+
 // mainSudoers is the first line of what visudo -c says.
 var mainSudoers = regexp.MustCompile(`^(/\S+): parsed OK\n`)
 
