@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -40,6 +41,10 @@ func (x toolstack) create(c call) int {
 // readConfig reads a configuration file and says so, unless quiet.
 func (x toolstack) readConfig(file string, c call) (spec, error) {
 	settings, err := readConfig(file, c.args[1:])
+	if errors.Is(err, syscall.EISDIR) {
+		return spec{}, refusal{fmt.Sprintf("libxl: error: libxl_utils.c:346:libxl_read_file_contents: %[1]s is not a plain file: Success\n"+
+			"Failed to read config file: %[1]s: Inappropriate ioctl for device\n", file), 3}
+	}
 	if cause, ok := errors.AsType[*os.PathError](err); ok {
 		return spec{}, refusal{fmt.Sprintf("Failed to read config file: %s: %s\n", file, complaint(cause)), 3}
 	}

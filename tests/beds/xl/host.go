@@ -42,14 +42,14 @@ func (h host) outlast() {
 }
 
 // gap is the time between the end of a rebooting guest and its return.
-func (h host) gap() time.Duration { return h.setting("gap-ms", 2*time.Second) }
+func (h host) gap() time.Duration { return h.setting("run/gap-ms", 2*time.Second) }
 
 // buildTime is how long a domain is half-built.
-func (h host) buildTime() time.Duration { return h.setting("build-ms", 0) }
+func (h host) buildTime() time.Duration { return h.setting("fault/build-ms", 0) }
 
-// setting reads a time in milliseconds from a file of run.
+// setting reads a time in milliseconds from a file.
 func (h host) setting(file string, otherwise time.Duration) time.Duration {
-	text, err := os.ReadFile(h.path("run", file))
+	text, err := os.ReadFile(h.path(file))
 	if err != nil {
 		return otherwise
 	}

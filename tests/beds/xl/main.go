@@ -7,7 +7,7 @@
 //
 //	run/    domain records, the lock, call counters, gap-ms
 //	log/    xl-NAME.log of each guest's background xl
-//	fault/  what is to go wrong (see faults.go)
+//	fault/  what is to go wrong (see faults.go), create-race, build-ms
 //
 // Output, errors and exit codes are those of xl 4.17. The subcommands of
 // "xl sim" are the only ones the real program does not have.

@@ -224,6 +224,12 @@ func testDestroy(b bed) {
 func testDestroyKills(b bed) {
 	b.create()
 	pid, _ := strconv.Atoi(strings.TrimSpace(b.xl("sim", "pid", "alpha").stdout))
+	b.eventually("it ignores SIGTERM", func() bool {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, after, _ := strings.Cut(string(text), "SigIgn:\t")
+		mask, err := strconv.ParseUint(strings.SplitN(after, "\n", 2)[0], 16, 64)
+		return err == nil && mask&(1<<(syscall.SIGTERM-1)) != 0
+	})
 	b.must(syscall.Kill(pid, syscall.SIGTERM))
 	b.must(syscall.Kill(pid, syscall.SIGHUP))
 	time.Sleep(50 * time.Millisecond)
