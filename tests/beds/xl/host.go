@@ -42,7 +42,7 @@ func (h host) outlast() {
 }
 
 // gap is the time between the end of a rebooting guest and its return.
-func (h host) gap() time.Duration { return h.setting("run/gap-ms", 2*time.Second) }
+func (h host) gap() time.Duration { return h.setting("fault/gap-ms", 2*time.Second) }
 
 // buildTime is how long a domain is half-built.
 func (h host) buildTime() time.Duration { return h.setting("fault/build-ms", 0) }

@@ -163,7 +163,7 @@ func TestRecorded(t *testing.T) {
 		t.Run(session, func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t, program)
-			b.write("run/gap-ms", "60000")
+			b.write("fault/gap-ms", "60000")
 			b.writeConfigs()
 			all := recordings(t, session)
 			for _, n := range numbers(t, r.numbers) {
