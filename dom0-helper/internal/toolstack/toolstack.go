@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
@@ -81,7 +83,8 @@ func New(path string) (Toolstack, error) {
 type program struct{ path string }
 
 // run runs the program and returns its standard output. The error of a command
-// that failed has the first line of its standard error.
+// that failed has the first line of its standard error. The program does not
+// outlive us: with us goes the guest's lock, and without that none may create it.
 func (p program) run(ctx context.Context, limit time.Duration, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -89,6 +92,10 @@ func (p program) run(ctx context.Context, limit time.Duration, args ...string) (
 	command.Env = []string{}
 	command.Dir = "/"
 	command.WaitDelay = time.Second
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// To the kernel the parent is the thread that starts the program.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	err := command.Run()
