@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/installation"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
@@ -103,6 +104,7 @@ func administer(flags *flag.FlagSet, usage string, args []string, l *installatio
 	if err == nil && os.Geteuid() != 0 {
 		err = errors.New("run it as root")
 	}
+	syscall.Umask(0o022) // sshd reads keys as the account
 	if err == nil {
 		l.Helper, err = os.Executable()
 	}

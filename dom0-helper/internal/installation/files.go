@@ -77,18 +77,18 @@ func trustedDir(path string) error {
 	}
 }
 
-// makeDir makes a directory that all may read, and what is missing above it.
+// makeDir makes a directory that all may read, and what is missing above it. It
+// has its mode from the beginning, if the umask lets it.
 func makeDir(path string) error {
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return policy.MakeTrustedDir(path)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := makeDir(filepath.Dir(path)); err != nil {
+			return err
+		}
+		if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
 	}
-	if err := makeDir(filepath.Dir(path)); err != nil {
-		return err
-	}
-	if err := policy.MakeTrustedDir(path); err != nil {
-		return err
-	}
-	return os.Chmod(path, 0o755)
+	return policy.MakeTrustedDir(path)
 }
 
 // lock keeps two runs apart. The kernel drops it when the holder ends, in whatever way.
