@@ -32,11 +32,13 @@ func (s *setup) lookAtKey() (string, *change, error) {
 		return "", nil, err
 	}
 	wanted := request.line(s.Helper, gate, key)
-	for _, f := range files {
-		state, missing, err := s.lookIn(f, wanted, gate)
-		if err != nil || state != "" || missing != nil {
-			return state, missing, err
-		}
+	there, err := s.placesOf(key, files)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case len(there) == 1:
+		state, missing, err := s.compare(there[0], wanted, gate)
+		return state, missing, prefix(there[0].String(), err)
 	}
 	before, err := chosen.read()
 	if err != nil {
@@ -121,36 +123,49 @@ func (s *setup) notForRoot(f keyFile) error {
 	return nil // root may have no file at all
 }
 
-// lookIn looks for the key in a file. It returns nothing if the key is not there.
-func (s *setup) lookIn(f keyFile, wanted keyLine, gate Gate) (state string, missing *change, err error) {
-	before, err := f.read()
-	if err != nil {
-		return "", nil, err
-	}
-	keys, odd := parseKeys(before)
-	for _, number := range odd {
-		if strings.Contains(lines(before)[number-1], wanted.key.blob) {
-			return "", nil, fmt.Errorf("%s:%d has the key in a line that is not understood: edit it by hand", f.path(), number)
-		}
-	}
-	for _, k := range keys {
-		place := fmt.Sprintf("%s:%d", f.path(), k.number)
-		if k.key.blob != wanted.key.blob {
-			if _, _, ok := k.gate(); !ok {
-				s.warn("%s: another key of account %s runs no gate: see dom0-helper check", place, s.request.Account)
-			}
-			continue
-		}
-		state, missing, err = s.compare(f, before, k, wanted, gate)
+// A place is a line of a file that has a key.
+type place struct {
+	file keyFile
+	text string // of the file
+	line keyLine
+}
+
+func (p place) String() string { return fmt.Sprintf("%s:%d", p.file.path(), p.line.number) }
+
+// placesOf finds a key: once at most, since of several lines sshd takes the first.
+func (s *setup) placesOf(key publicKey, files []keyFile) ([]place, error) {
+	var found []place
+	for _, f := range files {
+		text, err := f.read()
 		if err != nil {
-			return "", nil, fmt.Errorf("%s: %w", place, err)
+			return nil, err
+		}
+		keys, odd := parseKeys(text)
+		for _, number := range odd {
+			if strings.Contains(lines(text)[number-1], key.blob) {
+				return nil, fmt.Errorf("%s:%d has the key in a line that is not understood: edit it by hand", f.path(), number)
+			}
+		}
+		for _, k := range keys {
+			p := place{f, text, k}
+			_, _, runsGate := k.gate()
+			switch {
+			case k.key.blob == key.blob:
+				found = append(found, p)
+			case !runsGate:
+				s.warn("%s: another key of account %s runs no gate: see dom0-helper check", p, s.request.Account)
+			}
 		}
 	}
-	return state, missing, nil
+	if len(found) > 1 {
+		return nil, fmt.Errorf("the key is there twice, in %s and %s: remove one of these lines", found[0], found[1])
+	}
+	return found, nil
 }
 
 // compare judges a line that has the key already.
-func (s *setup) compare(f keyFile, before string, k, wanted keyLine, gate Gate) (string, *change, error) {
+func (s *setup) compare(p place, wanted keyLine, gate Gate) (string, *change, error) {
+	k := p.line
 	helper, there, ok := k.gate()
 	if !ok {
 		if _, count := k.option("command"); count == 0 {
@@ -173,19 +188,19 @@ func (s *setup) compare(f keyFile, before string, k, wanted keyLine, gate Gate) 
 	wantedFrom, _ := wanted.option("from")
 	_, restricted := k.option("restrict")
 	if helper == s.Helper && there.same(gate) && from == wantedFrom && restricted > 0 {
-		return fmt.Sprintf("%s:%d has the key, for %s", f.path(), k.number, strings.Join(there.Allow, ",")), nil, nil
+		return fmt.Sprintf("%s has the key, for %s", p, strings.Join(there.Allow, ",")), nil, nil
 	}
 	if !s.request.Key.Replace {
 		return "", nil, fmt.Errorf("the key is there with other options: %s; want: %s; say --replace to exchange the line", joinOptions(k.options), joinOptions(wanted.options))
 	}
 	number := 0
-	after := editLines(before, func(line string) (string, bool) {
+	after := editLines(p.text, func(line string) (string, bool) {
 		if number++; number == k.number {
 			return wanted.String(), true
 		}
 		return line, true
 	})
-	return "", &change{f.path(), before, after, func() error { return f.replace(after) }}, nil
+	return "", &change{p.file.path(), p.text, after, func() error { return p.file.replace(after) }}, nil
 }
 
 func joinOptions(options []keyOption) string {
