@@ -118,7 +118,7 @@ func (d *dom0s) seenAbsent(began time.Time) time.Duration {
 	return d.absence.held
 }
 
-// startOver forgets the absence: the guest may have come and gone since.
+// startOver forgets the absence: what comes next may be another one.
 func (d *dom0s) startOver() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -146,7 +146,6 @@ func (d *dom0s) confirm(ctx context.Context, n stonith.Node) error {
 
 // Switch asks every Dom0 to destroy the guest, or one Dom0 to create it.
 func (d *dom0s) Switch(ctx context.Context, n stonith.Node, want stonith.Power) error {
-	defer d.startOver()
 	switch want {
 	case stonith.Off:
 		return d.destroy(ctx, n)
@@ -160,6 +159,7 @@ func (d *dom0s) Switch(ctx context.Context, n stonith.Node, want stonith.Power) 
 // destroy asks every Dom0. One that does not know the guest is no trouble if it
 // was not seen there and others were asked as well.
 func (d *dom0s) destroy(ctx context.Context, n stonith.Node) error {
+	defer d.startOver()
 	_, errs := askAll(d.all, func(one dialect) (struct{}, error) { return struct{}{}, one.off(ctx, n.Plug) })
 	home := d.lastHome()
 	var trouble []error
@@ -184,6 +184,7 @@ func (d *dom0s) start(ctx context.Context, n stonith.Node) error {
 	if state == stonith.On {
 		return nil
 	}
+	defer d.startOver()
 	for _, dom0 := range d.homeFirst() {
 		err = dom0.on(ctx, n.Plug)
 		if err == nil || stonith.ReasonOf(err) != stonith.NotFound {

@@ -137,10 +137,9 @@ func (s *script) complaint(stdout, stderr string, runErr error) error {
 		return answered(stonith.NotFound).WithHint("is the guest's name right in hostlist (node:guest), and in the list of nodes in xen-stonith on the Dom0s?")
 	case said("Invalid operation "):
 		return answered(stonith.BadConfig).WithHint("is xen-stonith there the script of the Xen module of 2007?")
-	case said("sudo: xen-stonith: command not found", "sudo: command not found", "sudo: not found"):
-		return answered(stonith.NotPermitted).WithHint("are sudo and xen-stonith installed on the Dom0, and is xen-stonith in the secure_path of sudo?")
-	case said("a password is required", "a terminal is required", "you must have a tty", "no tty present", "is not allowed to", "not in the sudoers file"):
-		return answered(stonith.NotPermitted).WithHint("does sudo on the Dom0 let %s run xen-stonith as root, without a password and a terminal?", s.account.user)
+	case said("sudo: xen-stonith: command not found", "sudo: command not found", "sudo: not found", "a password is required",
+		"a terminal is required", "you must have a tty", "no tty present", "is not allowed to", "not in the sudoers file"):
+		return answered(stonith.NotPermitted).WithHint("is xen-stonith in the secure_path of sudo there, and does sudo let %s run it as root without a password and a terminal?", s.account.user)
 	case said("nable to open config file", "Failed to read config file"):
 		return answered(stonith.NotFound).WithHint("is the guest's configuration in /etc/xen on that Dom0?")
 	case runErr == nil, stdout == "" && stderr == "":
