@@ -92,7 +92,7 @@ func (s *script) list(ctx context.Context) (rows []domainRow, err error) {
 		}
 		if rows, err = parseDomains(stdout); err != nil {
 			return stonith.Errorf(stonith.UnknownState, "%w, stderr %.300q", err, stderr).
-				WithHint("does xen-stonith list print the list of xm or xl there, and the account's shell nothing?")
+				WithHint("does xen-stonith list print the list of xm or xl there, and the account's shell nothing? Where dom0-helper is, dom0_protocol is 1")
 		}
 		return nil
 	})
@@ -131,8 +131,6 @@ func (s *script) complaint(stdout, stderr string, runErr error) error {
 		return stonith.Errorf(reason, "xen-stonith answers %.300q, %s, stderr %.300q", stdout, exitText(runErr), stderr)
 	}
 	switch {
-	case strings.HasPrefix(stdout, wire.Version+" "):
-		return answered(stonith.BadConfig).WithHint("this is dom0-helper: leave dom0_protocol at 1")
 	case said("Invalid node "):
 		return answered(stonith.NotFound).WithHint("is the guest's name right in hostlist (node:guest), and in the list of nodes in xen-stonith on the Dom0s?")
 	case said("Invalid operation "):
