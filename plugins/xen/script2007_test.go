@@ -179,7 +179,7 @@ func patience(status int, says string) map[string]string {
 	if status == 0 || strings.HasPrefix(says, "not-found") {
 		return nil
 	}
-	return map[string]string{"timeout": "4s"}
+	return map[string]string{"timeout": "16s"}
 }
 
 func known(running ...string) *host2007 {
