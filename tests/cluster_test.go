@@ -55,6 +55,7 @@ func runTests(m *testing.M) int {
 	must("the log", logged.listen())
 	must("building", install())
 	must("accounts", makeAccounts())
+	must("the module of 2007", installLegacy())
 	must("sudo", installSudoers())
 	for i, name := range dom0Names {
 		d, err := newDom0(name, fmt.Sprintf("127.0.1.%d", i+1), atFirst[i])

@@ -14,7 +14,7 @@ import (
 func TestReadmeParameters(t *testing.T) {
 	readme := readReadme(t)
 	var inTable []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(readme, -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\|").FindAllStringSubmatch(readme, -1) {
 		inTable = append(inTable, row[1])
 	}
 	names, err := exec.Command(pluginPath, "getconfignames").Output()

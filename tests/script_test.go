@@ -43,7 +43,7 @@ type markKey struct{}
 // setUpScript gives the Dom0s the state in which every script begins.
 func setUpScript(env *testscript.Env) error {
 	for _, d := range dom0s {
-		if err := d.reset(); err != nil {
+		if err := errors.Join(d.resetLegacy(), d.reset()); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,8 @@ type plan struct {
 	steps    []step
 	warnings []string
 	hints    []string
+	// independent says that a step which must not be made keeps no other from being made.
+	independent bool
 }
 
 // warn keeps a text for the end, once.
@@ -59,48 +61,58 @@ func (p *plan) finish(out printer, changes int, dryRun bool) {
 }
 
 // carryOut looks at all steps first, and changes nothing if one of them must not
-// be made. Then it makes each change, after another look. It returns the number
-// of changes.
+// be made, unless the steps are independent. Then it makes each change, after
+// another look. It returns the number of changes.
 func (p *plan) carryOut(out printer, dryRun bool) (int, error) {
-	var errs []error
-	missing := make([]*change, len(p.steps))
-	states := make([]string, len(p.steps))
+	var refused []error
+	may := make([]bool, len(p.steps))
 	for i, s := range p.steps {
-		var err error
-		if states[i], missing[i], err = s.look(); err != nil {
-			errs = append(errs, prefix(s.name, err))
-		}
+		_, _, err := s.look()
+		may[i] = err == nil
+		refused = append(refused, prefix(s.name, err))
 	}
-	if len(errs) > 0 {
-		return 0, errors.Join(errs...)
+	if err := errors.Join(refused...); err != nil && !p.independent {
+		return 0, err
 	}
 	changes := 0
 	for i, s := range p.steps {
-		if !dryRun && changes > 0 {
-			var err error
-			if states[i], missing[i], err = s.look(); err != nil {
-				return changes, fmt.Errorf("%s: %w", s.name, err)
-			}
-		}
-		m := missing[i]
-		if m == nil {
-			out.line("is so  %s: %s", s.name, states[i])
+		if !may[i] {
 			continue
 		}
-		mark := "would"
-		if !dryRun {
-			mark = "done"
-			if err := m.apply(); err != nil {
-				return changes, fmt.Errorf("%s: %w", s.name, err)
-			}
+		changed, err := s.make(out, dryRun)
+		if changed {
+			changes++
 		}
-		changes++
-		out.line("%-5s  %s: %s", mark, s.name, m.what)
-		for _, line := range difference(m.before, m.after) {
-			out.line("         %s", line)
+		refused = append(refused, prefix(s.name, err))
+		if err != nil && !p.independent {
+			break
 		}
 	}
-	return changes, nil
+	return changes, errors.Join(refused...)
+}
+
+// make makes the change that is missing, if there is one, and says so.
+func (s step) make(out printer, dryRun bool) (changed bool, err error) {
+	state, missing, err := s.look()
+	if err != nil {
+		return false, err
+	}
+	if missing == nil {
+		out.line("is so  %s: %s", s.name, state)
+		return false, nil
+	}
+	mark := "would"
+	if !dryRun {
+		mark = "done"
+		if err := missing.apply(); err != nil {
+			return false, err
+		}
+	}
+	out.line("%-5s  %s: %s", mark, s.name, missing.what)
+	for _, line := range difference(missing.before, missing.after) {
+		out.line("         %s", line)
+	}
+	return true, nil
 }
 
 // split returns the errors that errors.Join joined in err.

@@ -35,6 +35,8 @@ type world struct {
 	made  map[string]bool
 	wrong map[string]error
 	log   []string
+
+	independent bool // the steps of the plan
 }
 
 func (w *world) step(name string) step {
@@ -65,19 +67,19 @@ func TestPlan(t *testing.T) {
 			"all is so",
 			world{made: map[string]bool{"a": true, "b": true}},
 			false,
-			"look a, look b", "is so  a: made\nis so  b: made\n", "",
+			"look a, look b, look a, look b", "is so  a: made\nis so  b: made\n", "",
 		},
 		{
 			"nothing is so: what was made first is seen by the next",
 			world{made: map[string]bool{}},
 			false,
-			"look a, look b, make a, look b, make b", "done   a: make a\n         + x\ndone   b: make b\n         + x\n", "",
+			"look a, look b, look a, make a, look b, make b", "done   a: make a\n         + x\ndone   b: make b\n         + x\n", "",
 		},
 		{
 			"a dry run",
 			world{made: map[string]bool{"a": true}},
 			true,
-			"look a, look b", "is so  a: made\nwould  b: make b\n         + x\n", "",
+			"look a, look b, look a, look b", "is so  a: made\nwould  b: make b\n         + x\n", "",
 		},
 		{
 			"refused before the first change, with all reasons",
@@ -85,9 +87,15 @@ func TestPlan(t *testing.T) {
 			false,
 			"look a, look b", "", "a: no\nb: never\nb: not: " + errConfig.Error() + ": " + errConfig.Error(),
 		},
+		{
+			"independent steps",
+			world{made: map[string]bool{}, independent: true, wrong: map[string]error{"a": errors.New("no")}},
+			false,
+			"look a, look b, look b, make b", "done   b: make b\n         + x\n", "a: no",
+		},
 	} {
 		var out strings.Builder
-		p := plan{steps: []step{c.world.step("a"), c.world.step("b")}}
+		p := plan{steps: []step{c.world.step("a"), c.world.step("b")}, independent: c.world.independent}
 		_, err := p.carryOut(printer{&out}, c.dryRun)
 		text := ""
 		if err != nil {

@@ -24,7 +24,8 @@ type removal struct {
 }
 
 // Remove takes from an account what Setup gave to it. The sudo rule goes first:
-// without it the rest is powerless.
+// without it the rest is powerless. What cannot be taken keeps nothing else from
+// it: an account could make its own files so.
 func Remove(l Layout, r RemoveRequest, out io.Writer) error {
 	if err := errors.Join(l.check(), checkAccountName(r.Account)); err != nil {
 		return err
@@ -34,7 +35,7 @@ func Remove(l Layout, r RemoveRequest, out io.Writer) error {
 		return err
 	}
 	defer unlock()
-	m := &removal{Layout: l, request: r}
+	m := &removal{Layout: l, request: r, plan: plan{independent: true}}
 	m.steps = []step{{"sudo rule", m.lookAtRule}, {"key", m.lookAtKeys}, {"policy", m.lookAtPolicy}}
 	if r.DeleteAccount {
 		m.steps = append(m.steps, step{"account", m.lookAtAccount})
@@ -186,8 +187,10 @@ func (m *removal) unused(a account) []error {
 		err = others(a.name, rights, m.rootHalf())
 	}
 	errs = append(errs, err)
+	_, _, ruleErr := m.readRule()
+	_, policyErr := m.readPolicy()
 	files, err := m.filesOf(a)
-	errs = append(errs, err)
+	errs = append(errs, ruleErr, policyErr, err) // what cannot be read may name it still
 	for _, f := range files {
 		text, err := f.read()
 		errs = append(errs, err)
