@@ -31,6 +31,7 @@ func TestScripts(t *testing.T) {
 				Deadline: time.Now().Add(scriptLimit),
 				Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 					"exits": cmdExits, "xl": cmdXL, "fault": cmdFault, "sshd": cmdSSHD, "guest": cmdGuest, "logged": cmdLogged, "on": cmdOn,
+					"bare": cmdBare, "snapshot": cmdSnapshot,
 				},
 			})
 		})
