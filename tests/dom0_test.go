@@ -156,7 +156,7 @@ AuthorizedKeysFile /etc/ssh/authorized_keys/%%u
 Subsystem sftp internal-sftp
 MaxStartups 100:30:200
 AcceptEnv *
-LogLevel INFO
+LogLevel VERBOSE
 `, d.address, key)
 	return os.WriteFile(d.dir("etc/sshd_config"), []byte(config), 0o644)
 }
