@@ -21,8 +21,11 @@ type audit struct {
 	Verdict      wire.Status `json:"verdict"`
 	Reason       string      `json:"reason,omitempty"`
 	Text         string      `json:"text"`
+	Dump         string      `json:"dump,omitempty"` // the file with the guest's memory, or why there is none
 	Line         string      `json:"line,omitempty"` // what was received, if it was no request
 	Milliseconds int64       `json:"ms"`
+
+	legacy bool // the client wants the answers of 2007
 }
 
 // note records the request, or the beginning of the line that was none.
@@ -43,6 +46,9 @@ func (a *audit) finish(answer wire.Answer) int {
 		line = []byte(fmt.Sprintf("audit record: %v", err))
 	}
 	syslog(string(line))
+	if a.legacy {
+		return a.sendLegacy(answer)
+	}
 	return send(answer)
 }
 

@@ -25,6 +25,7 @@ type fakeStack struct {
 	find    func() error  // is called first at each look for revivers
 	destroy func(ctx context.Context, id int) error
 	create  func(ctx context.Context) error
+	dump    func(ctx context.Context, file string, size int64) error
 
 	mu       sync.Mutex
 	domains  []toolstack.Domain
@@ -42,7 +43,7 @@ func newFake(t *testing.T, domains ...toolstack.Domain) (*fakeStack, *host) {
 		domains:  append([]toolstack.Domain{{ID: 0, Name: "Domain-0"}}, domains...),
 		revivers: map[string][]*fakeReviver{},
 	}
-	return f, &host{stack: f, locks: filepath.Join(t.TempDir(), "locks")}
+	return f, &host{stack: f, stateDir: filepath.Join(t.TempDir(), "state"), record: &audit{Client: "c", Account: "cluster"}}
 }
 
 // act notes what is done to guests, and does it.
@@ -80,6 +81,14 @@ func (f *fakeStack) Create(ctx context.Context, config string) error {
 		return f.create(ctx)
 	}
 	return nil
+}
+
+func (f *fakeStack) Dump(ctx context.Context, id int, file string, size int64) error {
+	f.act(fmt.Sprintf("dump %d to %s", id, filepath.Base(file)), func() {})
+	if f.dump != nil {
+		return f.dump(ctx, file, size)
+	}
+	return os.WriteFile(file, []byte("memory"), 0o600)
 }
 
 func (f *fakeStack) Gap() time.Duration { return f.gap }

@@ -53,12 +53,17 @@ func runGate(args []string) int {
 		return record.finish(refuse("", wire.BadConfig, "forced command: %v", err))
 	}
 	record.Client = g.client
-	r, refusal := g.judge(request)
+	record.legacy = wire.IsLegacy(request)
+	judge := g.judge
+	if record.legacy {
+		judge = g.judgeLegacy
+	}
+	r, refusal := judge(request)
 	record.note(r, request)
 	if refusal != nil {
 		return record.finish(*refusal)
 	}
-	relay := wire.Relay{Request: r, Client: g.client, Source: record.Source}
+	relay := wire.Relay{Request: r, Legacy: record.legacy, Client: g.client, Source: record.Source}
 	err = g.become(relay.String())
 	return record.finish(wire.Answer{ID: r.ID, Status: wire.Failed, Reason: wire.DeviceError, Text: wire.Clean(err.Error())})
 }
@@ -70,6 +75,11 @@ func (g *gate) judge(line string) (wire.Request, *wire.Answer) {
 		refusal := refuse("", wire.BadRequest, "%v", err)
 		return wire.Request{}, &refusal
 	}
+	return g.restrict(r)
+}
+
+// restrict applies the allow-list, which stands for all guests if r names none.
+func (g *gate) restrict(r wire.Request) (wire.Request, *wire.Answer) {
 	for _, guest := range r.Guests {
 		if !slices.Contains(g.allow, guest) {
 			refusal := refuse(r.ID, wire.NotPermitted, "client %s may not control guest %s", g.client, guest)

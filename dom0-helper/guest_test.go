@@ -179,9 +179,9 @@ func TestCheckFails(t *testing.T) {
 	bad.Name = "node-3"
 	_, err := h.check(t.Context(), []policy.Guest{good, bad})
 	requireReason(t, err, wire.BadConfig, `has the name "node-2"`)
-	h.locks = good.Config
+	h.stateDir = good.Config
 	_, err = h.check(t.Context(), []policy.Guest{good})
-	requireReason(t, err, wire.DeviceError, "directory of locks: "+good.Config)
+	requireReason(t, err, wire.DeviceError, "state directory: "+good.Config)
 }
 
 func TestLookLimit(t *testing.T) {

@@ -50,10 +50,10 @@ func errHeld(guest string) error {
 
 // openLock opens the file that a guest's lock is on.
 func (h *host) openLock(guest string) (*os.File, error) {
-	if err := policy.MakeTrustedDir(h.locks); err != nil {
-		return nil, fmt.Errorf("directory of locks: %w", err)
+	if err := policy.MakeTrustedDir(h.stateDir); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	return os.OpenFile(filepath.Join(h.locks, guest+".lock"), os.O_RDONLY|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	return os.OpenFile(filepath.Join(h.stateDir, guest+".lock"), os.O_RDONLY|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 }
 
 // pause reports whether d passed before the end of ctx.

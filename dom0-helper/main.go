@@ -27,14 +27,19 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-// defaultPolicy is where a Dom0's policy is.
-const defaultPolicy = "/etc/stonith-plugins/dom0.policy"
+// Where a Dom0's policy is, and where locks and notes are if it does not say so.
+const (
+	defaultPolicy = "/etc/stonith-plugins/dom0.policy"
+	defaultState  = "/run/dom0-helper"
+)
 
 const usage = `usage:
   dom0-helper gate --allow GUEST[,GUEST...] --client NAME [--sudo PATH] [--policy FILE]
       the forced command of an ssh key: lets the client control these guests
   dom0-helper root [--policy FILE]
       the root half, run by sudo: reads one request from its standard input
+  dom0-helper list [--policy FILE] [GUEST...]
+      for administrators: the states of the guests, and who fenced each last
   dom0-helper --version | --help
 `
 
@@ -52,6 +57,8 @@ func run(args []string) int {
 		return runGate(args[1:])
 	case "root":
 		return runRoot(args[1:], os.Getenv("SUDO_USER"))
+	case "list":
+		return runList(args[1:])
 	case "--version":
 		fmt.Println("dom0-helper", version)
 		return 0
@@ -59,7 +66,7 @@ func run(args []string) int {
 		fmt.Print(usage)
 		return 0
 	default:
-		fmt.Fprintf(os.Stderr, "dom0-helper: error: %q is none of gate, root\n%s", args[0], usage)
+		fmt.Fprintf(os.Stderr, "dom0-helper: error: %q is none of gate, list, root\n%s", args[0], usage)
 		return 1
 	}
 }

@@ -185,7 +185,7 @@ func testOff(t *testing.T, tests []offTest) {
 func TestOffWithoutLock(t *testing.T) {
 	t.Parallel()
 	f, h := newFake(t, named(3, "node-1"))
-	if err := os.WriteFile(h.locks, nil, 0o600); err != nil {
+	if err := os.WriteFile(h.stateDir, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	requireReason(t, h.off(t.Context(), guestNamed(t, "node-1")), "", "")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -40,10 +41,10 @@ func runRoot(args []string, account string) int {
 		record.note(wire.Request{}, line)
 		return record.finish(refuse("", wire.BadRequest, "%v", err))
 	}
-	record.Client, record.Source = relay.Client, relay.Source
+	record.Client, record.Source, record.legacy = relay.Client, relay.Source, relay.Legacy
 	record.note(relay.Request, line)
 	start := time.Now()
-	answer := serve(context.Background(), policyPath, account, relay.Request)
+	answer := serve(context.Background(), policyPath, relay, &record)
 	record.Milliseconds = time.Since(start).Milliseconds()
 	return record.finish(answer)
 }
@@ -77,8 +78,9 @@ func readLine(r io.Reader, limit time.Duration) (string, error) {
 	}
 }
 
-// serve enforces the policy and carries r out.
-func serve(ctx context.Context, policyPath, account string, r wire.Request) wire.Answer {
+// serve enforces the policy and carries r out, for the account of the record.
+func serve(ctx context.Context, policyPath string, r wire.Relay, record *audit) wire.Answer {
+	account := record.Account
 	if account == "" {
 		return refuse(r.ID, wire.NotPermitted, "not run by sudo: SUDO_USER is not set")
 	}
@@ -91,13 +93,13 @@ func serve(ctx context.Context, policyPath, account string, r wire.Request) wire
 	}
 	var guests []policy.Guest
 	for _, name := range r.Guests {
-		guest, ok := rules.Lookup(account, name)
-		if !ok {
-			return refuse(r.ID, wire.NotPermitted, "account %s may not control guest %s", account, name)
+		guest, err := rules.Lookup(account, r.Client, name)
+		if err != nil {
+			return refuse(r.ID, wire.NotPermitted, "%v", err)
 		}
 		guests = append(guests, guest)
 	}
-	host, err := newHost(rules)
+	host, err := newHost(rules, record)
 	if err != nil {
 		return refuse(r.ID, wire.BadConfig, "%v", err)
 	}
@@ -109,7 +111,7 @@ func serve(ctx context.Context, policyPath, account string, r wire.Request) wire
 }
 
 // newHost opens the toolstack that the policy names, or the one that is there.
-func newHost(rules *policy.Policy) (*host, error) {
+func newHost(rules *policy.Policy, record *audit) (*host, error) {
 	path := rules.Toolstack
 	if path == "" {
 		path = "/usr/sbin/xl"
@@ -124,11 +126,10 @@ func newHost(rules *policy.Policy) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	locks := rules.Locks
-	if locks == "" {
-		locks = "/run/dom0-helper"
-	}
-	return &host{stack: stack, locks: locks}, nil
+	return &host{
+		stack: stack, stateDir: cmp.Or(rules.State, defaultState),
+		starts: rules.Starts, dump: rules.Dump, record: record,
+	}, nil
 }
 
 // A failure is an error with the reason that the answer gives.

@@ -116,8 +116,8 @@ func TestServe(t *testing.T) {
 	put("list-v", "Name ID Mem VCPUs State Time(s) UUID Reason-Code Security Label\n"+
 		"Domain-0 0 512 1 r----- 80.5 00000000-0000-0000-0000-000000000000 - -\n")
 	put("list-l", `[{"domid": 0, "config": {"c_info": {"name": "Domain-0"}}}]`)
-	locks := "locks " + filepath.Join(dir, "locks") + "\n"
-	good := put("policy", rule+locks+"toolstack "+xl+"\n")
+	keep := "state " + filepath.Join(dir, "state") + "\n"
+	good := put("policy", rule+keep+"toolstack "+xl+"\n")
 	state := wire.Request{Verb: wire.State, Guests: []string{guest}, ID: "7"}
 	several := wire.Request{Verb: wire.Check, Guests: []string{guest, guest + "0"}, ID: "7"}
 	tests := []struct {
@@ -129,25 +129,29 @@ func TestServe(t *testing.T) {
 		{"no account", good, "", state, "dom0/1 7 refused not-permitted not run by sudo: SUDO_USER is not set"},
 		{"root", good, "root", state, "dom0/1 7 refused not-permitted account root may not control guest " + guest},
 		{"foreign guest", good, "cluster", several, "dom0/1 7 refused not-permitted account cluster may not control guest " + guest + "0"},
+		{
+			"client without a rule", put("client", rule+keep+"client d account cluster guests "+guest+"\n"), "cluster", state,
+			"dom0/1 7 refused not-permitted client c of account cluster may not control guest " + guest,
+		},
 		{"no guest", good, "cluster", wire.Request{Verb: wire.List, ID: "7"}, "dom0/1 7 refused bad-request the request names no guest"},
 		{"no policy", dir + "/missing", "cluster", state, "dom0/1 7 refused bad-config policy: " + dir + "/missing: no such file"},
 		{"bad policy", put("bad", "a"), "cluster", state, "dom0/1 7 refused bad-config policy: " + dir + "/bad:1:1: "},
 		{
-			"no toolstack", put("none", rule+locks+"toolstack "+dir+"/no/xl"), "cluster", state,
+			"no toolstack", put("none", rule+keep+"toolstack "+dir+"/no/xl"), "cluster", state,
 			"dom0/1 7 refused bad-config toolstack: ",
 		},
 		{
-			"other program", put("other", rule+locks+"toolstack "+good), "cluster", state,
+			"other program", put("other", rule+keep+"toolstack "+good), "cluster", state,
 			"dom0/1 7 refused bad-config toolstack " + good + " is neither xl nor xm",
 		},
 		{
-			"ill toolstack", put("ill", rule+locks+"toolstack "+put("xm", "#!/bin/sh\necho ill >&2\nexit 3\n")), "cluster", state,
+			"ill toolstack", put("ill", rule+keep+"toolstack "+put("xm", "#!/bin/sh\necho ill >&2\nexit 3\n")), "cluster", state,
 			"dom0/1 7 failed device-error xm list: exit status 3: ill",
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			answer := serve(t.Context(), test.policy, test.account, test.request)
+			answer := serve(t.Context(), test.policy, wire.Relay{Request: test.request, Client: "c", Source: "::1"}, &audit{Account: test.account})
 			if got := answer.String(); !strings.HasPrefix(got, test.want) {
 				t.Errorf("serve = %q, want %q", got, test.want)
 			}

@@ -207,16 +207,16 @@ func hideHelper(d *dom0) error {
 }
 
 func fillRun(d *dom0) error {
-	if err := makeDirs(d.dir("xen/locks")); err != nil {
+	if err := makeDirs(d.dir("xen/state")); err != nil {
 		return err
 	}
-	_, err := d.run("mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1,mode=0700", "full", d.dir("xen/locks"))
+	_, err := d.run("mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1,mode=0700", "full", d.dir("xen/state"))
 	return err
 }
 
 // unhide undoes what was mounted on the Dom0.
 func unhide(d *dom0) error {
-	for _, path := range []string{"/etc/sudoers.d/stonith-plugins", "/usr/local/sbin/dom0-helper", d.dir("xen/locks")} {
+	for _, path := range []string{"/etc/sudoers.d/stonith-plugins", "/usr/local/sbin/dom0-helper", d.dir("xen/state")} {
 		if _, err := d.run("mountpoint", "-q", path); err != nil {
 			continue
 		}

@@ -39,7 +39,7 @@ func TestReadmeSetup(t *testing.T) {
 		t.Fatal(err)
 	}
 	keyLine := strings.Replace(line(t, readme, `restrict,command=`), "ssh-ed25519 AAAA...", string(public), 1)
-	policy := "toolstack " + d.dir("xen/sbin/xl") + "\nlocks " + d.dir("xen/locks") + "\n" +
+	policy := "toolstack " + d.dir("xen/sbin/xl") + "\nstate " + d.dir("xen/state") + "\n" +
 		strings.ReplaceAll(line(t, readme, "guest node-1 ")+"\n"+line(t, readme, "guest node-2 ")+"\n", "/etc/xen/", d.dir("xen/etc")+"/")
 	if err := os.WriteFile(d.host.Policy, []byte(policy), 0o600); err != nil {
 		t.Fatal(err)

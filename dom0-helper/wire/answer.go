@@ -33,12 +33,14 @@ const (
 	GuestAbsent GuestState = "absent"
 	// GuestRestarting: no domain of the guest exists now, and a process is there that will create one.
 	GuestRestarting GuestState = "restarting"
+	// GuestAmbiguous: a domain has the guest's name, and another UUID than the policy gives.
+	GuestAmbiguous GuestState = "ambiguous"
 	// GuestDying: a domain without a name is still being torn down, and may have been the guest.
 	GuestDying GuestState = "dying"
 )
 
-// Done is the result of off and on. That of state is a GuestState. Those of list
-// and check are GUEST=STATE and GUEST=KNOWN words, one for each guest in its order.
+// Done is the result of off and on. That of state is a GuestState, that of
+// rehearse a text for people. Those of list and check are GUEST=STATE and GUEST=KNOWN words, one for each guest in its order.
 const Done = "done"
 
 // The words that check has for a guest. Requests for both would be obeyed.
@@ -79,6 +81,7 @@ const (
 	BadRequest   = "bad-request"
 	NotPermitted = "not-permitted"
 	NotFound     = "not-found"
+	Ambiguous    = "ambiguous"
 	BadConfig    = "bad-config"
 	UnknownState = "unknown-state"
 	StillOn      = "still-on"

@@ -9,6 +9,8 @@ import (
 // gate knows of the client. The root half logs that and believes none of it.
 type Relay struct {
 	Request
+	// Legacy says that the client speaks the form of 2007, and wants its answers.
+	Legacy bool
 	// Client is the name that authorized_keys gives to the key.
 	Client string
 	// Source is the client's address.
@@ -17,7 +19,11 @@ type Relay struct {
 
 // String returns the line, without its end.
 func (r Relay) String() string {
-	return r.Request.String() + " client " + r.Client + " from " + r.Source
+	request := r.Request.String()
+	if r.Legacy {
+		request = legacyVersion + strings.TrimPrefix(request, Version)
+	}
+	return request + " client " + r.Client + " from " + r.Source
 }
 
 // ParseRelay parses a line without its end.
@@ -29,14 +35,20 @@ func ParseRelay(line string) (Relay, error) {
 	if len(fields) != 8 || fields[4] != "client" || fields[6] != "from" {
 		return Relay{}, fmt.Errorf("relayed request %s is not of the form \"REQUEST client NAME from ADDRESS\"", excerpt(line))
 	}
-	request, err := ParseRequest(strings.Join(fields[:4], " "))
+	r := Relay{Client: fields[5], Source: fields[7], Legacy: fields[0] == legacyVersion}
+	var err error
+	if r.Legacy {
+		r.Request, err = parseLegacyRelay(fields[1:4])
+	} else {
+		r.Request, err = ParseRequest(strings.Join(fields[:4], " "))
+	}
 	if err != nil {
 		return Relay{}, err
 	}
-	for _, name := range []string{fields[5], fields[7]} {
+	for _, name := range []string{r.Client, r.Source} {
 		if err := CheckWord(name); err != nil {
 			return Relay{}, fmt.Errorf("relayed request: %w", err)
 		}
 	}
-	return Relay{Request: request, Client: fields[5], Source: fields[7]}, nil
+	return r, nil
 }

@@ -29,6 +29,10 @@ const (
 	On    Verb = "on"    // creates the guest; Done means that it was seen
 	Check Verb = "check" // tells whether the guests' requests would be obeyed; touches none
 	List  Verb = "list"  // tells the states of the guests; without any, of all that the client may control
+	// Rehearse goes the whole way of off and on, except that it only tells what they would do.
+	Rehearse Verb = "rehearse"
+	// Reset is off, then on for a guest that was not off before. Only the form of 2007 has it.
+	Reset Verb = "reset"
 )
 
 // guestName is narrower than what Xen takes: nothing that a shell, a path, an
@@ -137,7 +141,7 @@ func (r Request) validate() error {
 
 func (r Request) validateNumber() error {
 	switch n := len(r.Guests); r.Verb {
-	case State, Off, On:
+	case State, Off, On, Rehearse:
 		if n != 1 {
 			return fmt.Errorf("verb %s names %d guests, want one", r.Verb, n)
 		}

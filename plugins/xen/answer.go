@@ -38,6 +38,7 @@ func answered(a wire.Answer) error {
 		wire.BadRequest:   stonith.BadConfig,
 		wire.NotPermitted: stonith.NotPermitted,
 		wire.NotFound:     stonith.NotFound,
+		wire.Ambiguous:    stonith.Ambiguous,
 		wire.BadConfig:    stonith.BadConfig,
 		wire.UnknownState: stonith.UnknownState,
 		wire.StillOn:      stonith.StillOn,
@@ -49,7 +50,7 @@ func answered(a wire.Answer) error {
 	}
 	err := stonith.Errorf(reason, "it %s the request (%s): %s", a.Status, a.Reason, a.Text)
 	if reason == stonith.NotPermitted {
-		return err.WithHint("the guest must be in --allow of the key's line in authorized_keys and in the policy of the Dom0, for this account")
+		return err.WithHint("--allow of the key's line in authorized_keys and the policy of the Dom0 decide; dom0-helper check there explains them")
 	}
 	return err
 }

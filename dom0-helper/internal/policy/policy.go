@@ -4,18 +4,31 @@
 package policy
 
 import (
-	"bytes"
 	"fmt"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"time"
 )
 
 // maxSize is the most that a policy file may hold, in bytes.
 const maxSize = 1 << 20
+
+// A Policy is the contents of a policy file. What it does not allow is forbidden.
+type Policy struct {
+	// Guests are the guests that somebody may control, in the order of the file.
+	Guests []Guest
+	// Clients narrow what the clients of an account may do. The clients of an
+	// account that none of them names may control all guests of the account.
+	Clients []Client
+	// Starts bounds how often a guest is started, if it is not zero.
+	Starts Starts
+	// Dump says where the memory of a guest is kept before its end, if it is not zero.
+	Dump Dump
+	// Toolstack is the path of xl or xm, empty if the file names none.
+	Toolstack string
+	// State is the directory of locks and notes, empty if the file names none.
+	State string
+}
 
 // A Guest is a guest that the policy knows.
 type Guest struct {
@@ -24,15 +37,50 @@ type Guest struct {
 	Accounts []string
 	// Config is the toolstack's configuration file, which On starts the guest from.
 	Config string
+	// UUID tells the guest from another machine that has its name, and finds it
+	// under another name. Empty if the file gives none.
+	UUID string
+	// Line is where the file says so, counted from 1.
+	Line int
 }
 
-// A Policy is the contents of a policy file. What it does not allow is forbidden.
-type Policy struct {
-	// Toolstack is the path of xl or xm, empty if the file names none.
-	Toolstack string
-	// Locks is the directory for the guests' locks, empty if the file names none.
-	Locks  string
-	guests []Guest
+// String returns the line of the policy file.
+func (g Guest) String() string {
+	line := "guest " + g.Name + " account " + strings.Join(g.Accounts, ",") + " config " + g.Config
+	if g.UUID != "" {
+		line += " uuid " + g.UUID
+	}
+	return line
+}
+
+// A Client is what the key of that name in authorized_keys may do at most.
+type Client struct {
+	Name    string
+	Account string
+	Guests  []string
+	Line    int
+}
+
+// String returns the line of the policy file.
+func (c Client) String() string {
+	return "client " + c.Name + " account " + c.Account + " guests " + strings.Join(c.Guests, ",")
+}
+
+// Starts is how many starts of one guest are allowed in any time of that length.
+// A guest that may not be started stays off: off itself is never refused for
+// being frequent.
+type Starts struct {
+	Number int
+	Within time.Duration
+}
+
+// A Dump is what may be spent on keeping the memory of a guest that is fenced.
+type Dump struct {
+	Dir string
+	// Size is the most that one dump may take, in bytes.
+	Size int64
+	// Time is how long a fence may wait for its dump.
+	Time time.Duration
 }
 
 // Load reads the policy file at an absolute path, which no one but root and the
@@ -49,107 +97,42 @@ func Load(path string) (*Policy, error) {
 	return p, nil
 }
 
-// Lookup returns the guest of that name if account may control it.
-func (p *Policy) Lookup(account, guest string) (Guest, bool) {
-	i := slices.IndexFunc(p.guests, func(g Guest) bool { return g.Name == guest })
-	if i < 0 || !slices.Contains(p.guests[i].Accounts, account) {
+// Guest returns the guest of that name.
+func (p *Policy) Guest(name string) (Guest, bool) {
+	i := slices.IndexFunc(p.Guests, func(g Guest) bool { return g.Name == name })
+	if i < 0 {
 		return Guest{}, false
 	}
-	return p.guests[i], true
+	return p.Guests[i], true
 }
 
-// Parse parses the text of a policy file. Its error begins with LINE:COLUMN.
-func Parse(text []byte) (*Policy, error) {
-	p := &Policy{}
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		if err := p.parseLine(tokens(string(line))); err != nil {
-			return nil, fmt.Errorf("%d:%w", i+1, err)
+// Lookup returns the guest of that name if the client of the account may control
+// it. The error says who may not. It does not tell whether the policy knows the
+// guest: that is nothing to those who may not control it.
+func (p *Policy) Lookup(account, client, guest string) (Guest, error) {
+	g, ok := p.Guest(guest)
+	if !ok || !slices.Contains(g.Accounts, account) {
+		return Guest{}, fmt.Errorf("account %s may not control guest %s", account, guest)
+	}
+	rule, restricted := p.Client(account, client)
+	if restricted && !slices.Contains(rule.Guests, guest) {
+		return Guest{}, fmt.Errorf("client %s of account %s may not control guest %s", client, account, guest)
+	}
+	return g, nil
+}
+
+// Client returns the rule for a client of the account. It reports whether the
+// clients of that account are restricted; then one that has no rule of its own
+// may control nothing.
+func (p *Policy) Client(account, name string) (rule Client, restricted bool) {
+	for _, c := range p.Clients {
+		if c.Account != account {
+			continue
+		}
+		restricted = true
+		if c.Name == name {
+			return c, true
 		}
 	}
-	return p, nil
-}
-
-// A token is a word of a line and the column that it begins in, counted from 1.
-type token struct {
-	text   string
-	column int
-}
-
-func (t token) errorf(format string, args ...any) error {
-	return fmt.Errorf("%d: "+format, append([]any{t.column}, args...)...)
-}
-
-var wordOrComment = regexp.MustCompile(`[^ \t\r#][^ \t\r]*|#.*`)
-
-// tokens splits a line at blanks. A # at the beginning of a word starts a comment.
-func tokens(line string) []token {
-	var words []token
-	for _, at := range wordOrComment.FindAllStringIndex(line, -1) {
-		if line[at[0]] == '#' {
-			break
-		}
-		words = append(words, token{line[at[0]:at[1]], at[0] + 1})
-	}
-	return words
-}
-
-func (p *Policy) parseLine(words []token) error {
-	if len(words) == 0 {
-		return nil
-	}
-	switch directive := words[0]; directive.text {
-	case "guest":
-		return p.parseGuest(words)
-	case "toolstack":
-		return parsePath(words, &p.Toolstack)
-	case "locks":
-		return parsePath(words, &p.Locks)
-	default:
-		return directive.errorf("%q is none of guest, toolstack, locks", directive.text)
-	}
-}
-
-// parseGuest parses: guest NAME account ACCOUNT[,ACCOUNT...] config PATH
-func (p *Policy) parseGuest(words []token) error {
-	if len(words) != 6 || words[2].text != "account" || words[4].text != "config" {
-		return words[0].errorf("want: guest NAME account ACCOUNT[,ACCOUNT...] config PATH")
-	}
-	g := Guest{Name: words[1].text, Accounts: strings.Split(words[3].text, ",")}
-	if err := wire.CheckGuest(g.Name); err != nil {
-		return words[1].errorf("%w", err)
-	}
-	if slices.ContainsFunc(p.guests, func(other Guest) bool { return other.Name == g.Name }) {
-		return words[1].errorf("guest %q is listed twice", g.Name)
-	}
-	for _, account := range g.Accounts {
-		if len(account) > 32 || !accountName.MatchString(account) {
-			return words[3].errorf("%q is not the name of an account", account)
-		}
-	}
-	if err := parsePath(words[4:], &g.Config); err != nil {
-		return err
-	}
-	if i := slices.IndexFunc(p.guests, func(other Guest) bool { return other.Config == g.Config }); i >= 0 {
-		return words[5].errorf("%s is the configuration of guest %q already", g.Config, p.guests[i].Name)
-	}
-	p.guests = append(p.guests, g)
-	return nil
-}
-
-var accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
-
-func parsePath(words []token, path *string) error {
-	keyword := words[0]
-	if len(words) != 2 {
-		return keyword.errorf("want: %s PATH", keyword.text)
-	}
-	if *path != "" {
-		return keyword.errorf("%s is given twice", keyword.text)
-	}
-	value := words[1]
-	if !filepath.IsAbs(value.text) || filepath.Clean(value.text) != value.text {
-		return value.errorf("%q is not an absolute path in its shortest form", value.text)
-	}
-	*path = value.text
-	return nil
+	return Client{}, restricted
 }

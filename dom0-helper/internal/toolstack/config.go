@@ -1,24 +1,38 @@
 package toolstack
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
+
+// setting is what sets a key in a guest's configuration, xl.cfg(5).
+func setting(key string) *regexp.Regexp {
+	return regexp.MustCompile(`(?m)(?:^|;)[ \t]*` + key + `[ \t]*\+?=(.*)$`)
+}
 
 var (
-	// nameSetting is what sets the name in a guest's configuration, xl.cfg(5).
-	nameSetting = regexp.MustCompile(`(?m)(?:^|;)[ \t]*name[ \t]*\+?=(.*)$`)
-	// plainName is all of such a setting that gives the name as it is.
-	plainName = regexp.MustCompile(`^[ \t]*(?:"([^"\\]*)"|'([^'\\]*)')[ \t]*;?[ \t\r]*(?:#.*)?$`)
+	nameSetting = setting("name")
+	uuidSetting = setting("uuid")
+	// plainValue is all of a setting that gives the value as it is.
+	plainValue = regexp.MustCompile(`^[ \t]*(?:"([^"\\]*)"|'([^'\\]*)')[ \t]*;?[ \t\r]*(?:#.*)?$`)
 )
 
 // ConfigName returns the name that a guest's configuration gives it. It returns
 // "" if there is none, more than one, or one that has to be computed.
-func ConfigName(config []byte) string {
-	settings := nameSetting.FindAllSubmatch(config, -1)
+func ConfigName(config []byte) string { return value(config, nameSetting) }
+
+// ConfigUUID returns the UUID that a guest's configuration gives it, in lower
+// case, and "" as ConfigName does.
+func ConfigUUID(config []byte) string { return strings.ToLower(value(config, uuidSetting)) }
+
+func value(config []byte, setting *regexp.Regexp) string {
+	settings := setting.FindAllSubmatch(config, -1)
 	if len(settings) != 1 {
 		return ""
 	}
-	name := plainName.FindSubmatch(settings[0][1])
-	if name == nil {
+	plain := plainValue.FindSubmatch(settings[0][1])
+	if plain == nil {
 		return ""
 	}
-	return string(name[1]) + string(name[2])
+	return string(plain[1]) + string(plain[2])
 }

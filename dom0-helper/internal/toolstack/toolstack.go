@@ -18,6 +18,7 @@ import (
 // Time limits of single commands. A hung xenstored makes every command hang.
 const (
 	lookLimit    = 8 * time.Second
+	pauseLimit   = 2 * time.Second
 	destroyLimit = 8 * time.Second
 	createLimit  = 60 * time.Second
 )
@@ -50,6 +51,9 @@ type Toolstack interface {
 	Destroy(ctx context.Context, id int) error
 	// Create starts a guest from its configuration file.
 	Create(ctx context.Context, config string) error
+	// Dump stops the domain for good, and writes its memory to a file of at most
+	// size bytes. What is left of a dump that failed is no use.
+	Dump(ctx context.Context, id int, file string, size int64) error
 	// Revivers lists the processes that would bring the guest back.
 	Revivers(guest, config string) ([]Reviver, error)
 	// Gap is how long a guest that restarts can be absent without a Reviver: only
@@ -83,6 +87,11 @@ type program struct{ path string }
 // run runs the program and returns its standard output. The error of a command
 // that failed has the first line of its standard error.
 func (p program) run(ctx context.Context, limit time.Duration, args ...string) ([]byte, error) {
+	return p.runStarted(ctx, limit, (*exec.Cmd).Start, args...)
+}
+
+// runStarted runs the program as run does, started in a way of its own.
+func (p program) runStarted(ctx context.Context, limit time.Duration, start func(*exec.Cmd) error, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	command := exec.CommandContext(ctx, p.path, args...)
@@ -91,7 +100,10 @@ func (p program) run(ctx context.Context, limit time.Duration, args ...string) (
 	command.WaitDelay = time.Second
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
-	err := command.Run()
+	err := start(command)
+	if err == nil {
+		err = command.Wait()
+	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%s: no answer: %w", p.text(args), ctx.Err())
 	}

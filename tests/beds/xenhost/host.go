@@ -35,7 +35,7 @@ func New(dir, xl string) (*Host, error) {
 			return nil, err
 		}
 	}
-	rules := fmt.Sprintf("# The rules of this host\ntoolstack %s\nlocks %s\n", h.xl(), filepath.Join(dir, "locks"))
+	rules := fmt.Sprintf("# The rules of this host\ntoolstack %s\nstate %s\n", h.xl(), filepath.Join(dir, "state"))
 	if err := os.WriteFile(h.Policy, []byte(rules), 0o600); err != nil {
 		return nil, err
 	}

@@ -37,17 +37,18 @@ func (c call) has(option byte) bool { return strings.IndexByte(c.options, option
 
 func commands() map[string]command {
 	return map[string]command{
-		"create":   {toolstack.create, "qpe", 0},
-		"destroy":  {toolstack.destroy, "f", 1},
-		"domid":    {toolstack.domid, "", 1},
-		"domname":  {toolstack.domname, "", 1},
-		"info":     {toolstack.info, "", 0},
-		"list":     {toolstack.list, "lv", 0},
-		"pause":    {toolstack.pause, "", 1},
-		"reboot":   {toolstack.reboot, "wF", 0},
-		"rename":   {toolstack.rename, "", 2},
-		"shutdown": {toolstack.shutdown, "wF", 0},
-		"unpause":  {toolstack.unpause, "", 1},
+		"create":    {toolstack.create, "qpe", 0},
+		"destroy":   {toolstack.destroy, "f", 1},
+		"dump-core": {toolstack.dumpCore, "", 2},
+		"domid":     {toolstack.domid, "", 1},
+		"domname":   {toolstack.domname, "", 1},
+		"info":      {toolstack.info, "", 0},
+		"list":      {toolstack.list, "lv", 0},
+		"pause":     {toolstack.pause, "", 1},
+		"reboot":    {toolstack.reboot, "wF", 0},
+		"rename":    {toolstack.rename, "", 2},
+		"shutdown":  {toolstack.shutdown, "wF", 0},
+		"unpause":   {toolstack.unpause, "", 1},
 	}
 }
 

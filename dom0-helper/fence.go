@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+)
+
+// off ends what would bring the guest back, then every domain of the guest, and
+// returns when a look has shown that nothing of both is left. It does not wait
+// for another request that holds the guest's lock, but ends what that creates;
+// yet as long as it is there, the guest may come back, and off has no success.
+// A lock that cannot be had at all, say for want of space, is no obstacle: on
+// needs it too.
+func (h *host) off(ctx context.Context, g policy.Guest) error {
+	_, err := h.fence(ctx, g)
+	return err
+}
+
+// fence is off, and returns what it came to see.
+func (h *host) fence(ctx context.Context, g policy.Guest) (*fence, error) {
+	lock, err := h.openLock(g.Name)
+	f := &fence{host: h, guest: g, uuids: map[string]bool{}, locked: err != nil}
+	if err == nil {
+		defer func() { _ = lock.Close() }() // closing unlocks
+	}
+	err = f.run(ctx, lock)
+	if f.begun {
+		h.leaveNote(g.Name, err)
+	}
+	return f, err
+}
+
+// A fence is one off on its way.
+type fence struct {
+	host   *host
+	guest  policy.Guest
+	locked bool            // the lock is ours, or there is none
+	begun  bool            // something of the guest was ended
+	uuids  map[string]bool // of domains that were seen under the guest's name
+	last   sight
+}
+
+// run goes in rounds until nothing of the guest is left, or ctx ends.
+func (f *fence) run(ctx context.Context, lock *os.File) error {
+	var trouble error // of the last round that the end of ctx did not cut short
+	for {
+		f.locked = f.locked || tryLock(lock)
+		done, err := f.round(ctx)
+		if ambiguity := f.last.ambiguity(f.guest); ambiguity != nil {
+			return ambiguity
+		}
+		if done && f.locked {
+			return nil
+		}
+		if ctx.Err() == nil || trouble == nil {
+			trouble = err
+		}
+		if !pause(ctx, lookAgain) {
+			return f.gaveUp(trouble)
+		}
+	}
+}
+
+// round looks, ends all that is left of the guest, and reports whether nothing was.
+func (f *fence) round(ctx context.Context) (done bool, err error) {
+	seen, err := f.host.look(ctx, f.guest)
+	if err != nil {
+		return false, err
+	}
+	f.last = seen
+	if f.last.gone() {
+		return true, nil
+	}
+	if f.last.state == wire.GuestAmbiguous {
+		return false, nil
+	}
+	first := !f.begun && len(f.last.revivers)+len(f.last.domains) > 0
+	if first {
+		f.begun = true
+		f.host.leaveNote(f.guest.Name, errUnderWay)
+	}
+	for _, r := range f.last.revivers {
+		err = errors.Join(err, r.End(ctx))
+	}
+	if first && f.locked { // a second request for the same guest destroys without further delay
+		f.host.dumpFirst(ctx, f.guest.Name, f.last.domains)
+	}
+	for _, d := range f.last.domains {
+		f.uuids[d.UUID] = true
+		err = errors.Join(err, f.host.stack.Destroy(ctx, d.ID))
+	}
+	return false, err
+}
+
+// gaveUp says what was left of the guest at the end.
+func (f *fence) gaveUp(err error) error {
+	if f.last.gone() { // with the lock, that would have been the end
+		return errHeld(f.guest.Name)
+	}
+	left := "left are " + f.last.text()
+	if f.last.state == "" {
+		left = "never seen"
+	}
+	for _, d := range f.last.nameless {
+		if f.uuids[d.UUID] {
+			left += fmt.Sprintf(", of which domain %d is this guest", d.ID)
+		}
+	}
+	text := fmt.Sprintf("guest %s not gone within %s: %s", f.guest.Name, f.host.offLimit(), left)
+	if err != nil {
+		text += ": " + err.Error()
+	}
+	reason := wire.UnknownState
+	if f.last.state == "" {
+		reason = reasonOf(err)
+	}
+	if len(f.last.domains)+len(f.last.revivers) > 0 {
+		reason = wire.StillOn
+	}
+	return failf(reason, "%s", text)
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+)
+
+// A sight is what was seen of a guest at one look.
+type sight struct {
+	state     wire.GuestState
+	domains   []toolstack.Domain // that are the guest
+	nameless  []toolstack.Domain // that may be the guest
+	strangers []toolstack.Domain // that have the guest's name and are another machine
+	revivers  []toolstack.Reviver
+}
+
+// look observes one guest. Where a guest that restarts can be absent unseen, only
+// one that stays so is gone.
+func (h *host) look(ctx context.Context, g policy.Guest) (sight, error) {
+	s, err := h.glance(ctx, g)
+	for since := time.Now(); err == nil && s.gone() && time.Since(since) < h.stack.Gap(); {
+		if !pause(ctx, lookAgain) {
+			return sight{}, ctx.Err()
+		}
+		s, err = h.glance(ctx, g)
+	}
+	return s, err
+}
+
+// glance looks once. It looks for processes that create the guest before it
+// looks for domains: whatever the former finish in between, the latter shows.
+func (h *host) glance(ctx context.Context, g policy.Guest) (sight, error) {
+	revivers, err := h.stack.Revivers(g.Name, g.Config)
+	if err != nil {
+		return sight{}, fmt.Errorf("processes of guest %s: %w", g.Name, err)
+	}
+	domains, err := h.stack.Domains(ctx)
+	if err != nil {
+		return sight{}, err
+	}
+	return judge(g, domains, revivers), nil
+}
+
+// judge says what state a guest is in. Absent is not yet off: what has no name
+// may be the guest at its end, a reviver will bring it back, and what has the
+// guest's name and another UUID may be the guest, made anew.
+func judge(g policy.Guest, domains []toolstack.Domain, revivers []toolstack.Reviver) sight {
+	s := sight{revivers: revivers}
+	for _, d := range domains {
+		s.sort(g, d)
+	}
+	named := func(d toolstack.Domain) bool { return d.Name != "" }
+	runs := func(d toolstack.Domain) bool { return named(d) && !d.Stopped }
+	switch {
+	case slices.ContainsFunc(s.domains, runs):
+		s.state = wire.GuestOn
+	case slices.ContainsFunc(s.domains, named):
+		s.state = wire.GuestStopped
+	case len(s.domains)+len(s.nameless) > 0:
+		s.state = wire.GuestDying
+	case len(s.strangers) > 0:
+		s.state = wire.GuestAmbiguous
+	case len(revivers) > 0:
+		s.state = wire.GuestRestarting
+	case checkConfig(g) == nil:
+		s.state = wire.GuestOff
+	default:
+		s.state = wire.GuestAbsent
+	}
+	return s
+}
+
+// sort puts a domain where it belongs, if it has to do with the guest. The
+// control domain is nobody's guest, whatever it is called.
+func (s *sight) sort(g policy.Guest, d toolstack.Domain) {
+	pinned := g.UUID != "" && d.UUID != ""
+	switch {
+	case d.ID == 0:
+	case pinned && d.UUID == g.UUID:
+		s.domains = append(s.domains, d)
+	case d.Name == "" && !pinned:
+		s.nameless = append(s.nameless, d)
+	case d.Name == "" || !d.Carries(g.Name):
+	case g.UUID != "":
+		s.strangers = append(s.strangers, d)
+	default:
+		s.domains = append(s.domains, d)
+	}
+}
+
+// gone reports whether nothing of the guest is left here.
+func (s sight) gone() bool { return s.state == wire.GuestOff || s.state == wire.GuestAbsent }
+
+// ambiguity says which other machine has the guest's name, if that is all that is here.
+func (s sight) ambiguity(g policy.Guest) error {
+	if s.state != wire.GuestAmbiguous {
+		return nil
+	}
+	d := s.strangers[0]
+	return failf(wire.Ambiguous, "domain %d %q has the UUID %q, and the policy says that guest %s has %s: it is not touched",
+		d.ID, d.Name, d.UUID, g.Name, g.UUID)
+}
+
+// text says what was seen, for people.
+func (s sight) text() string {
+	var parts []string
+	for _, d := range s.domains {
+		parts = append(parts, fmt.Sprintf("domain %d %q", d.ID, d.Name))
+	}
+	for _, d := range s.nameless {
+		parts = append(parts, fmt.Sprintf("domain %d without a name (UUID %s)", d.ID, d.UUID))
+	}
+	for _, d := range s.strangers {
+		parts = append(parts, fmt.Sprintf("domain %d %q of another UUID (%s)", d.ID, d.Name, d.UUID))
+	}
+	for _, r := range s.revivers {
+		parts = append(parts, r.String())
+	}
+	return strings.Join(parts, ", ")
+}
