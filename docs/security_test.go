@@ -72,7 +72,7 @@ func TestAttacks(t *testing.T) {
 	}
 	parts := map[string]string{
 		"a head of attack, what holds, what is verified": `\A# Attack: .+\n(# .+\n)*# Held by: .+\n(# .+\n)*# Verified: .+\n`,
-		"an answer":         `(?m)^(exits [1-9]|! exec |! on |stdout |stderr )`,
+		"an answer":         `(?m)^(exits [1-9]|! exec |! on |(! )?std(out|err) )`,
 		"a line of the log": `(?m)^logged `,
 		"a guest":           `(?m)^guest `,
 	}
