@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -58,14 +59,24 @@ const (
 	syslogPriority = 10*8 + 5
 )
 
+// syslogWait is how long a line waits for its place while many come at once.
+var syslogWait = syscall.Timeval{Sec: 1}
+
 // syslog sends one line to the system's log, if there is one. The package
 // log/syslog would link all of net into a program that runs as root.
 func syslog(line string) {
-	socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return
 	}
 	defer syscall.Close(socket) //nolint:errcheck // there is no one left to tell
 	text := fmt.Sprintf("<%d>%s dom0-helper[%d]: %s", syslogPriority, time.Now().Format(time.Stamp), syscall.Getpid(), line)
-	_ = syscall.Sendto(socket, []byte(text), 0, &syscall.SockaddrUnix{Name: syslogSocket}) // as above
+	if syscall.SetsockoptTimeval(socket, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &syslogWait) != nil {
+		return
+	}
+	for range 10 { // each can be interrupted by a signal
+		if !errors.Is(syscall.Sendto(socket, []byte(text), 0, &syscall.SockaddrUnix{Name: syslogSocket}), syscall.EINTR) {
+			return
+		}
+	}
 }
