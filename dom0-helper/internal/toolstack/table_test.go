@@ -1,6 +1,9 @@
 package toolstack
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +53,24 @@ func TestParseTable(t *testing.T) {
 				t.Errorf("parseTable (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// All marks that xl 4.17 can print, of which recordings show some only: whether
+// it runs, is blocked, paused, shut down, why, dying.
+func TestParseTableMarks(t *testing.T) {
+	t.Parallel()
+	alone := recorded(t, tableAlone)
+	for _, marks := range []string{
+		"r-----", "-b----", "------", "--p---", "-bp---", "-bp--d", "--p--d", "-----d", "?-----",
+		"---s--", "---sr-", "---ss-", "---sc-", "---sw-", "---sS-", "---s?-", "--ps--", "--psc-", "--ps-d", "---sSd",
+	} {
+		row := fmt.Sprintf("%-40s %5d %5d %5d     %6s  %8.1f %s %8s %16s\n", "alpha", 7, 8, 1, marks, 0.0, madeUUID(7), "-", "-")
+		want := Domain{7, "alpha", madeUUID(7), strings.Contains(marks, "s")}
+		got, err := parseTable(alone + row)
+		if diff := cmp.Diff(want, got[7]); diff != "" || err != nil || len(got) != 2 {
+			t.Errorf("%s: parseTable = %v, %v, (-want +got):\n%s", marks, got, err, diff)
+		}
 	}
 }
 
@@ -137,15 +158,43 @@ func TestParseTableRefuses(t *testing.T) {
 }
 
 func FuzzParseTable(f *testing.F) {
-	for _, file := range []string{tableAlone, tableGuests, tableDying, tableCrashed, tableStates, tableHostile} {
-		f.Add(recorded(f, file))
+	for _, session := range sessions(f) {
+		for _, r := range recordings(f, session) {
+			for _, table := range r.lists() {
+				f.Add(widened(table))
+			}
+		}
 	}
 	f.Add("")
 	f.Fuzz(func(t *testing.T, table string) {
-		if got, err := parseTable(table); err == nil {
-			requireList(t, got)
+		got, err := parseTable(table)
+		if err != nil {
+			return
+		}
+		requireList(t, got)
+		again, err := parseTable(writeTable(got))
+		if diff := cmp.Diff(got, again); diff != "" || err != nil {
+			t.Errorf("written again: error %v, (-first +second):\n%s", err, diff)
 		}
 	})
+}
+
+// writeTable is the output of `xl list -v` with these domains.
+func writeTable(domains map[int]Domain) string {
+	var b strings.Builder
+	b.WriteString(verboseHeader + "\n")
+	for _, id := range slices.Sorted(maps.Keys(domains)) {
+		d, marks := domains[id], "-b----"
+		if d.Stopped {
+			marks = "---s--"
+		}
+		name := d.Name
+		if name == "" {
+			name = "(null)"
+		}
+		fmt.Fprintf(&b, "%-40s %5d %5d %5d     %6s  %8.1f %s %8s %16s\n", name, d.ID, 8, 1, marks, 0.0, d.UUID, "-", "-")
+	}
+	return b.String()
 }
 
 // requireList demands what holds for each list that is accepted.

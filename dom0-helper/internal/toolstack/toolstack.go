@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +87,7 @@ func New(path string) (Toolstack, error) {
 type program struct{ path string }
 
 // run runs the program and returns its standard output. The error of a command
-// that failed has the first line of its standard error.
+// that failed has the line of its standard error that says why.
 func (p program) run(ctx context.Context, limit time.Duration, args ...string) ([]byte, error) {
 	return p.runStarted(ctx, limit, (*exec.Cmd).Start, args...)
 }
@@ -108,10 +110,23 @@ func (p program) runStarted(ctx context.Context, limit time.Duration, start func
 		return nil, fmt.Errorf("%s: no answer: %w", p.text(args), ctx.Err())
 	}
 	if err != nil {
-		first, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
-		return nil, fmt.Errorf("%s: %w: %s", p.text(args), err, first)
+		return nil, fmt.Errorf("%s: %w: %s", p.text(args), err, cause(stderr.String()))
 	}
 	return stdout.Bytes(), nil
+}
+
+// aside is what xl writes before it comes to the cause: what it is doing, what
+// it does not mind, and that a script failed, before what the script says of it.
+var aside = regexp.MustCompile(`^Parsing config from |: warning: |:libxl_report_child_exitstatus: `)
+
+// cause is the first line of stderr that is no aside; those behind it tell its
+// consequences. If there are asides only, it is the first of them.
+func cause(stderr string) string {
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	if i := slices.IndexFunc(lines, func(line string) bool { return !aside.MatchString(line) }); i >= 0 {
+		return lines[i]
+	}
+	return lines[0]
 }
 
 func (p program) text(args []string) string {

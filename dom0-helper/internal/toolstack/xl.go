@@ -18,7 +18,8 @@ type xl struct{ program }
 // Domains joins two lists, since neither has all: `xl list -v` also shows
 // domains that are being built or torn down, `xl list -l` tells names beyond
 // doubt. A domain that is in one of them exists. A name of several lines counts
-// only if both have it: else it may be rows that were not understood.
+// only if both have it: else the table may have rows that were not understood,
+// or that are no rows but part of the name.
 func (x xl) Domains(ctx context.Context) ([]Domain, error) {
 	table, err := x.run(ctx, lookLimit, "list", "-v")
 	if err != nil {
@@ -42,7 +43,10 @@ func (x xl) Domains(ctx context.Context) ([]Domain, error) {
 		}
 	}
 	for id, d := range named {
-		row := all[id]
+		row, ok := all[id]
+		if ok && strings.Contains(d.Name, "\n") && row.Name != d.Name {
+			return nil, fmt.Errorf("xl list -v: domain %d is %.80q, and %.80q in xl list -l", id, row.Name, d.Name)
+		}
 		if d.Name == "" {
 			d.Name = row.Name // it has just lost it
 		}
@@ -128,6 +132,9 @@ func parseLong(long []byte) (map[int]Domain, error) {
 	for _, e := range entries {
 		if e.ID == nil {
 			return nil, fmt.Errorf("an entry has no domid")
+		}
+		if _, twice := domains[*e.ID]; twice {
+			return nil, fmt.Errorf("domain id %d is there twice", *e.ID)
 		}
 		domains[*e.ID] = Domain{ID: *e.ID, Name: e.Config.Info.Name, UUID: e.Config.Info.UUID}
 	}
