@@ -57,10 +57,10 @@ func (a *audit) finish(answer wire.Answer) int {
 const (
 	syslogSocket   = "/dev/log"
 	syslogPriority = 10*8 + 5
+	// syslogLimit is how long a full queue may hold up the answer. Many requests at
+	// the same moment fill it, and the log soon empties it.
+	syslogLimit = time.Second
 )
-
-// syslogWait is how long a line waits for its place while many come at once.
-var syslogWait = syscall.Timeval{Sec: 1}
 
 // syslog sends one line to the system's log, if there is one. The package
 // log/syslog would link all of net into a program that runs as root.
@@ -70,13 +70,15 @@ func syslog(line string) {
 		return
 	}
 	defer syscall.Close(socket) //nolint:errcheck // there is no one left to tell
-	text := fmt.Sprintf("<%d>%s dom0-helper[%d]: %s", syslogPriority, time.Now().Format(time.Stamp), syscall.Getpid(), line)
-	if syscall.SetsockoptTimeval(socket, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &syslogWait) != nil {
-		return
+	limit := syscall.NsecToTimeval(syslogLimit.Nanoseconds())
+	if err := syscall.SetsockoptTimeval(socket, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &limit); err != nil {
+		return // without a limit, a log that hangs would hold up a fence
 	}
-	for range 10 { // each can be interrupted by a signal
-		if !errors.Is(syscall.Sendto(socket, []byte(text), 0, &syscall.SockaddrUnix{Name: syslogSocket}), syscall.EINTR) {
-			return
+	text := fmt.Sprintf("<%d>%s dom0-helper[%d]: %s", syslogPriority, time.Now().Format(time.Stamp), syscall.Getpid(), line)
+	for start := time.Now(); time.Since(start) < syslogLimit; {
+		err := syscall.Sendto(socket, []byte(text), 0, &syscall.SockaddrUnix{Name: syslogSocket})
+		if !errors.Is(err, syscall.EINTR) {
+			return // as above
 		}
 	}
 }

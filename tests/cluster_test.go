@@ -183,7 +183,11 @@ type systemLog struct {
 	lines []string
 }
 
+// listen makes the log's socket, with a queue as long as on a system with systemd.
 func (l *systemLog) listen() error {
+	if err := os.WriteFile("/proc/sys/net/unix/max_dgram_qlen", []byte("512"), 0); err != nil {
+		return err
+	}
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: "/dev/log", Net: "unixgram"})
 	if err != nil {
 		return err

@@ -10,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
@@ -87,7 +89,8 @@ func New(path string) (Toolstack, error) {
 type program struct{ path string }
 
 // run runs the program and returns its standard output. The error of a command
-// that failed has the line of its standard error that says why.
+// that failed has the line of its standard error that says why. The program does not
+// outlive us: with us goes the guest's lock, and without that none may create it.
 func (p program) run(ctx context.Context, limit time.Duration, args ...string) ([]byte, error) {
 	return p.runStarted(ctx, limit, (*exec.Cmd).Start, args...)
 }
@@ -100,6 +103,10 @@ func (p program) runStarted(ctx context.Context, limit time.Duration, start func
 	command.Env = []string{}
 	command.Dir = "/"
 	command.WaitDelay = time.Second
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// To the kernel the parent is the thread that starts the program.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	err := start(command)
