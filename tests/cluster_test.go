@@ -78,6 +78,7 @@ func install() error {
 		{"make", "-C", "..", "--no-print-directory", "-s", "install"},
 		{"go", "build", "-o", builtXL, "./beds/xl"},
 		{"go", "build", "-o", builtPeak, "./beds/peak"},
+		{"go", "build", "-o", "/usr/local/sbin/rawssh", "./beds/rawssh"},
 	} {
 		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, out)

@@ -156,7 +156,7 @@ AuthorizedKeysFile /etc/ssh/authorized_keys/%%u
 Subsystem sftp internal-sftp
 MaxStartups 100:30:200
 AcceptEnv *
-LogLevel INFO
+LogLevel VERBOSE
 `, d.address, key)
 	return os.WriteFile(d.dir("etc/sshd_config"), []byte(config), 0o644)
 }
@@ -244,6 +244,9 @@ func (d *dom0) reset() error {
 	}
 	// What still runs for an earlier script would hold locks. Only this Dom0's processes are seen from it.
 	_, _ = d.run("pkill", "-KILL", "-x", "dom0-helper|xl")
+	if err := os.RemoveAll(d.dir("xen/state")); err != nil {
+		return err
+	}
 	if _, err := d.xl("sim", "down"); err != nil {
 		return err
 	}

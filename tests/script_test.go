@@ -54,9 +54,17 @@ func setUpScript(env *testscript.Env) error {
 		"KEYS="+filepath.Join(labDir, "keys"),
 		"KNOWN="+filepath.Join(labDir, "home/.ssh/known_hosts"),
 		"SSH="+sshConfig,
+		"DAYS="+theseDays(time.Now()),
 		"PLUGINS=/usr/lib/stonith/plugins/external",
 		"PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
 	return nil
+}
+
+// theseDays is a regular expression for the day of a line of the log. Midnight
+// and a time zone may come between.
+func theseDays(now time.Time) string {
+	const day = 24 * time.Hour
+	return "(" + now.Add(-day).Format("Jan _2") + "|" + now.Format("Jan _2") + "|" + now.Add(day).Format("Jan _2") + ")"
 }
 
 // cmdExits: exits STATUS PROGRAM [ARGUMENT...]
