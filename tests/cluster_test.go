@@ -47,6 +47,8 @@ var personas = []struct{ owner, account, options string }{
 	{"other", "xen-b", `restrict,command="/usr/local/sbin/dom0-helper gate --allow other-1,node-1 --client other"`},
 	// What an administrator gets who forgot the forced command: a shell of the account.
 	{"shell", "xen", `restrict`},
+	// May control guests with odd names, which only the real Dom0s have.
+	{"odd", "xen", `restrict,command="/usr/local/sbin/dom0-helper gate --allow 7,` + longName + ` --client odd"`},
 	// Known nowhere.
 	{"stranger", "", ``},
 }

@@ -97,7 +97,7 @@ say "hypervisor and kernel $kernel"
 
 # Dom0's initrd: enough to reach the disk.
 mkdir -p "$work"/initrd/{bin,dev,proc,sys,mnt,modules}
-cp /bin/busybox "$work/initrd/bin/"
+cp "$root/bin/busybox" "$work/initrd/bin/"
 ln -s busybox "$work/initrd/bin/sh"
 install -m 0755 dom0-init "$work/initrd/init"
 # shellcheck disable=SC2086 # words
@@ -108,7 +108,7 @@ pack "$work/initrd" >"$out/initrd.gz"
 
 # The guests: Linux with busybox, and a stub without an operating system.
 mkdir -p "$work"/guest/{bin,sbin,dev,proc,sys,tmp}
-cp /bin/busybox "$work/guest/bin/"
+cp "$root/bin/busybox" "$work/guest/bin/"
 ln -s busybox "$work/guest/bin/sh"
 for program in poweroff reboot; do
 	printf '#!/bin/sh\nexec /bin/busybox %s -f\n' $program >"$work/guest/sbin/$program"
@@ -140,5 +140,7 @@ chown -R 0:0 "$root/root" "$root/etc/ssh" "$root/usr/local"
 kib=$(du -sk "$root" | cut -f 1)
 rm -f "$out/root.img"
 mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$root" "$out/root.img" $((kib * 5 / 4 + 65536))k >/dev/null
+# Whoever has the checkout can remove it.
+chown -R --reference="$out/.." "$out"
 echo "$inputs" >"$out/inputs"
 say "all of it"
