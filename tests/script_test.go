@@ -37,8 +37,8 @@ type scene struct {
 	dom0s    map[string]scriptDom0
 	folders  []string // of testdata, with the scripts
 	log      func() ([]string, error)
-	patience time.Duration // for a line to come to the log
-	env      []string
+	patience time.Duration      // for a line to come to the log
+	env      func() []string    // when a script begins
 	commands map[string]command // that only this scene has
 }
 
@@ -54,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return logged.since(mark), err
 		},
 		patience: time.Second,
-		env:      []string{"SHORT=timeout=3s", "CONFIGS=/etc/stonith-plugins"},
+		env:      func() []string { return []string{"SHORT=timeout=3s", "CONFIGS=/etc/stonith-plugins"} },
 		commands: map[string]command{"fault": cmdFault},
 	}
 	for _, name := range dom0Names {
@@ -88,8 +88,9 @@ func (s *scene) run(t *testing.T, begin func() error) {
 				testscript.Run(t, testscript.Params{
 					Files: []string{script}, RequireExplicitExec: true, Deadline: time.Now().Add(scriptLimit), Cmds: commands,
 					Setup: func(env *testscript.Env) error {
+						err := begin()
 						s.setUp(env)
-						return begin()
+						return err
 					},
 				})
 			})
@@ -100,7 +101,7 @@ func (s *scene) run(t *testing.T, begin func() error) {
 // setUp gives a script its variables.
 func (s *scene) setUp(env *testscript.Env) {
 	env.Vars = append(env.Vars, parameters()...)
-	env.Vars = append(env.Vars, s.env...)
+	env.Vars = append(env.Vars, s.env()...)
 	env.Vars = append(env.Vars,
 		"HOME="+filepath.Join(labDir, "home"),
 		"KEYS="+filepath.Join(labDir, "keys"),
