@@ -388,7 +388,7 @@ func (d *realDom0) linger(guest string) error {
 }
 
 func (d *realDom0) release() error {
-	_, err := d.run("pkill", "-x", "hold-page")
+	_, err := d.shell("pkill -x hold-page; timeout 60 sh -c 'while xl list | grep -q \"^(null)\"; do sleep 0.05; done'")
 	return err
 }
 
