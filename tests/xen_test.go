@@ -96,6 +96,7 @@ func realEnv() []string {
 	for _, d := range realDom0s {
 		short = max(short, 15*d.connecting)
 	}
+	short = min(short, time.Minute)
 	return []string{fmt.Sprintf("SHORT=timeout=%d", int(short.Seconds())), "CONFIGS=" + realConfigs, "connect_timeout=30", "timeout=120"}
 }
 
