@@ -203,6 +203,7 @@ func gateMemory(b *testing.B, d *dom0) float64 {
 func BenchmarkAtOnce(b *testing.B) {
 	c, err := newCrowd()
 	must("the crowd", err)
+	defer c.end()
 	must("the crowd", errors.Join(c.limitStartups(fmt.Sprint(2*many)), peerRule(c.dom0)))
 	xl := c.dir("xen/sbin/xl")
 	var one, all, peer time.Duration

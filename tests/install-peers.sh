@@ -9,7 +9,14 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # program, and the packages it comes with
 peers='
 cc         gcc libc6-dev
+cpio       cpio
+depmod     kmod
 ip         iproute2
+ld         binutils
+mke2fs     e2fsprogs
+mmdebstrap mmdebstrap
+qemu-img   qemu-utils
+qemu-system-x86_64 qemu-system-x86 seabios
 shellcheck shellcheck
 ssh        openssh-client
 ssh-add    openssh-client
@@ -19,6 +26,7 @@ stonith    cluster-glue
 sudo       sudo
 visudo     sudo
 xmllint    libxml2-utils
+xz         xz-utils
 '
 
 say() { echo "install-peers: $*"; }

@@ -32,6 +32,7 @@ func TestKilled(t *testing.T) {
 	for i := firstKillStage; i < firstKillStage+killStages; i++ {
 		s, err := newStage(i)
 		must("a stage", err)
+		defer s.end()
 		c, err := newCable(s.alpha, fmt.Sprintf("127.0.%d.3", i+2))
 		must("a cable", err)
 		pairs, cables = append(pairs, s), append(cables, c)
@@ -71,7 +72,7 @@ func (k kill) String() string {
 type moment struct {
 	name string
 	// hold arranges, before the call, that it comes to a halt; arrive waits for that; release undoes it.
-	hold, arrive, release func(*scene) error
+	hold, arrive, release func(*heldCall) error
 	// What must be so at the moment, else it is not the one that is meant: whether
 	// the guest runs, and whether the request has the guest's lock.
 	on, locked bool
@@ -138,9 +139,9 @@ func lastLook(verb string) moment {
 func frozen(on bool) moment {
 	return moment{
 		name:    "before the request",
-		hold:    func(s *scene) error { return s.alpha.signalSSHD("STOP") },
-		arrive:  func(s *scene) error { return s.until("a connection", func() bool { return s.cable.used() }) },
-		release: func(s *scene) error { return s.alpha.signalSSHD("CONT") },
+		hold:    func(s *heldCall) error { return s.alpha.signalSSHD("STOP") },
+		arrive:  func(s *heldCall) error { return s.until("a connection", func() bool { return s.cable.used() }) },
+		release: func(s *heldCall) error { return s.alpha.signalSSHD("CONT") },
 		on:      on, victims: slices.Concat(callers, connections),
 	}
 }
@@ -149,13 +150,13 @@ func frozen(on bool) moment {
 func atToolstack(name, command string, n int, on, locked bool) moment {
 	return moment{
 		name: name,
-		hold: func(s *scene) error {
+		hold: func(s *heldCall) error {
 			return errors.Join(s.forgetCalls(command), s.alpha.host.Fault(command, fmt.Sprintf("after %d hold", n)))
 		},
-		arrive: func(s *scene) error {
+		arrive: func(s *heldCall) error {
 			return s.until("xl "+command, func() bool { return s.calls(command) > n && len(s.find(isXL)) > 0 })
 		},
-		release: func(s *scene) error { return s.alpha.host.Fault(command, "") },
+		release: func(s *heldCall) error { return s.alpha.host.Fault(command, "") },
 		on:      on, locked: locked, victims: slices.Concat(callers, connections, sessions, rootHalf, toolstack),
 	}
 }
@@ -164,9 +165,9 @@ func atToolstack(name, command string, n int, on, locked bool) moment {
 func atGate(on bool) moment {
 	return moment{
 		name:    "gate",
-		hold:    (*scene).barSudo,
-		arrive:  func(s *scene) error { return s.until("the gate", func() bool { return len(s.find(isGate)) > 0 }) },
-		release: (*scene).unbarSudo,
+		hold:    (*heldCall).barSudo,
+		arrive:  func(s *heldCall) error { return s.until("the gate", func() bool { return len(s.find(isGate)) > 0 }) },
+		release: (*heldCall).unbarSudo,
 		on:      on, victims: slices.Concat(callers, connections, sessions, gate),
 	}
 }
@@ -175,9 +176,9 @@ func atGate(on bool) moment {
 func atLock() moment {
 	return moment{
 		name:    "lock",
-		hold:    (*scene).takeLock,
-		arrive:  func(s *scene) error { return s.until("a root half without the lock", s.waitsForLock) },
-		release: (*scene).dropLock,
+		hold:    (*heldCall).takeLock,
+		arrive:  func(s *heldCall) error { return s.until("a root half without the lock", s.waitsForLock) },
+		release: (*heldCall).dropLock,
 		on:      false, locked: true, victims: slices.Concat(callers, connections, sessions, rootHalf),
 	}
 }
@@ -186,7 +187,7 @@ func atLock() moment {
 func following(first, next moment) moment {
 	m := next
 	m.hold = first.hold
-	m.arrive = func(s *scene) error {
+	m.arrive = func(s *heldCall) error {
 		if err := first.arrive(s); err != nil {
 			return err
 		}
@@ -198,15 +199,15 @@ func following(first, next moment) moment {
 // A victim is what ends.
 type victim struct {
 	name   string
-	strike func(*scene) error
+	strike func(*heldCall) error
 }
 
 // The victims, by what they belong to.
 var (
 	callers     = []victim{{"plugin KILL", signalPlugin(syscall.SIGKILL)}}
 	connections = []victim{
-		{"connection cut", func(s *scene) error { return s.cable.cut() }},
-		{"connection dead", func(s *scene) error { return s.cable.die() }},
+		{"connection cut", func(s *heldCall) error { return s.cable.cut() }},
+		{"connection dead", func(s *heldCall) error { return s.cable.die() }},
 	}
 	sessions = []victim{
 		{"session", signalAll(isSession, syscall.SIGKILL)},
@@ -222,12 +223,12 @@ var (
 	toolstack = []victim{{"xl", signalAll(isXL, syscall.SIGKILL)}}
 )
 
-func signalPlugin(signal syscall.Signal) func(*scene) error {
-	return func(s *scene) error { return s.plugin.Process.Signal(signal) }
+func signalPlugin(signal syscall.Signal) func(*heldCall) error {
+	return func(s *heldCall) error { return s.plugin.Process.Signal(signal) }
 }
 
-func signalAll(is func(process, []process) bool, signal syscall.Signal) func(*scene) error {
-	return func(s *scene) error {
+func signalAll(is func(process, []process) bool, signal syscall.Signal) func(*heldCall) error {
+	return func(s *heldCall) error {
 		found := s.find(is)
 		if len(found) == 0 {
 			return errors.New("the victim is not there")
@@ -243,7 +244,7 @@ func signalAll(is func(process, []process) bool, signal syscall.Signal) func(*sc
 
 // killRootHalf wants the toolstack's command to end with the root half: it would
 // go on without the guest's lock.
-func killRootHalf(s *scene) error {
+func killRootHalf(s *heldCall) error {
 	commands := s.find(isXL)
 	if err := signalAll(isRootHalf, syscall.SIGKILL)(s); err != nil {
 		return err
@@ -255,8 +256,8 @@ func killRootHalf(s *scene) error {
 	})
 }
 
-// A scene is one case under way.
-type scene struct {
+// A heldCall is one case under way.
+type heldCall struct {
 	*stage
 	cable  *cable
 	plugin *exec.Cmd
@@ -270,7 +271,7 @@ const killedGuest = "node-1"
 
 // check runs one case.
 func (k kill) check(t *testing.T, on *stage, c *cable) {
-	s := &scene{stage: on, cable: c, ended: make(chan struct{})}
+	s := &heldCall{stage: on, cable: c, ended: make(chan struct{})}
 	defer s.clear(t)
 	before, err := s.arrange(k.verb)
 	if err != nil {
@@ -303,7 +304,7 @@ func (k kill) check(t *testing.T, on *stage, c *cable) {
 
 // arrange gives the Dom0s the state in which the verb has something to do, and
 // returns the processes of the guest.
-func (s *scene) arrange(verb string) ([]string, error) {
+func (s *heldCall) arrange(verb string) ([]string, error) {
 	if err := errors.Join(s.both((*dom0).reset), os.MkdirAll(s.alpha.dir("xen/state"), 0o700)); err != nil {
 		return nil, err
 	}
@@ -315,7 +316,7 @@ func (s *scene) arrange(verb string) ([]string, error) {
 }
 
 // start starts the call. The connection to alpha goes by the cable.
-func (s *scene) start(verb string) error {
+func (s *heldCall) start(verb string) error {
 	s.plugin = pluginCommand(verb, killedGuest, "sshaccount=xen@"+s.cable.address+" xen@"+s.beta.name, "timeout=8s")
 	s.plugin.Stdout, s.plugin.Stderr = &s.output, &s.output
 	s.cable.renew()
@@ -330,7 +331,7 @@ func (s *scene) start(verb string) error {
 }
 
 // told is what the first call has said, once it has ended.
-func (s *scene) told() string {
+func (s *heldCall) told() string {
 	select {
 	case <-s.ended:
 		return fmt.Sprintf("exit status %d; %s", s.plugin.ProcessState.ExitCode(), s.output.String())
@@ -340,7 +341,7 @@ func (s *scene) told() string {
 }
 
 // judgeFirst waits for the end of the call and compares a success with the truth.
-func (s *scene) judgeFirst(t *testing.T, verb string, before []string) {
+func (s *heldCall) judgeFirst(t *testing.T, verb string, before []string) {
 	if err := s.until("the end of the first call", func() bool { return s.told() != "the call goes on" }); err != nil {
 		t.Fatal(err)
 	}
@@ -365,7 +366,7 @@ func (s *scene) judgeFirst(t *testing.T, verb string, before []string) {
 }
 
 // repeat makes the call again, as anyone would, and wants it to succeed.
-func (s *scene) repeat(t *testing.T, verb string) {
+func (s *heldCall) repeat(t *testing.T, verb string) {
 	status, out := callPlugin(verb, killedGuest, "sshaccount=xen@"+s.alpha.name+" xen@"+s.beta.name)
 	if status != 0 {
 		t.Errorf("the repeated call: exit status %d; %s", status, out)
@@ -374,7 +375,7 @@ func (s *scene) repeat(t *testing.T, verb string) {
 }
 
 // judgeTruth wants the guest to be as the verb leaves it.
-func (s *scene) judgeTruth(t *testing.T, verb string) {
+func (s *heldCall) judgeTruth(t *testing.T, verb string) {
 	want := 1
 	if verb == "off" {
 		want = 0
@@ -385,7 +386,7 @@ func (s *scene) judgeTruth(t *testing.T, verb string) {
 }
 
 // guests are the processes of the guest on both Dom0s: what is true.
-func (s *scene) guests() []string {
+func (s *heldCall) guests() []string {
 	var pids []string
 	for _, d := range []*dom0{s.alpha, s.beta} {
 		out, _ := d.xl("sim", "pid", killedGuest) // fails if there is none
@@ -398,7 +399,7 @@ func (s *scene) guests() []string {
 
 // nothingLeft wants all processes of requests to end by themselves, soon, the
 // lock to be free, and no file to be left.
-func (s *scene) nothingLeft(t *testing.T) {
+func (s *heldCall) nothingLeft(t *testing.T) {
 	for _, d := range []*dom0{s.alpha, s.beta} {
 		if err := s.until("the end of all requests", func() bool { return len(d.ofRequests()) == 0 }); err != nil {
 			t.Errorf("dom0 %s: %v: %v", d.name, err, d.ofRequests())
@@ -429,7 +430,7 @@ func (d *dom0) files() []string {
 }
 
 // clear ends what a failed case may have left.
-func (s *scene) clear(t *testing.T) {
+func (s *heldCall) clear(t *testing.T) {
 	if s.plugin != nil {
 		_ = s.plugin.Process.Kill() // mostly it has ended
 		<-s.ended
@@ -440,7 +441,7 @@ func (s *scene) clear(t *testing.T) {
 }
 
 // until waits for what is awaited, longer than any call lasts.
-func (s *scene) until(what string, is func() bool) error {
+func (s *heldCall) until(what string, is func() bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for !is() {
@@ -454,16 +455,16 @@ func (s *scene) until(what string, is func() bool) error {
 }
 
 // callsFile is where the simulated xl counts the calls of a command that has a counted fault.
-func (s *scene) callsFile(command string) string { return s.alpha.dir("xen/run/calls-" + command) }
+func (s *heldCall) callsFile(command string) string { return s.alpha.dir("xen/run/calls-" + command) }
 
-func (s *scene) forgetCalls(command string) error {
+func (s *heldCall) forgetCalls(command string) error {
 	if err := os.Remove(s.callsFile(command)); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-func (s *scene) calls(command string) int {
+func (s *heldCall) calls(command string) int {
 	var tally struct{ Calls int }
 	text, err := os.ReadFile(s.callsFile(command))
 	if err != nil || json.Unmarshal(text, &tally) != nil {
@@ -472,10 +473,10 @@ func (s *scene) calls(command string) int {
 	return tally.Calls
 }
 
-func (s *scene) lockFile() string { return s.alpha.dir("xen/state", killedGuest+".lock") }
+func (s *heldCall) lockFile() string { return s.alpha.dir("xen/state", killedGuest+".lock") }
 
 // openLock locks the guest as a request would; it returns no file if one has it locked.
-func (s *scene) openLock() *os.File {
+func (s *heldCall) openLock() *os.File {
 	file, err := os.OpenFile(s.lockFile(), os.O_RDONLY|os.O_CREATE, 0o600)
 	must("the lock", err)
 	if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
@@ -485,8 +486,8 @@ func (s *scene) openLock() *os.File {
 	return nil
 }
 
-// locked reports whether a request, or this scene, has the guest's lock.
-func (s *scene) locked() bool {
+// locked reports whether a request, or this heldCall, has the guest's lock.
+func (s *heldCall) locked() bool {
 	if s.lock != nil {
 		return true
 	}
@@ -498,14 +499,14 @@ func (s *scene) locked() bool {
 	return false
 }
 
-func (s *scene) takeLock() error {
+func (s *heldCall) takeLock() error {
 	if s.lock = s.openLock(); s.lock == nil {
 		return errors.New("the guest's lock is held")
 	}
 	return nil
 }
 
-func (s *scene) dropLock() error {
+func (s *heldCall) dropLock() error {
 	if s.lock == nil {
 		return nil
 	}
@@ -515,7 +516,7 @@ func (s *scene) dropLock() error {
 
 // waitsForLock reports whether a root half keeps the lock's file open, and the
 // guest is gone, as it is before on and after off.
-func (s *scene) waitsForLock() bool {
+func (s *heldCall) waitsForLock() bool {
 	waiting := s.find(func(p process, all []process) bool { return isRootHalf(p, all) && p.hasOpen(s.lockFile()) })
 	return len(waiting) > 0 && !s.alpha.runs(killedGuest) && slices.Equal(pids(waiting), pids(s.find(isRootHalf)))
 }
@@ -523,7 +524,7 @@ func (s *scene) waitsForLock() bool {
 // The bar is a program in sudo's place on the Dom0, which waits before it becomes sudo.
 const sudoPath = "/usr/bin/sudo"
 
-func (s *scene) barSudo() error {
+func (s *heldCall) barSudo() error {
 	dir := s.alpha.dir("bar")
 	script := fmt.Sprintf("#!/bin/sh\nwhile test -e %[1]s/closed; do sleep 0.02; done\nexec %[1]s/sudo \"$@\"\n", dir)
 	if err := errors.Join(makeDirs(dir), os.WriteFile(dir+"/closed", nil, 0o644), os.WriteFile(dir+"/sudo", nil, 0o755),
@@ -538,7 +539,7 @@ func (s *scene) barSudo() error {
 	return err
 }
 
-func (s *scene) unbarSudo() error {
+func (s *heldCall) unbarSudo() error {
 	if !s.barred {
 		return nil
 	}
@@ -548,7 +549,7 @@ func (s *scene) unbarSudo() error {
 }
 
 // find returns the processes on alpha that are so.
-func (s *scene) find(is func(p process, all []process) bool) []process {
+func (s *heldCall) find(is func(p process, all []process) bool) []process {
 	all := s.alpha.processes()
 	var found []process
 	for _, p := range all {

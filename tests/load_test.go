@@ -123,6 +123,7 @@ func (c *crowd) processesOf(guest string) []string {
 func TestSixtyFourAtOnce(t *testing.T) {
 	c, err := newCrowd()
 	must("the crowd", err)
+	defer c.end()
 	for _, tt := range []struct {
 		limit string
 		drops bool

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -33,29 +32,22 @@ func TestReadmeSetup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = syscall.Kill(d.init, syscall.SIGKILL) }() // and so all its processes
-	setup := command(t, readReadme(t), "dom0-helper setup ")
+	defer d.end()
+	setup := readmeCommand(t, readReadme(t), "dom0-helper setup ")
 	setup = strings.NewReplacer("/etc/xen/", d.dir("xen/etc")+"/", "cluster.pub", key("cluster")+".pub").Replace(setup)
-	for _, line := range []string{setup, command(t, readReadme(t), "dom0-helper check")} {
+	for _, line := range []string{setup, readmeCommand(t, readReadme(t), "dom0-helper check")} {
 		if out, err := d.run("sh", "-c", line); err != nil {
 			t.Fatalf("%s: %v: %s", line, err, out)
 		}
 	}
-	known, err := d.knownHosts()
-	if err != nil {
-		t.Fatal(err)
-	}
-	knownHosts := filepath.Join(t.TempDir(), "known_hosts")
-	if err := os.WriteFile(knownHosts, []byte(known), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must("known_hosts", d.makeKnown())
 	if _, err := d.xl("create", "-q", d.host.Config("node-1")); err != nil {
 		t.Fatal(err)
 	}
 	for _, verb := range []string{"-S", "-T reset node-1", "-T off node-1"} {
 		args := append([]string{
 			"-t", "external/xen", "hostlist=node-1 node-2", "sshaccount=xen@" + d.address,
-			"identity_file=" + key("cluster"), "known_hosts=" + knownHosts,
+			"identity_file=" + key("cluster"), "known_hosts=" + filepath.Join(labDir, "home/.ssh/known_hosts"),
 		}, strings.Fields(verb)...)
 		if out, err := exec.Command("stonith", args...).CombinedOutput(); err != nil {
 			t.Errorf("stonith %s: %v: %s", verb, err, out)
@@ -75,8 +67,8 @@ func readReadme(t *testing.T) string {
 	return string(text)
 }
 
-// command returns the only command of text that begins so, with its further lines.
-func command(t *testing.T, text, beginning string) string {
+// readmeCommand returns the only command of text that begins so, with its further lines.
+func readmeCommand(t *testing.T, text, beginning string) string {
 	t.Helper()
 	found := regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(beginning)+`(?:[^\n]*\\\n)*[^\n]*$`).FindAllString(text, -1)
 	if len(found) != 1 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -65,13 +64,13 @@ func newBare() (*dom0, error) {
 
 // cmdBare: bare. It makes the Dom0 bare for this script. The variable CONFIGS is
 // the directory of its guests' configurations, and BARE a configuration for ssh.
-func cmdBare(ts *testscript.TestScript, _ bool, _ []string) {
+func (s *scene) cmdBare(ts *testscript.TestScript, _ bool, _ []string) {
 	d, err := newBare()
 	ts.Check(err)
-	dom0s[bareName] = d
+	s.dom0s[bareName] = d
 	ts.Defer(func() {
-		delete(dom0s, bareName)
-		_ = syscall.Kill(d.init, syscall.SIGKILL) // and so all its processes
+		delete(s.dom0s, bareName)
+		d.end()
 	})
 	config := fmt.Sprintf("Host bare\n  HostName %s\n  User xen\n  IdentitiesOnly yes\n  BatchMode yes\n  LogLevel ERROR\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n", d.address)
 	ts.Check(os.WriteFile(d.dir("ssh_config"), []byte(config), 0o644))
@@ -85,8 +84,8 @@ find etc home -printf '%p %M %u %g %l\n' | sort
 find etc home -type f -print0 | sort -z | xargs -0 sha256sum`
 
 // cmdSnapshot: snapshot DOM0 FILE
-func cmdSnapshot(ts *testscript.TestScript, _ bool, args []string) {
-	out, err := theDom0(ts, args[0]).run("sh", "-c", everything)
+func (s *scene) cmdSnapshot(ts *testscript.TestScript, _ bool, args []string) {
+	out, err := s.theDom0(ts, args).on("sh", "-c", everything).Output()
 	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(out), 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), out, 0o644))
 }

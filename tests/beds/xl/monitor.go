@@ -52,7 +52,7 @@ func (m monitor) follow(id int) (next int) {
 // await returns the domain when it has shut down, or false when it was
 // destroyed or its host is gone.
 func (m monitor) await(id int) (domain, bool) {
-	for ; ; time.Sleep(20 * time.Millisecond) {
+	for ; ; time.Sleep(50 * time.Millisecond) {
 		s, err := m.host.load()
 		d := s.domain(id)
 		if err != nil || d == nil || d.Dying {
