@@ -36,10 +36,15 @@ type Domain struct {
 	UUID string
 	// Stopped says that it has crashed or shut down and is kept.
 	Stopped bool
+	// Dying says that it is being torn down.
+	Dying bool
 }
 
 // stoppedMark is the fourth of a domain's six marks in the toolstacks' tables.
 func stoppedMark(marks string) bool { return marks[3] == 's' }
+
+// dyingMark is the sixth of them.
+func dyingMark(marks string) bool { return marks[5] == 'd' }
 
 // Carries reports whether d is the guest of that name, also while it migrates or
 // dies, or after it crashed and was kept under another name.
@@ -67,6 +72,10 @@ type Toolstack interface {
 
 // A Reviver is a process that creates a guest, or will do so when the guest reboots or crashes.
 type Reviver interface {
+	// Freeze stops the process, and returns when it has stopped or ended.
+	Freeze(ctx context.Context) error
+	// Thaw lets a process go on that was frozen.
+	Thaw() error
 	// End kills the process and waits for its end.
 	End(ctx context.Context) error
 	// String tells the process id and command.

@@ -67,7 +67,7 @@ func parseXM(table string) ([]Domain, error) {
 		if err != nil {
 			return nil, fmt.Errorf("domain id %q: %w", cells[2], err)
 		}
-		domains[id] = Domain{ID: id, Name: cells[1], Stopped: stoppedMark(cells[3])}
+		domains[id] = Domain{ID: id, Name: cells[1], Stopped: stoppedMark(cells[3]), Dying: dyingMark(cells[3])}
 		list = append(list, domains[id])
 	}
 	return list, requireControlDomain(domains)

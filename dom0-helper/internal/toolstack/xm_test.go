@@ -29,7 +29,7 @@ func TestXMDomains(t *testing.T) {
 	want := []Domain{
 		{ID: 0, Name: "Domain-0"},
 		{ID: 3, Name: "node-1"},
-		{ID: 5, Name: "Zombie-node-2"},
+		{ID: 5, Name: "Zombie-node-2", Dying: true},
 		{ID: 12, Name: "migrating-node-3", Stopped: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
