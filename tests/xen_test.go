@@ -193,28 +193,21 @@ func realConfig(guest string) string {
 	return text + "kernel = \"/guest/stub.elf\"\nextra = \"b\"\nmemory = 8\n"
 }
 
-// install installs the helper as the README says, the personas' keys, and the guests' configurations.
+// install installs the helper as the README says, by its setup. The keys that setup
+// would refuse, or that are of no matter to it, are added by hand.
 func (d *realDom0) install() error {
 	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", d.file("host_key")).CombinedOutput(); err != nil {
 		return fmt.Errorf("ssh-keygen: %w: %s", err, out)
 	}
-	drop, err := sudoers()
-	if err != nil {
-		return err
-	}
-	var policy strings.Builder
 	for _, g := range realGuests {
-		fmt.Fprintf(&policy, "guest %s account %s config %s/%[1]s.cfg\n", g.name, g.account, realConfigs)
 		if err := d.write(realConfigs+"/"+g.name+".cfg", "0644", []byte(realConfig(g.name))); err != nil {
 			return err
 		}
 	}
-	if _, err := d.shell("mkdir -p -m 0755 /etc/stonith-plugins"); err != nil {
-		return err
-	}
 	for _, file := range []struct{ from, path, mode string }{
 		{"/usr/local/sbin/dom0-helper", "/usr/local/sbin/dom0-helper", "0755"},
 		{d.file("host_key"), "/etc/ssh/ssh_host_ed25519_key", "0600"},
+		{key("cluster") + ".pub", "/root/cluster.pub", "0644"},
 	} {
 		content, err := os.ReadFile(file.from)
 		if err != nil {
@@ -227,25 +220,62 @@ func (d *realDom0) install() error {
 	if err := errors.Join(
 		d.write("/etc/hostname", "0644", []byte(d.name+"\n")),
 		d.write("/etc/hosts", "0644", []byte("127.0.0.1 localhost\n127.0.1.1 "+d.name+"\n")), // or sudo complains
-		d.write("/etc/sudoers.d/stonith-plugins", "0440", drop),
-		d.write("/etc/stonith-plugins/dom0.policy", "0600", []byte(policy.String())),
 	); err != nil {
 		return err
 	}
+	if _, err := d.shell("hostname " + d.name + " && kill -HUP $(cat /run/sshd.pid)"); err != nil {
+		return err
+	}
 	for _, account := range accounts {
-		keys, err := authorizedKeys(account)
-		if err != nil {
-			return err
-		}
-		if _, err := d.shell("useradd --system --create-home --shell /bin/sh --password '*' " + account + " && install -d -m 0700 -o " + account + " -g " + account + " ~" + account + "/.ssh"); err != nil {
-			return err
-		}
-		if err := d.write("/home/"+account+"/.ssh/authorized_keys", "0644", []byte(keys)); err != nil {
+		if err := d.setUp(account); err != nil {
 			return err
 		}
 	}
-	_, err = d.shell("visudo -c && hostname " + d.name + " && kill -HUP $(cat /run/sshd.pid)")
+	_, err := d.run("dom0-helper", "check", "--as", accounts[0])
 	return err
+}
+
+// setUp gives an account its guests, and to that of the cluster its key.
+func (d *realDom0) setUp(account string) error {
+	setup := []string{"dom0-helper", "setup", "--account", account}
+	for _, g := range realGuests {
+		if g.account == account {
+			setup = append(setup, "--guest", g.name+"="+realConfigs+"/"+g.name+".cfg")
+		}
+	}
+	if account == accounts[0] {
+		setup = append(setup, "--key", "/root/cluster.pub", "--client", "node-9", "--allow", strings.Join(guestsOfA, ","))
+	}
+	if _, err := d.run(setup...); err != nil {
+		return err
+	}
+	keys, err := authorizedKeys(account)
+	if err != nil {
+		return err
+	}
+	var others strings.Builder
+	for line := range strings.Lines(keys) {
+		if !strings.Contains(line, "--client node-9") {
+			others.WriteString(line)
+		}
+	}
+	home := "/home/" + account
+	_, err = d.shell("install -d -m 0700 -o " + account + " -g " + account + " " + home + "/.ssh && touch " + home + "/.ssh/authorized_keys && chown " +
+		account + ": " + home + "/.ssh/authorized_keys")
+	if err != nil {
+		return err
+	}
+	return d.add(home+"/.ssh/authorized_keys", others.String())
+}
+
+// add adds text to the end of a file of the Dom0.
+func (d *realDom0) add(path, text string) error {
+	command := d.on("sh", "-c", "cat >>"+path)
+	command.Stdin = strings.NewReader(text)
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("dom0 %s: %s: %w: %s", d.name, path, err, out)
+	}
+	return nil
 }
 
 // write writes a file of the Dom0, as root.
