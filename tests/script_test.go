@@ -56,7 +56,7 @@ func TestScripts(t *testing.T) {
 		patience: time.Second,
 		env:      func() []string { return []string{"SHORT=timeout=3s", "CONFIGS=/etc/stonith-plugins"} },
 	}
-	s.commands = map[string]command{"fault": cmdFault, "bare": s.cmdBare, "snapshot": s.cmdSnapshot}
+	s.commands = map[string]command{"fault": s.cmdFault, "bare": s.cmdBare, "snapshot": s.cmdSnapshot}
 	for _, name := range dom0Names {
 		s.dom0s[name] = dom0s[name]
 	}
@@ -165,8 +165,8 @@ func runOn(ts *testscript.TestScript, neg bool, d scriptDom0, args []string) {
 }
 
 // cmdFault: fault DOM0 COMMAND [TEXT], where no text ends the fault
-func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(dom0s[args[0]].host.Fault(args[1], strings.Join(args[2:], " ")))
+func (s *scene) cmdFault(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(s.theDom0(ts, args).(*dom0).host.Fault(args[1], strings.Join(args[2:], " ")))
 }
 
 // cmdSSHD: sshd DOM0 stop|start|freeze|thaw
