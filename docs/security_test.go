@@ -2,6 +2,7 @@
 package docs
 
 import (
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -24,11 +25,11 @@ var reference = regexp.MustCompile("\\((`[A-Za-z0-9*-]+`(?:,\\s+`[A-Za-z0-9*-]+`
 // Every test that security.md names exists, and every attack is named there.
 func TestSecurityReferences(t *testing.T) {
 	t.Parallel()
-	scripts, functions := scriptNames(t), testNames(t)
+	scripts, functions := scripts(t), testNames(t)
 	named := map[string]bool{}
 	for _, name := range references(read(t, "security.md")) {
 		found := slices.Contains(functions, name)
-		for _, script := range scripts {
+		for script := range scripts {
 			if fits, err := path.Match(name, script); fits && err == nil {
 				found, named[script] = true, true
 			}
@@ -37,7 +38,7 @@ func TestSecurityReferences(t *testing.T) {
 			t.Errorf("security.md names %s, and there is no such script or test", name)
 		}
 	}
-	for _, script := range scripts {
+	for script := range scripts {
 		if isAttack(script) && !named[script] {
 			t.Errorf("security.md does not name the attack %s", script)
 		}
@@ -66,7 +67,8 @@ func TestSecurityClaims(t *testing.T) {
 // the log, and what became of the guests.
 func TestAttacks(t *testing.T) {
 	t.Parallel()
-	attacks := slices.DeleteFunc(scriptNames(t), func(name string) bool { return !isAttack(name) })
+	attacks := scripts(t)
+	maps.DeleteFunc(attacks, func(name, _ string) bool { return !isAttack(name) })
 	if len(attacks) < leastAttacks {
 		t.Errorf("there are %d attacks, want %d", len(attacks), leastAttacks)
 	}
@@ -76,8 +78,8 @@ func TestAttacks(t *testing.T) {
 		"a line of the log": `(?m)^logged `,
 		"a guest":           `(?m)^guest `,
 	}
-	for _, name := range attacks {
-		text := read(t, "../tests/testdata/script/"+name+".txtar")
+	for name, file := range attacks {
+		text := read(t, file)
 		for part, pattern := range parts {
 			if !regexp.MustCompile(pattern).MatchString(text) {
 				t.Errorf("the script %s has not %s", name, part)
@@ -114,16 +116,18 @@ func claims(body string) []string {
 	return found
 }
 
-func scriptNames(t *testing.T) []string {
+// scripts are the files of all scripts, by their names.
+func scripts(t *testing.T) map[string]string {
 	t.Helper()
-	files, err := filepath.Glob("../tests/testdata/script/*.txtar")
+	files, err := filepath.Glob("../tests/testdata/*/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
-	for i, file := range files {
-		files[i] = strings.TrimSuffix(filepath.Base(file), ".txtar")
+	named := map[string]string{}
+	for _, file := range files {
+		named[strings.TrimSuffix(filepath.Base(file), ".txtar")] = file
 	}
-	return files
+	return named
 }
 
 // testNames are the functions of all Go tests.
