@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 )
 
 // An account is one of this system, or one that is yet to be made.
@@ -20,18 +21,18 @@ type account struct {
 }
 
 var (
-	accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+	accountName = pattern.Lazy(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 	// aliasName is what sudo takes for an alias, or for everyone: sudoers(5).
-	aliasName = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
+	aliasName = pattern.Lazy(`^[A-Z][A-Z0-9_]*$`)
 )
 
 func checkAccountName(name string) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("option --account is missing")
-	case len(name) > 32 || !accountName.MatchString(name):
+	case len(name) > 32 || !accountName().MatchString(name):
 		return fmt.Errorf("%q is not the name of an account: want a letter or '_', then at most 31 of letters, digits, '_', '.' and '-'", name)
-	case aliasName.MatchString(name):
+	case aliasName().MatchString(name):
 		return fmt.Errorf("account %q: sudo takes a name in capitals for an alias: choose another", name)
 	}
 	return nil

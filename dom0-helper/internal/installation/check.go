@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 )
 
@@ -64,7 +64,7 @@ func (e *examination) checkProgram() {
 }
 
 // lifeSetting is what becomes of a guest that ends by itself, xl.cfg(5).
-var lifeSetting = regexp.MustCompile(`(?m)^[ \t]*on_(?:reboot|crash)[ \t]*=[ \t]*["'][a-z-]+["']`)
+var lifeSetting = pattern.Lazy(`(?m)^[ \t]*on_(?:reboot|crash)[ \t]*=[ \t]*["'][a-z-]+["']`)
 
 func (e *examination) checkPolicy() {
 	e.rules = &policy.Policy{}
@@ -94,7 +94,7 @@ func lifeSettings(config string) string {
 		return ""
 	}
 	settings := ""
-	for _, setting := range lifeSetting.FindAllString(string(text), -1) {
+	for _, setting := range lifeSetting().FindAllString(string(text), -1) {
 		settings += ", " + strings.Join(strings.Fields(setting), " ")
 	}
 	return settings

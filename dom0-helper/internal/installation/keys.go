@@ -9,10 +9,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
@@ -102,13 +102,13 @@ func optionsEnd(line string) int {
 	return len(line)
 }
 
-var optionName = regexp.MustCompile(`^[A-Za-z0-9-]+`)
+var optionName = pattern.Lazy(`^[A-Za-z0-9-]+`)
 
 // parseOptions splits options at the commas outside of quotes.
 func parseOptions(text string) ([]keyOption, error) {
 	var options []keyOption
 	for {
-		name := optionName.FindString(text)
+		name := optionName().FindString(text)
 		if name == "" {
 			return nil, fmt.Errorf("%q is not an option", text)
 		}
@@ -252,7 +252,7 @@ type KeyRequest struct {
 }
 
 // fromPattern is a pattern for addresses or host names, ssh_config(5), that needs no quoting.
-var fromPattern = regexp.MustCompile(`^!?[A-Za-z0-9.:*?/_%\[\]-]+$`)
+var fromPattern = pattern.Lazy(`^!?[A-Za-z0-9.:*?/_%\[\]-]+$`)
 
 func (r *KeyRequest) validate() error {
 	if r.Client == "" {
@@ -266,7 +266,7 @@ func (r *KeyRequest) validate() error {
 	}
 	admits := len(r.From) == 0
 	for _, pattern := range r.From {
-		if !fromPattern.MatchString(pattern) {
+		if !fromPattern().MatchString(pattern) {
 			return fmt.Errorf("option --from: %q is not a pattern of letters, digits and . : * ? / _ %% [ ] - only", pattern)
 		}
 		admits = admits || pattern[0] != '!'

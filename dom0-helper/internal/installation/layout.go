@@ -12,11 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 )
 
 // DefaultSudoers is the drop-in that sudo reads on all known systems.
@@ -47,11 +48,11 @@ func ProgramNames() []string {
 func searched() []string { return []string{"/usr/sbin", "/usr/bin", "/sbin", "/bin"} }
 
 // plainPath is a path that means itself in sudoers, in a shell and in quotes.
-var plainPath = regexp.MustCompile(`^/[A-Za-z0-9/._+-]+$`)
+var plainPath = pattern.Lazy(`^/[A-Za-z0-9/._+-]+$`)
 
 // checkPlain refuses paths that would need quoting in sudoers or authorized_keys.
 func checkPlain(path string) error {
-	if !plainPath.MatchString(path) || filepath.Clean(path) != path {
+	if !plainPath().MatchString(path) || filepath.Clean(path) != path {
 		return fmt.Errorf("%q: want an absolute path in its shortest form, of letters, digits and / . _ + - only", path)
 	}
 	return nil

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 )
@@ -34,11 +34,11 @@ func (l Layout) readPolicy() (text string, err error) {
 	return string(content), nil
 }
 
-var policyWord = regexp.MustCompile(`[^ \t\r]+`)
+var policyWord = pattern.Lazy(`[^ \t\r]+`)
 
 // policyWords returns the words of a line before its comment, and where they are.
 func policyWords(line string) (words []string, at [][]int) {
-	for _, place := range policyWord.FindAllStringIndex(line, -1) {
+	for _, place := range policyWord().FindAllStringIndex(line, -1) {
 		if line[place[0]] == '#' {
 			break
 		}

@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 )
 
@@ -112,7 +112,7 @@ func parseRule(text string) (rule, error) {
 func significant(text string) []string {
 	var lines []string
 	for _, line := range strings.Split(text, "\n") {
-		if line = strings.TrimSpace(line); line == "" || comment.MatchString(line) {
+		if line = strings.TrimSpace(line); line == "" || comment().MatchString(line) {
 			continue
 		}
 		lines = append(lines, line)
@@ -121,7 +121,7 @@ func significant(text string) []string {
 }
 
 // comment is a line that begins with # and is neither a user id nor an old #include.
-var comment = regexp.MustCompile(`^#($|[^0-9-i]|i($|[^n]|n($|[^c])))`)
+var comment = pattern.Lazy(`^#($|[^0-9-i]|i($|[^n]|n($|[^c])))`)
 
 // withAccounts returns text with other accounts and all else as it was.
 func withAccounts(text string, accounts []string) string {
@@ -163,21 +163,21 @@ func (l Layout) rights(name string) ([]right, error) {
 }
 
 var (
-	rightsFollow = regexp.MustCompile(`(?m)^User \S+ may run the following commands on [^\n]*:$`)
-	noRights     = regexp.MustCompile(`(?m)^User \S+ is not allowed to run sudo on `)
-	rightLine    = regexp.MustCompile(`^\(([^()]*)\) (.+)$`)
-	rightTags    = regexp.MustCompile(`^(?:[A-Z_]+: )*`)
+	rightsFollow = pattern.Lazy(`(?m)^User \S+ may run the following commands on [^\n]*:$`)
+	noRights     = pattern.Lazy(`(?m)^User \S+ is not allowed to run sudo on `)
+	rightLine    = pattern.Lazy(`^\(([^()]*)\) (.+)$`)
+	rightTags    = pattern.Lazy(`^(?:[A-Z_]+: )*`)
 	// targetPassword is a default of sudoers(5) by which a user's own password is no use.
-	targetPassword = regexp.MustCompile(`[ ,](targetpw|rootpw)(,|\n)`)
-	noPassword     = regexp.MustCompile(`!(targetpw|rootpw|authenticate)`)
-	unescaped      = regexp.MustCompile(`[^\\], `)
+	targetPassword = pattern.Lazy(`[ ,](targetpw|rootpw)(,|\n)`)
+	noPassword     = pattern.Lazy(`!(targetpw|rootpw|authenticate)`)
+	unescaped      = pattern.Lazy(`[^\\], `)
 )
 
 // parseRights parses the output of `sudo -l -U`. What it does not understand is an error.
 func parseRights(out string) ([]right, error) {
-	at := rightsFollow.FindStringIndex(out)
+	at := rightsFollow().FindStringIndex(out)
 	if at == nil {
-		if noRights.MatchString(out) {
+		if noRights().MatchString(out) {
 			return nil, nil
 		}
 		return nil, fmt.Errorf("the output of sudo -l is not understood: %q", oneLine(out))
@@ -195,16 +195,16 @@ func parseRights(out string) ([]right, error) {
 			entries[len(entries)-1] += " " + text
 		}
 	}
-	asksRoot := targetPassword.MatchString(out[:at[0]]) && !noPassword.MatchString(out[:at[0]])
+	asksRoot := targetPassword().MatchString(out[:at[0]]) && !noPassword().MatchString(out[:at[0]])
 	var rights []right
 	for _, entry := range entries {
-		parts := rightLine.FindStringSubmatch(entry)
+		parts := rightLine().FindStringSubmatch(entry)
 		if parts == nil {
 			return nil, fmt.Errorf("line %q of sudo -l is not understood", entry)
 		}
 		var tags []string // hold for the commands that follow, too
 		for _, command := range splitCommands(parts[2]) {
-			own := rightTags.FindString(command)
+			own := rightTags().FindString(command)
 			tags = append(slices.Clone(tags), strings.Fields(own)...)
 			guarded := asksRoot && !slices.Contains(tags, "NOPASSWD:")
 			rights = append(rights, right{parts[1], tags, strings.TrimPrefix(command, own), guarded})
@@ -217,7 +217,7 @@ func parseRights(out string) ([]right, error) {
 func splitCommands(list string) []string {
 	var commands []string
 	for {
-		at := unescaped.FindStringIndex(list)
+		at := unescaped().FindStringIndex(list)
 		if at == nil {
 			return append(commands, list)
 		}
@@ -270,7 +270,7 @@ func (l Layout) checkSudoersDir() error {
 }
 
 // mainSudoers is the first line of what visudo -c says.
-var mainSudoers = regexp.MustCompile(`^(/\S+): parsed OK\n`)
+var mainSudoers = pattern.Lazy(`^(/\S+): parsed OK\n`)
 
 // tryRule asks visudo whether all of sudoers are right, and would be with a new
 // drop-in. Once that is in its place, they are asked for again.
@@ -279,7 +279,7 @@ func (l Layout) tryRule(former, text string) error {
 	if err != nil {
 		return fmt.Errorf("sudoers are broken before any change: %w", err)
 	}
-	path := mainSudoers.FindStringSubmatch(said)
+	path := mainSudoers().FindStringSubmatch(said)
 	if former != "" || path == nil {
 		return nil
 	}

@@ -8,12 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 )
 
 // procDir is where Linux shows its processes, proc(5).
@@ -114,10 +115,10 @@ func gone(err error) error {
 // that is not the newest has a number (libxl_create_logfile in tools/libs/light).
 func isLogOf(path, guest string) bool {
 	ending, ok := strings.CutPrefix(filepath.Base(path), "xl-"+guest)
-	return ok && logEnding.MatchString(ending)
+	return ok && logEnding().MatchString(ending)
 }
 
-var logEnding = regexp.MustCompile(`^(--incoming)?\.log(\.\d+)?( \(deleted\))?$`)
+var logEnding = pattern.Lazy(`^(--incoming)?\.log(\.\d+)?( \(deleted\))?$`)
 
 // creates reports whether a command line of xl makes the guest from its
 // configuration file, by whichever name that is given. A relative name counts
@@ -209,12 +210,12 @@ func (p process) signal(ctx context.Context, signal syscall.Signal, done func() 
 
 // frozen is a process that was stopped, traced or has ended, by the state in
 // /proc/PID/stat, proc(5), which follows the name in parentheses.
-var frozen = regexp.MustCompile(`(?s)^.*\) [TtZXx] `)
+var frozen = pattern.Lazy(`(?s)^.*\) [TtZXx] `)
 
 func (p process) isFrozen() (bool, error) {
 	stat, err := os.ReadFile(filepath.Join(procDir, strconv.Itoa(p.pid), "stat"))
 	if err != nil {
 		return gone(err) == nil, gone(err)
 	}
-	return frozen.Match(stat), nil
+	return frozen().Match(stat), nil
 }

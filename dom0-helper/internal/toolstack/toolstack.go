@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
@@ -133,13 +133,13 @@ func (p program) runStarted(ctx context.Context, limit time.Duration, start func
 
 // aside is what xl writes before it comes to the cause: what it is doing, what
 // it does not mind, and that a script failed, before what the script says of it.
-var aside = regexp.MustCompile(`^Parsing config from |: warning: |:libxl_report_child_exitstatus: `)
+var aside = pattern.Lazy(`^Parsing config from |: warning: |:libxl_report_child_exitstatus: `)
 
 // cause is the first line of stderr that is no aside; those behind it tell its
 // consequences. If there are asides only, it is the first of them.
 func cause(stderr string) string {
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
-	if i := slices.IndexFunc(lines, func(line string) bool { return !aside.MatchString(line) }); i >= 0 {
+	if i := slices.IndexFunc(lines, func(line string) bool { return !aside().MatchString(line) }); i >= 0 {
 		return lines[i]
 	}
 	return lines[0]

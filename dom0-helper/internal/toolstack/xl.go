@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 )
 
 // xl is Xen's toolstack since 4.1 (tools/xl in its source).
@@ -73,7 +74,7 @@ func (x xl) Gap() time.Duration { return 0 }
 
 // tableRow is a row of `xl list -v`, read from its right end: a name may hold
 // blanks, line ends and whatever else (list_domains in tools/xl/xl_list.c).
-var tableRow = regexp.MustCompile(`(?s)^(.*?) +(\d+) +\d+ +\d+ +([-a-zA-Z?]{6}) +\d+\.\d+ +([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +\S+ +\S+ *$`)
+var tableRow = pattern.Lazy(`(?s)^(.*?) +(\d+) +\d+ +\d+ +([-a-zA-Z?]{6}) +\d+\.\d+ +([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +\S+ +\S+ *$`)
 
 const tableHeader = "Name "
 
@@ -87,7 +88,7 @@ func parseTable(table string) (map[int]Domain, error) {
 	var row []string
 	for _, line := range lines[1:] {
 		row = append(row, line)
-		cells := tableRow.FindStringSubmatch(strings.Join(row, "\n"))
+		cells := tableRow().FindStringSubmatch(strings.Join(row, "\n"))
 		if cells == nil {
 			continue // the name goes on in the next line
 		}
