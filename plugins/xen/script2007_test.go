@@ -170,6 +170,11 @@ func on2007(t *testing.T, gap time.Duration, params map[string]string, hosts []*
 			return hosts[i].script(c)
 		}
 	}
+	defer func() {
+		for _, d := range b.dom0s {
+			d.Close() // so that the test can read what was done
+		}
+	}()
 	return stonithtest.Run(t.Context(), b, "elsewhere", params, args...)
 }
 
@@ -354,7 +359,7 @@ func TestTooShortFor2007(t *testing.T) {
 // A guest is started where it ran; else on the first Dom0 whose script knows it. What
 // the script finds by the beginning of a name is not the guest.
 func TestWhere2007GuestStarts(t *testing.T) {
-	stranger := &host2007{}
+	stranger := func() *host2007 { return &host2007{} }
 	tests := []struct {
 		name   string
 		verb   string
@@ -364,8 +369,8 @@ func TestWhere2007GuestStarts(t *testing.T) {
 	}{
 		{"reset: where it ran", "reset", []*host2007{known(), known("guest-1")}, 1, 0},
 		{"on: the first", "on", []*host2007{known(), known()}, 0, 0},
-		{"on: the first that knows it", "on", []*host2007{stranger, known()}, 1, 0},
-		{"on: no one knows it", "on", []*host2007{stranger, stranger}, -1, 1},
+		{"on: the first that knows it", "on", []*host2007{stranger(), known()}, 1, 0},
+		{"on: no one knows it", "on", []*host2007{stranger(), stranger()}, -1, 1},
 		{"on: it runs already", "on", []*host2007{known(), known("guest-1")}, 1, 0},
 		{"on: taken for its neighbour", "on", []*host2007{known("guest-10")}, -1, 1},
 	}
