@@ -28,7 +28,7 @@ AS_ROOT = if [ "$$(id -u)" -eq 0 ]; then as_root=; \
 	elif command -v sudo >/dev/null; then as_root="sudo -E env HOME=/root PATH=$$PATH GOMODCACHE=$$($(GO) env GOMODCACHE)"; \
 	else echo 'make $@: needs root, and there is no sudo' >&2; exit 1; fi; $$as_root
 
-.PHONY: help build install install-plugins install-dom0 demo test peers lint unit fuzz-smoke fuzz e2e bench clean FORCE
+.PHONY: help build install install-plugins install-dom0 demo test peers lint unit fuzz-smoke fuzz e2e test-xen bench clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,7 +53,7 @@ install-dom0: bin/dom0-helper ## install the helper, on a Dom0; its sudoers file
 demo: build ## show a node being fenced; needs nothing but Go
 	$(GO) run ./tests/demo -bin bin
 
-test: peers lint unit fuzz-smoke e2e ## run every check
+test: peers lint unit fuzz-smoke e2e test-xen ## run every check
 
 peers: ## install the programs that the tests talk to, where they are missing
 	tests/install-peers.sh
@@ -83,6 +83,10 @@ fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
 
 e2e: ## run the tests with real peers (as root)
 	@$(AS_ROOT) $(GO) test -count=1 -timeout 30m ./tests/
+
+test-xen: ## run the scripts on real Xen hosts, in QEMU (as root)
+	@$(AS_ROOT) tests/beds/xen/build.sh bin/xen-host
+	@$(AS_ROOT) env STONITH_TEST_XEN=$(CURDIR)/bin/xen-host $(GO) test -count=1 -timeout 60m -run '^TestXen' ./tests/
 
 bench: ## measure ours beside the peers (as root)
 	@$(AS_ROOT) $(GO) test -run '^$$' -bench . -count=1 -timeout 60m ./tests/

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -56,16 +57,28 @@ func (a *audit) finish(answer wire.Answer) int {
 const (
 	syslogSocket   = "/dev/log"
 	syslogPriority = 10*8 + 5
+	// syslogLimit is how long a full queue may hold up the answer. Many requests at
+	// the same moment fill it, and the log soon empties it.
+	syslogLimit = time.Second
 )
 
 // syslog sends one line to the system's log, if there is one. The package
 // log/syslog would link all of net into a program that runs as root.
 func syslog(line string) {
-	socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return
 	}
 	defer syscall.Close(socket) //nolint:errcheck // there is no one left to tell
+	limit := syscall.NsecToTimeval(syslogLimit.Nanoseconds())
+	if err := syscall.SetsockoptTimeval(socket, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &limit); err != nil {
+		return // without a limit, a log that hangs would hold up a fence
+	}
 	text := fmt.Sprintf("<%d>%s dom0-helper[%d]: %s", syslogPriority, time.Now().Format(time.Stamp), syscall.Getpid(), line)
-	_ = syscall.Sendto(socket, []byte(text), 0, &syscall.SockaddrUnix{Name: syslogSocket}) // as above
+	for start := time.Now(); time.Since(start) < syslogLimit; {
+		err := syscall.Sendto(socket, []byte(text), 0, &syscall.SockaddrUnix{Name: syslogSocket})
+		if !errors.Is(err, syscall.EINTR) {
+			return // as above
+		}
+	}
 }

@@ -149,6 +149,16 @@ type fakeReviver struct {
 
 func (r *fakeReviver) String() string { return fmt.Sprintf("process %d", r.pid) }
 
+func (r *fakeReviver) Freeze(context.Context) error {
+	r.stack.act(fmt.Sprintf("freeze %d", r.pid), func() {})
+	return nil
+}
+
+func (r *fakeReviver) Thaw() error {
+	r.stack.act(fmt.Sprintf("thaw %d", r.pid), func() {})
+	return nil
+}
+
 func (r *fakeReviver) End(context.Context) error {
 	err := errors.New("is immune")
 	r.stack.act(fmt.Sprintf("end %d", r.pid), func() {

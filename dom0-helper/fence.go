@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
@@ -24,7 +27,7 @@ func (h *host) off(ctx context.Context, g policy.Guest) error {
 // fence is off, and returns what it came to see.
 func (h *host) fence(ctx context.Context, g policy.Guest) (*fence, error) {
 	lock, err := h.openLock(g.Name)
-	f := &fence{host: h, guest: g, uuids: map[string]bool{}, locked: err != nil}
+	f := &fence{host: h, guest: g, uuids: map[string]bool{}, locked: err != nil, start: time.Now()}
 	if err == nil {
 		defer func() { _ = lock.Close() }() // closing unlocks
 	}
@@ -42,6 +45,7 @@ type fence struct {
 	locked bool            // the lock is ours, or there is none
 	begun  bool            // something of the guest was ended
 	uuids  map[string]bool // of domains that were seen under the guest's name
+	start  time.Time
 	last   sight
 }
 
@@ -84,8 +88,9 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 		f.begun = true
 		f.host.leaveNote(f.guest.Name, errUnderWay)
 	}
-	for _, r := range f.last.revivers {
-		err = errors.Join(err, r.End(ctx))
+	building, err := f.endRevivers(ctx)
+	if building {
+		return false, err
 	}
 	if first && f.locked { // a second request for the same guest destroys without further delay
 		f.host.dumpFirst(ctx, f.guest.Name, f.last.domains)
@@ -96,6 +101,49 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 	}
 	return false, err
 }
+
+// buildLimit is how long an xl that builds a domain may take to name it.
+const buildLimit = 4 * time.Second
+
+// endRevivers ends what would bring the guest back. An xl that is killed after it
+// has made a domain, and before it has named it, leaves one that is there for
+// ever, and nobody can tell whose it is. So one that may be building is stopped
+// first; if there is such a domain then, it goes on for a while, and is not ended
+// in this round.
+func (f *fence) endRevivers(ctx context.Context) (building bool, err error) {
+	if f.mayBuild() && time.Since(f.start) < buildLimit {
+		for _, r := range f.last.revivers {
+			err = errors.Join(err, r.Freeze(ctx))
+		}
+		domains, lookErr := f.host.stack.Domains(ctx)
+		if lookErr == nil && slices.ContainsFunc(judge(f.guest, domains, nil).nameless, isHalfBuilt) {
+			for _, r := range f.last.revivers {
+				err = errors.Join(err, r.Thaw())
+			}
+			return true, err
+		}
+		err = errors.Join(err, lookErr)
+	}
+	for _, r := range f.last.revivers {
+		err = errors.Join(err, r.End(ctx))
+	}
+	return false, err
+}
+
+// mayBuild reports whether there are more processes than domains that run: each of
+// these has its xl, which only waits. When such a domain ends, xl lets 2 s pass
+// before it builds the next (tools/xl/xl_vmcontrol.c).
+func (f *fence) mayBuild() bool {
+	running := 0
+	for _, d := range f.last.domains {
+		if d.Name != "" && !d.Stopped {
+			running++
+		}
+	}
+	return len(f.last.revivers) > running
+}
+
+func isHalfBuilt(d toolstack.Domain) bool { return !d.Dying }
 
 // gaveUp says what was left of the guest at the end.
 func (f *fence) gaveUp(err error) error {

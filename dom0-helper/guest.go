@@ -124,7 +124,7 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 	if s.gone() {
 		takeBack()
 	}
-	return errors.Join(createErr, fmt.Errorf("guest %s was created and is %s", g.Name, s.state))
+	return errors.Join(createErr, fmt.Errorf("guest %s is %s after that", g.Name, s.state))
 }
 
 // maxConfig is the most that a guest's configuration file may hold, in bytes.
@@ -148,6 +148,15 @@ func checkConfig(g policy.Guest) error {
 		return failf(wire.BadConfig, "configuration of guest %s: %s has the UUID %q, and the policy says %s", g.Name, g.Config, uuid, g.UUID)
 	}
 	return nil
+}
+
+// configUUID is the UUID that a good configuration gives to the guest, if it gives one.
+func configUUID(g policy.Guest) string {
+	text, err := policy.ReadTrustedLink(g.Config, maxConfig)
+	if err != nil || toolstack.ConfigName(text) != g.Name {
+		return ""
+	}
+	return toolstack.ConfigUUID(text)
 }
 
 // check proves that requests for the guests would be obeyed: the toolstack

@@ -36,7 +36,7 @@ func TestCarryOutLegacy(t *testing.T) {
 		{
 			"reset without a start", wire.Reset, one, true,
 			func(f *fakeStack) { f.create = func(context.Context) error { return errors.New("rc=3") } },
-			"Stopped node-1, and failed to start it: rc=3 guest node-1 was created and is off", "", "", "destroy 3, create node-1.cfg",
+			"Stopped node-1, and failed to start it: rc=3 guest node-1 is off after that", "", "", "destroy 3, create node-1.cfg",
 		},
 		{"list", wire.List, one, true, nil, "node-1=on", "", "", ""},
 		{"state", wire.State, one, true, nil, "", wire.DeviceError, `verb "state" has no meaning here`, ""},

@@ -50,7 +50,7 @@ func list(policyPath string, names []string, out io.Writer) error {
 	}
 	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for i, g := range guests {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", g.Name, states[i], host.lastFence(g.Name))
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", g.Name, states[i], host.lastFence(g.Name)) // Flush tells
 	}
 	return table.Flush()
 }

@@ -40,6 +40,8 @@ const usage = `usage:
       the root half, run by sudo: reads one request from its standard input
   dom0-helper list [--policy FILE] [GUEST...]
       for administrators: the states of the guests, and who fenced each last
+  dom0-helper setup | check | remove
+      for a Dom0's administrator, as root; -h behind each tells its options
   dom0-helper --version | --help
 `
 
@@ -59,6 +61,12 @@ func run(args []string) int {
 		return runRoot(args[1:], os.Getenv("SUDO_USER"))
 	case "list":
 		return runList(args[1:])
+	case "setup":
+		return runSetup(args[1:])
+	case "check":
+		return runCheck(args[1:])
+	case "remove":
+		return runRemove(args[1:])
 	case "--version":
 		fmt.Println("dom0-helper", version)
 		return 0
@@ -66,7 +74,7 @@ func run(args []string) int {
 		fmt.Print(usage)
 		return 0
 	default:
-		fmt.Fprintf(os.Stderr, "dom0-helper: error: %q is none of gate, list, root\n%s", args[0], usage)
+		fmt.Fprintf(os.Stderr, "dom0-helper: error: %q is none of gate, root, list, setup, check, remove\n%s", args[0], usage)
 		return 1
 	}
 }

@@ -55,21 +55,26 @@ func (n note) String() string {
 }
 
 // keep writes a whole file into the state directory, in the place of the one that
-// was there. It has one writer at a time: names are those of guests, which are locked.
+// was there. What a killed one left of it is removed. Of two at once, who removes
+// the other's has the last word, and the other finds nothing to rename.
 func (h *host) keep(name string, text []byte) error {
 	if err := policy.MakeTrustedDir(h.stateDir); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
-	file, err := os.CreateTemp(h.stateDir, "."+name+".*")
+	whole := filepath.Join(h.stateDir, name)
+	partial := whole + ".new"
+	_ = os.Remove(partial) // if it is there
+	file, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(text)
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), filepath.Join(h.stateDir, name))
+	if err = errors.Join(err, file.Close()); err != nil {
+		_ = os.Remove(partial) // it is of no use
+		return err
 	}
-	if err != nil {
-		_ = os.Remove(file.Name()) // it is of no use
+	if err := os.Rename(partial, whole); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	return nil
 }

@@ -51,7 +51,7 @@ func TestNotes(t *testing.T) {
 	if got := h.lastFence("node-3"); got != "last fence unknown: unexpected end of JSON input" {
 		t.Errorf("half a note: %q", got)
 	}
-	if left, _ := filepath.Glob(h.stateDir + "/.*"); len(left) > 0 {
+	if left, _ := filepath.Glob(h.stateDir + "/*.new"); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}
 }

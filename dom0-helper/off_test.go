@@ -92,12 +92,12 @@ func TestOff(t *testing.T) {
 				f.addReviver("node-10", 92)
 				f.addReviver("node-1", 93)
 			},
-			took: lookAgain, acts: []string{"end 91", "end 93", "destroy 3"},
+			took: lookAgain, acts: []string{"freeze 91", "freeze 93", "end 91", "end 93", "destroy 3"},
 		},
 		{
 			name:    "between the domains of a reboot",
 			prepare: func(f *fakeStack) { f.addReviver("node-1", 91) },
-			took:    lookAgain, acts: []string{"end 91"},
+			took:    lookAgain, acts: []string{"freeze 91", "end 91"},
 		},
 		{
 			name: "a domain without a name that goes", domains: []toolstack.Domain{named(3, "")},

@@ -57,14 +57,14 @@ func TestOn(t *testing.T) {
 			"not created", nil, func(f *fakeStack) {
 				f.create = func(context.Context) error { return errors.New("out of memory") }
 			},
-			wire.DeviceError, "out of memory\nguest node-1 was created and is off", true,
+			wire.DeviceError, "out of memory\nguest node-1 is off after that", true,
 		},
-		{"created in vain", nil, nil, wire.DeviceError, "guest node-1 was created and is off", true},
+		{"created in vain", nil, nil, wire.DeviceError, "guest node-1 is off after that", true},
 		{
 			"created and crashed", nil, func(f *fakeStack) {
 				f.create = func(context.Context) error { f.add(stopped(7, "node-1")); return nil }
 			},
-			wire.DeviceError, "guest node-1 was created and is stopped", true,
+			wire.DeviceError, "guest node-1 is stopped after that", true,
 		},
 		{
 			"created unseen", nil, func(f *fakeStack) {

@@ -25,6 +25,10 @@ const requestLimit = 5 * time.Second
 // sudo, and answers on standard output. It goes on when the client goes away.
 func runRoot(args []string, account string) int {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	// What sudo passes on from the account, which could end us between deed and audit.
+	// Not ignored, for then the toolstack would ignore it too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT,
+		syscall.SIGALRM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
 	syscall.Umask(0o077)
 	os.Clearenv()
 	record := audit{Account: account}

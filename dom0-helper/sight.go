@@ -53,8 +53,12 @@ func (h *host) glance(ctx context.Context, g policy.Guest) (sight, error) {
 // guest's name and another UUID may be the guest, made anew.
 func judge(g policy.Guest, domains []toolstack.Domain, revivers []toolstack.Reviver) sight {
 	s := sight{revivers: revivers}
+	uuid := g.UUID
+	if uuid == "" && slices.ContainsFunc(domains, func(d toolstack.Domain) bool { return d.Name == "" }) {
+		uuid = configUUID(g)
+	}
 	for _, d := range domains {
-		s.sort(g, d)
+		s.sort(g, d, uuid)
 	}
 	named := func(d toolstack.Domain) bool { return d.Name != "" }
 	runs := func(d toolstack.Domain) bool { return named(d) && !d.Stopped }
@@ -77,13 +81,15 @@ func judge(g policy.Guest, domains []toolstack.Domain, revivers []toolstack.Revi
 	return s
 }
 
-// sort puts a domain where it belongs, if it has to do with the guest. The
-// control domain is nobody's guest, whatever it is called.
-func (s *sight) sort(g policy.Guest, d toolstack.Domain) {
+// sort puts a domain where it belongs, if it has to do with the guest, which has
+// that UUID if it has one by the policy or by its configuration; the latter
+// only tells what has no name. The control domain is nobody's guest, whatever it
+// is called.
+func (s *sight) sort(g policy.Guest, d toolstack.Domain, uuid string) {
 	pinned := g.UUID != "" && d.UUID != ""
 	switch {
 	case d.ID == 0:
-	case pinned && d.UUID == g.UUID:
+	case d.UUID != "" && d.UUID == uuid && (pinned || d.Name == ""):
 		s.domains = append(s.domains, d)
 	case d.Name == "" && !pinned:
 		s.nameless = append(s.nameless, d)

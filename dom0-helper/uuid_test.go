@@ -23,9 +23,9 @@ func pinned(t *testing.T) policy.Guest {
 	return g
 }
 
-// withPin returns a domain with the guest's UUID.
-func withPin(id int, name string) toolstack.Domain {
-	d := named(id, name)
+// withPin returns domain 3, which has the guest's UUID.
+func withPin(name string) toolstack.Domain {
+	d := named(3, name)
 	d.UUID = pin
 	return d
 }
@@ -42,9 +42,9 @@ func TestPinnedGuest(t *testing.T) {
 		acts         []string
 	}{
 		{"nothing", nil, wire.GuestOff, "", "", nil},
-		{"running", []toolstack.Domain{withPin(3, "node-1")}, wire.GuestOn, "", "", []string{"destroy 3"}},
-		{"under another name", []toolstack.Domain{withPin(3, "x")}, wire.GuestOn, "", "", []string{"destroy 3"}},
-		{"without a name", []toolstack.Domain{withPin(3, "")}, wire.GuestDying, "", "", []string{"destroy 3"}},
+		{"running", []toolstack.Domain{withPin("node-1")}, wire.GuestOn, "", "", []string{"destroy 3"}},
+		{"under another name", []toolstack.Domain{withPin("x")}, wire.GuestOn, "", "", []string{"destroy 3"}},
+		{"without a name", []toolstack.Domain{withPin("")}, wire.GuestDying, "", "", []string{"destroy 3"}},
 		{"another without a name", []toolstack.Domain{named(4, "")}, wire.GuestOff, "", "", nil},
 		{"one without name and UUID", []toolstack.Domain{{ID: 4}}, wire.GuestDying, wire.UnknownState, "domain 4 without a name", nil},
 		{"another machine", []toolstack.Domain{named(4, "node-1")}, wire.GuestAmbiguous, wire.Ambiguous, stranger, nil},
@@ -52,7 +52,7 @@ func TestPinnedGuest(t *testing.T) {
 		{"of unknown UUID", []toolstack.Domain{unknown}, wire.GuestAmbiguous, wire.Ambiguous, `has the UUID ""`, nil},
 		{
 			"both",
-			[]toolstack.Domain{withPin(3, "node-1"), named(4, "node-1")},
+			[]toolstack.Domain{withPin("node-1"), named(4, "node-1")},
 			wire.GuestOn, wire.Ambiguous, stranger,
 			[]string{"destroy 3"},
 		},

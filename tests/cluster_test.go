@@ -47,6 +47,8 @@ var personas = []struct{ owner, account, options string }{
 	{"other", "xen-b", `restrict,command="/usr/local/sbin/dom0-helper gate --allow other-1,node-1 --client other"`},
 	// What an administrator gets who forgot the forced command: a shell of the account.
 	{"shell", "xen", `restrict`},
+	// May control guests with odd names, which only the real Dom0s have.
+	{"odd", "xen", `restrict,command="/usr/local/sbin/dom0-helper gate --allow 7,` + longName + ` --client odd"`},
 	// Known nowhere.
 	{"stranger", "", ``},
 }
@@ -54,14 +56,19 @@ var personas = []struct{ owner, account, options string }{
 func runTests(m *testing.M) int {
 	must("the log", logged.listen())
 	must("building", install())
+	must("keys", makeKeys())
 	must("accounts", makeAccounts())
+	must("the module of 2007", installLegacy())
 	must("sudo", installSudoers())
 	for i, name := range dom0Names {
 		d, err := newDom0(name, fmt.Sprintf("127.0.1.%d", i+1), atFirst[i])
 		must("dom0 "+name, err)
 		dom0s[name] = d
 	}
-	must("known_hosts", writeKnownHosts())
+	must("hosts", writeHosts())
+	for _, name := range dom0Names {
+		must("known_hosts", dom0s[name].makeKnown())
+	}
 	must("ssh_config", writeSSHConfig())
 	must("parallel", flag.Set("test.parallel", "8")) // what takes time here is waiting
 	return m.Run()
@@ -77,6 +84,7 @@ func install() error {
 		{"make", "-C", "..", "--no-print-directory", "-s", "install"},
 		{"go", "build", "-o", builtXL, "./beds/xl"},
 		{"go", "build", "-o", builtPeak, "./beds/peak"},
+		{"go", "build", "-o", "/usr/local/sbin/rawssh", "./beds/rawssh"},
 	} {
 		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, out)
@@ -85,25 +93,46 @@ func install() error {
 	return nil
 }
 
-// makeAccounts makes the Dom0s' accounts and all keys. /etc is one for all machines here.
-func makeAccounts() error {
-	for _, account := range []string{"xen", "xen-b"} {
-		if out, err := exec.Command("useradd", "-m", "-s", "/bin/sh", "-p", "*", account).CombinedOutput(); err != nil {
-			return fmt.Errorf("useradd %s: %w: %s", account, err, out)
-		}
-	}
+// accounts are those of the Dom0s: each cluster has its own.
+var accounts = []string{"xen", "xen-b"}
+
+// makeKeys makes the keys of all personas.
+func makeKeys() error {
 	for _, p := range personas {
 		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", p.owner, "-f", key(p.owner)).CombinedOutput(); err != nil {
 			return fmt.Errorf("ssh-keygen: %w: %s", err, out)
 		}
-		if p.account == "" {
+	}
+	return nil
+}
+
+// authorizedKeys is what an account's file of that name has.
+func authorizedKeys(account string) (string, error) {
+	var text strings.Builder
+	for _, p := range personas {
+		if p.account != account {
 			continue
 		}
 		public, err := os.ReadFile(key(p.owner) + ".pub")
 		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&text, "%s %s", p.options, public)
+	}
+	return text.String(), nil
+}
+
+// makeAccounts makes the Dom0s' accounts. /etc is one for all machines here.
+func makeAccounts() error {
+	for _, account := range accounts {
+		if out, err := exec.Command("useradd", "-m", "-s", "/bin/sh", "-p", "*", account).CombinedOutput(); err != nil {
+			return fmt.Errorf("useradd %s: %w: %s", account, err, out)
+		}
+		keys, err := authorizedKeys(account)
+		if err != nil {
 			return err
 		}
-		if err := appendFile("/etc/ssh/authorized_keys/"+p.account, p.options+" "+string(public)); err != nil {
+		if err := os.WriteFile("/etc/ssh/authorized_keys/"+account, []byte(keys), 0o644); err != nil {
 			return err
 		}
 	}
@@ -121,15 +150,20 @@ func appendFile(path, text string) error {
 	return file.Close()
 }
 
-// installSudoers installs the shipped drop-in, edited as it says: with this host's accounts.
-func installSudoers() error {
+// sudoers is the shipped drop-in, edited as it says: with this host's accounts.
+func sudoers() ([]byte, error) {
 	shipped, err := os.ReadFile("../sudoers/stonith-plugins")
+	edited := strings.Replace(string(shipped), "STONITH_ACCOUNTS = xen\n", "STONITH_ACCOUNTS = "+strings.Join(accounts, ", ")+"\n", 1)
+	return []byte(edited), err
+}
+
+func installSudoers() error {
+	text, err := sudoers()
 	if err != nil {
 		return err
 	}
-	edited := strings.Replace(string(shipped), "STONITH_ACCOUNTS = xen\n", "STONITH_ACCOUNTS = xen, xen-b\n", 1)
 	const path = "/etc/sudoers.d/stonith-plugins"
-	if err := os.WriteFile(path, []byte(edited), 0o440); err != nil {
+	if err := os.WriteFile(path, text, 0o440); err != nil {
 		return err
 	}
 	if out, err := exec.Command("visudo", "-c").CombinedOutput(); err != nil {
@@ -138,17 +172,9 @@ func installSudoers() error {
 	return nil
 }
 
-// writeKnownHosts makes the Dom0s known, by name and by key.
-func writeKnownHosts() error {
-	if err := os.WriteFile("/etc/hosts", []byte("127.0.0.1 localhost "+thisNode+"\n"), 0o644); err != nil {
-		return err
-	}
-	for _, name := range dom0Names {
-		if err := dom0s[name].makeKnown(); err != nil {
-			return err
-		}
-	}
-	return nil
+// writeHosts makes /etc/hosts, with this machine alone.
+func writeHosts() error {
+	return os.WriteFile("/etc/hosts", []byte("127.0.0.1 localhost "+thisNode+"\n"), 0o644)
 }
 
 // sshConfig gives OpenSSH's client the names DOM0-PERSONA.
@@ -168,12 +194,17 @@ func writeSSHConfig() error {
 }
 
 func (d *dom0) makeKnown() error {
-	line, err := d.knownHosts()
+	public, err := os.ReadFile(d.dir("etc/host_key.pub"))
 	if err != nil {
 		return err
 	}
-	return errors.Join(appendFile("/etc/hosts", d.address+" "+d.name+"\n"),
-		appendFile(filepath.Join(labDir, "home/.ssh/known_hosts"), line))
+	return makeKnown(d.name, d.address, string(public))
+}
+
+// makeKnown makes a Dom0 known, by name and by key.
+func makeKnown(name, address, hostKey string) error {
+	return errors.Join(appendFile("/etc/hosts", address+" "+name+"\n"),
+		appendFile(filepath.Join(labDir, "home/.ssh/known_hosts"), name+","+address+" "+hostKey))
 }
 
 // systemLog collects what is sent to syslog on this machine and the Dom0s.
@@ -182,7 +213,11 @@ type systemLog struct {
 	lines []string
 }
 
+// listen makes the log's socket, with a queue as long as on a system with systemd.
 func (l *systemLog) listen() error {
+	if err := os.WriteFile("/proc/sys/net/unix/max_dgram_qlen", []byte("512"), 0); err != nil {
+		return err
+	}
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: "/dev/log", Net: "unixgram"})
 	if err != nil {
 		return err

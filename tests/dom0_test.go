@@ -103,6 +103,11 @@ func setUpDom0(name string) error {
 	return syscall.Mount(d.dir("xen/etc"), "/etc/stonith-plugins", "", syscall.MS_BIND, "")
 }
 
+// end ends the Dom0 with all its processes, its guests' among them.
+func (d *dom0) end() {
+	must("the end of dom0 "+d.name, syscall.Kill(d.init, syscall.SIGKILL))
+}
+
 // keepEtc remembers the policy and the guests' configurations.
 func (d *dom0) keepEtc() error {
 	files, err := filepath.Glob(d.dir("xen/etc/*"))
@@ -156,21 +161,17 @@ AuthorizedKeysFile /etc/ssh/authorized_keys/%%u
 Subsystem sftp internal-sftp
 MaxStartups 100:30:200
 AcceptEnv *
-LogLevel INFO
+LogLevel VERBOSE
 `, d.address, key)
 	return os.WriteFile(d.dir("etc/sshd_config"), []byte(config), 0o644)
 }
 
-// knownHosts is the Dom0's line of a known_hosts file.
-func (d *dom0) knownHosts() (string, error) {
-	public, err := os.ReadFile(d.dir("etc/host_key.pub"))
-	return d.name + "," + d.address + " " + string(public), err
+// on is a command that runs on the Dom0. XL in its environment is the path of xl there.
+func (d *dom0) on(args ...string) *exec.Cmd {
+	return exec.Command("nsenter", append([]string{"-t", strconv.Itoa(d.init), "-m", "-p", "--", "env", "XL=" + d.xlPath()}, args...)...)
 }
 
-// on is a command that runs on the Dom0.
-func (d *dom0) on(args ...string) *exec.Cmd {
-	return exec.Command("nsenter", append([]string{"-t", strconv.Itoa(d.init), "-m", "-p", "--"}, args...)...)
-}
+func (d *dom0) xlPath() string { return d.dir("xen/sbin/xl") }
 
 func (d *dom0) run(args ...string) (string, error) {
 	out, err := d.on(args...).CombinedOutput()
@@ -181,7 +182,7 @@ func (d *dom0) run(args ...string) (string, error) {
 }
 
 func (d *dom0) xl(args ...string) (string, error) {
-	return d.run(append([]string{d.dir("xen/sbin/xl")}, args...)...)
+	return d.run(append([]string{d.xlPath()}, args...)...)
 }
 
 // startSSHD returns when sshd accepts connections.
@@ -223,6 +224,46 @@ func (d *dom0) stopSSHD() error {
 	return os.Remove(d.dir("run/sshd.pid"))
 }
 
+// sshd acts on the listening sshd.
+func (d *dom0) sshd(act string) error {
+	switch act {
+	case "stop":
+		return d.stopSSHD()
+	case "start":
+		return d.startSSHD()
+	case "freeze":
+		return d.signalSSHD("STOP")
+	case "thaw":
+		return d.signalSSHD("CONT")
+	}
+	return fmt.Errorf("sshd does not %s", act)
+}
+
+// crash, linger, release and twice are the simulation's. docs/testing.md says what they do.
+
+func (d *dom0) crash(guest string) error {
+	_, err := d.xl("sim", "crash", guest)
+	return err
+}
+
+func (d *dom0) linger(guest string) error {
+	_, err := d.xl("sim", "linger", guest)
+	return err
+}
+
+func (d *dom0) release() error {
+	_, err := d.xl("sim", "release")
+	return err
+}
+
+func (d *dom0) twice(guest string) error {
+	if err := d.host.Fault("create-race", "yes"); err != nil {
+		return err
+	}
+	_, err := d.xl("create", "-q", d.host.Config(guest))
+	return err
+}
+
 // reset gives the Dom0 the state in which every script begins.
 func (d *dom0) reset() error {
 	if _, err := os.Stat(d.dir("run/sshd.pid")); err != nil {
@@ -244,6 +285,9 @@ func (d *dom0) reset() error {
 	}
 	// What still runs for an earlier script would hold locks. Only this Dom0's processes are seen from it.
 	_, _ = d.run("pkill", "-KILL", "-x", "dom0-helper|xl")
+	if err := os.RemoveAll(d.dir("xen/state")); err != nil {
+		return err
+	}
 	if _, err := d.xl("sim", "down"); err != nil {
 		return err
 	}
@@ -255,7 +299,9 @@ func (d *dom0) reset() error {
 	return nil
 }
 
-// runs tells the truth about a guest: whether its process exists, under whichever name.
+// has tells the truth about a guest: whether its process exists, under whichever name.
+func (d *dom0) has(guest string) (bool, error) { return d.runs(guest), nil }
+
 func (d *dom0) runs(guest string) bool {
 	for _, ending := range []string{"", "--incoming", "--migratedaway"} {
 		if out, err := d.xl("sim", "pid", guest+ending); err == nil && strings.TrimSpace(out) != "" {

@@ -9,20 +9,28 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 # program, and the packages it comes with
 peers='
-cc           gcc libc6-dev
-fence_xenapi fence-agents
-ip           iproute2
-node         nodejs
-npm          npm
-shellcheck   shellcheck
-ssh          openssh-client
-ssh-add      openssh-client
-ssh-keygen   openssh-client
-sshd         openssh-server
-stonith      cluster-glue
-sudo         sudo
-visudo       sudo
-xmllint      libxml2-utils
+cc                 gcc libc6-dev
+cpio               cpio
+depmod             kmod
+fence_xenapi       fence-agents
+ip                 iproute2
+ld                 binutils
+mke2fs             e2fsprogs
+mmdebstrap         mmdebstrap
+node               nodejs
+npm                npm
+qemu-img           qemu-utils
+qemu-system-x86_64 qemu-system-x86 seabios
+shellcheck         shellcheck
+ssh                openssh-client
+ssh-add            openssh-client
+ssh-keygen         openssh-client
+sshd               openssh-server
+stonith            cluster-glue
+sudo               sudo
+visudo             sudo
+xmllint            libxml2-utils
+xz                 xz-utils
 '
 
 say() { echo "install-peers: $*"; }

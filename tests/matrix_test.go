@@ -62,6 +62,11 @@ func newStage(i int) (*stage, error) {
 	return &stage{pair[0], pair[1]}, nil
 }
 
+func (s *stage) end() {
+	s.alpha.end()
+	s.beta.end()
+}
+
 func (s *stage) both(act func(*dom0) error) error { return errors.Join(act(s.alpha), act(s.beta)) }
 
 // xlFault breaks a command of xl on alpha.
@@ -239,6 +244,7 @@ func TestFaultMatrix(t *testing.T) {
 	for i := range stages {
 		s, err := newStage(i)
 		must("a stage", err)
+		defer s.end()
 		free <- s
 	}
 	all := faults()

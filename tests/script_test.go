@@ -2,6 +2,7 @@ package tests
 
 import (
 	"errors"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -12,54 +13,116 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/stonith-plugins/stonith-plugins/tests/beds/pool"
 )
 
 // scriptLimit is what the longest script may take, many times over.
-const scriptLimit = 2 * time.Minute
+const scriptLimit = 5 * time.Minute
 
-// TestScripts runs every script of testdata/script, one after the other: the
-// Dom0s are the same for all. docs/testing.md lists the commands.
+// A scriptDom0 is a Dom0 as the scripts know it: a simulated or a real one.
+// docs/testing.md says what their commands do.
+type scriptDom0 interface {
+	reset() error
+	on(args ...string) *exec.Cmd
+	xlPath() string
+	has(guest string) (bool, error)
+	sshd(act string) error
+	crash(guest string) error
+	linger(guest string) error
+	release() error
+	twice(guest string) error
+}
+
+// A scene is where scripts run: one after the other, for the Dom0s are the same for all.
+type scene struct {
+	dom0s    map[string]scriptDom0
+	folders  []string // of testdata, with the scripts
+	log      func() ([]string, error)
+	patience time.Duration      // for a line to come to the log
+	env      func() []string    // when a script begins
+	commands map[string]command // that only this scene has
+}
+
+type command = func(ts *testscript.TestScript, neg bool, args []string)
+
+// TestScripts runs the scripts on the simulated Dom0s.
 func TestScripts(t *testing.T) {
-	scripts, err := filepath.Glob("testdata/script/*.txtar")
-	if err != nil || len(scripts) == 0 {
-		t.Fatalf("no scripts: %v", err)
+	var begun logMark
+	s := &scene{
+		dom0s: map[string]scriptDom0{}, folders: []string{"script", "both"},
+		log: begun.lines, patience: time.Second,
+		env: func() []string { return []string{"SHORT=timeout=3s", "CONFIGS=/etc/stonith-plugins"} },
 	}
-	for _, script := range scripts {
-		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
-			testscript.Run(t, testscript.Params{
-				Files: []string{script}, Setup: setUpScript, RequireExplicitExec: true,
-				Deadline: time.Now().Add(scriptLimit),
-				Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-					"exits": cmdExits, "xl": cmdXL, "fault": cmdFault, "sshd": cmdSSHD, "guest": cmdGuest, "logged": cmdLogged, "on": cmdOn,
-					"pool": cmdPool, "truth": cmdTruth,
-				},
+	s.commands = map[string]command{"fault": s.cmdFault, "bare": s.cmdBare, "snapshot": s.cmdSnapshot}
+	for _, name := range dom0Names {
+		s.dom0s[name] = dom0s[name]
+	}
+	s.run(t, func() error {
+		for _, name := range dom0Names {
+			if err := errors.Join(dom0s[name].resetLegacy(), dom0s[name].reset()); err != nil {
+				return err
+			}
+		}
+		begun.set()
+		return nil
+	})
+}
+
+// A logMark is where a script's part of the machine's log begins.
+type logMark int
+
+func (m *logMark) set() { *m = logMark(logged.mark()) }
+
+func (m *logMark) lines() ([]string, error) {
+	err := logged.settled()
+	return logged.since(int(*m)), err
+}
+
+// run runs every script of the scene's folders, each after begin.
+func (s *scene) run(t *testing.T, begin func() error) {
+	commands := map[string]command{
+		"exits": cmdExits, "xl": s.cmdXL, "on": s.cmdOn, "sshd": s.cmdSSHD, "guest": s.cmdGuest, "logged": s.cmdLogged,
+		"crash": s.cmdCrash, "linger": s.cmdLinger, "release": s.cmdRelease, "twice": s.cmdTwice,
+	}
+	maps.Copy(commands, s.commands)
+	for _, folder := range s.folders {
+		scripts, err := filepath.Glob("testdata/" + folder + "/*.txtar")
+		if err != nil || len(scripts) == 0 {
+			t.Fatalf("no scripts in %s: %v", folder, err)
+		}
+		for _, script := range scripts {
+			t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
+				testscript.Run(t, testscript.Params{
+					Files: []string{script}, RequireExplicitExec: true, Deadline: time.Now().Add(scriptLimit), Cmds: commands,
+					Setup: func(env *testscript.Env) error {
+						err := begin()
+						s.setUp(env)
+						return err
+					},
+				})
 			})
-		})
+		}
 	}
 }
 
-type markKey struct{}
-
-// setUpScript gives the Dom0s the state in which every script begins.
-func setUpScript(env *testscript.Env) error {
-	for _, d := range dom0s {
-		if err := d.reset(); err != nil {
-			return err
-		}
-	}
-	env.Values[markKey{}] = logged.mark()
-	env.Values[poolKey{}] = new(*pool.Pool)
+// setUp gives a script its variables.
+func (s *scene) setUp(env *testscript.Env) {
 	env.Vars = append(env.Vars, parameters()...)
+	env.Vars = append(env.Vars, s.env()...)
 	env.Vars = append(env.Vars,
 		"HOME="+filepath.Join(labDir, "home"),
 		"KEYS="+filepath.Join(labDir, "keys"),
 		"KNOWN="+filepath.Join(labDir, "home/.ssh/known_hosts"),
 		"SSH="+sshConfig,
+		"DAYS="+theseDays(time.Now()),
 		"PLUGINS=/usr/lib/stonith/plugins/external",
 		"PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
-	return nil
+}
+
+// theseDays is a regular expression for the day of a line of the log. Midnight
+// and a time zone may come between.
+func theseDays(now time.Time) string {
+	const day = 24 * time.Hour
+	return "(" + now.Add(-day).Format("Jan _2") + "|" + now.Format("Jan _2") + "|" + now.Add(day).Format("Jan _2") + ")"
 }
 
 // cmdExits: exits STATUS PROGRAM [ARGUMENT...]
@@ -82,54 +145,69 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func theDom0(ts *testscript.TestScript, name string) *dom0 {
-	d, ok := dom0s[name]
-	if !ok {
-		ts.Fatalf("there is no Dom0 %q", name)
+func (s *scene) theDom0(ts *testscript.TestScript, args []string) scriptDom0 {
+	if len(args) == 0 || s.dom0s[args[0]] == nil {
+		ts.Fatalf("the first argument must be a Dom0")
 	}
-	return d
+	return s.dom0s[args[0]]
 }
 
 // cmdXL: [!] xl DOM0 [ARGUMENT...]
-func cmdXL(ts *testscript.TestScript, neg bool, args []string) {
-	d := theDom0(ts, args[0])
-	runOn(ts, neg, d, append([]string{d.dir("xen/sbin/xl")}, args[1:]...))
+func (s *scene) cmdXL(ts *testscript.TestScript, neg bool, args []string) {
+	d := s.theDom0(ts, args)
+	runOn(ts, neg, d, append([]string{d.xlPath()}, args[1:]...))
 }
 
 // cmdOn: [!] on DOM0 PROGRAM [ARGUMENT...]
-func cmdOn(ts *testscript.TestScript, neg bool, args []string) {
-	runOn(ts, neg, theDom0(ts, args[0]), args[1:])
+func (s *scene) cmdOn(ts *testscript.TestScript, neg bool, args []string) {
+	runOn(ts, neg, s.theDom0(ts, args), args[1:])
 }
 
-func runOn(ts *testscript.TestScript, neg bool, d *dom0, args []string) {
+func runOn(ts *testscript.TestScript, neg bool, d scriptDom0, args []string) {
 	command := d.on(args...).Args
 	if err := ts.Exec(command[0], command[1:]...); (err != nil) != neg {
-		ts.Fatalf("dom0 %s: %s: %v", d.name, strings.Join(args, " "), err)
+		ts.Fatalf("%s: %v", strings.Join(args, " "), err)
 	}
 }
 
 // cmdFault: fault DOM0 COMMAND [TEXT], where no text ends the fault
-func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(theDom0(ts, args[0]).host.Fault(args[1], strings.Join(args[2:], " ")))
+func (s *scene) cmdFault(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(s.theDom0(ts, args).(*dom0).host.Fault(args[1], strings.Join(args[2:], " ")))
 }
 
 // cmdSSHD: sshd DOM0 stop|start|freeze|thaw
-func cmdSSHD(ts *testscript.TestScript, _ bool, args []string) {
-	d := theDom0(ts, args[0])
-	act := map[string]func() error{
-		"stop": d.stopSSHD, "start": d.startSSHD,
-		"freeze": func() error { return d.signalSSHD("STOP") },
-		"thaw":   func() error { return d.signalSSHD("CONT") },
-	}[args[1]]
-	ts.Check(act())
+func (s *scene) cmdSSHD(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(s.theDom0(ts, args).sshd(args[1]))
 }
 
-// cmdGuest: guest NAME gone|on DOM0
-func cmdGuest(ts *testscript.TestScript, _ bool, args []string) {
+// cmdCrash: crash DOM0 NAME
+func (s *scene) cmdCrash(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(s.theDom0(ts, args).crash(args[1]))
+}
+
+// cmdLinger: linger DOM0 NAME
+func (s *scene) cmdLinger(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(s.theDom0(ts, args).linger(args[1]))
+}
+
+// cmdRelease: release DOM0
+func (s *scene) cmdRelease(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(s.theDom0(ts, args).release())
+}
+
+// cmdTwice: twice DOM0 NAME
+func (s *scene) cmdTwice(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(s.theDom0(ts, args).twice(args[1]))
+}
+
+// cmdGuest: guest NAME gone|on DOM0...
+func (s *scene) cmdGuest(ts *testscript.TestScript, _ bool, args []string) {
 	want := strings.TrimPrefix(strings.Join(args[1:], " "), "on ")
 	got := "gone"
 	for _, name := range dom0Names {
-		if dom0s[name].runs(args[0]) {
+		has, err := s.dom0s[name].has(args[0])
+		ts.Check(err)
+		if has {
 			got = strings.TrimPrefix(got+" "+name, "gone ")
 		}
 	}
@@ -140,25 +218,27 @@ func cmdGuest(ts *testscript.TestScript, _ bool, args []string) {
 
 // cmdLogged: [!] logged [-count=N] REGEXP...: there is a line, or are N lines, in
 // the system's log that all of them fit
-func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
-	want, counted := 1, false
+func (s *scene) cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
+	want, counted := 0, neg
 	if number, ok := strings.CutPrefix(args[0], "-count="); ok {
 		n, err := strconv.Atoi(number)
 		ts.Check(err)
 		want, counted, args = n, true, args[1:]
 	}
-	fits := func(line string) bool {
-		return !slices.ContainsFunc(args, func(arg string) bool { return !regexp.MustCompile(arg).MatchString(line) })
+	unfit := func(line string) bool {
+		return slices.ContainsFunc(args, func(arg string) bool { return !regexp.MustCompile(arg).MatchString(line) })
 	}
-	mark := ts.Value(markKey{}).(int)
-	if neg {
-		want, counted = 0, true
-	} else if logged.waitFor(mark, fits) == "" {
-		ts.Fatalf("not logged; the log has\n%s", strings.Join(logged.since(mark), "\n"))
-	}
-	ts.Check(logged.settled())
-	unfit := func(line string) bool { return !fits(line) }
-	if got := len(slices.DeleteFunc(logged.since(mark), unfit)); counted && got != want {
-		ts.Fatalf("logged %d times, want %d; the log has\n%s", got, want, strings.Join(logged.since(mark), "\n"))
+	for deadline := time.Now().Add(s.patience); ; time.Sleep(20 * time.Millisecond) {
+		lines, err := s.log()
+		ts.Check(err)
+		got := len(slices.DeleteFunc(slices.Clone(lines), unfit))
+		switch late := time.Now().After(deadline); {
+		case counted && got > want, late && counted && got < want:
+			ts.Fatalf("logged %d times, want %d; the log has\n%s", got, want, strings.Join(lines, "\n"))
+		case counted && got == want, !counted && got > 0:
+			return
+		case late:
+			ts.Fatalf("not logged; the log has\n%s", strings.Join(lines, "\n"))
+		}
 	}
 }

@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 		fmt.Println("ready")
 		reapForEver()
 	case roleTests:
+		if image := os.Getenv(xenVariable); image != "" {
+			os.Exit(runXenTests(m, image))
+		}
 		os.Exit(runTests(m))
 	default:
 		if os.Geteuid() != 0 {

@@ -16,7 +16,27 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/pool"
 )
 
-type poolKey struct{}
+// A poolScene is a scene with a simulated pool, once a script has started it.
+type poolScene struct {
+	scene
+	pool *pool.Pool
+}
+
+// TestXenAPI runs the scripts that have a simulated pool.
+func TestXenAPI(t *testing.T) {
+	var begun logMark
+	s := &poolScene{scene: scene{
+		folders: []string{"xenapi"},
+		log:     begun.lines, patience: time.Second,
+		env: func() []string { return nil },
+	}}
+	s.commands = map[string]command{"pool": s.cmdPool, "truth": s.cmdTruth}
+	s.run(t, func() error {
+		s.pool = nil
+		begun.set()
+		return nil
+	})
+}
 
 // cmdPool: what stands first in args
 //
@@ -29,15 +49,15 @@ type poolKey struct{}
 //	pool guest NAME lie          lets hard_shutdown succeed, and do nothing
 //	pool guest NAME block        blocks hard_shutdown
 //	pool sessions N              fails unless N sessions are open
-func cmdPool(ts *testscript.TestScript, neg bool, args []string) {
+func (s *poolScene) cmdPool(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: pool start|member|guest|sessions ...")
 	}
 	if args[0] == "start" {
-		startPool(ts, args[1:])
+		s.start(ts, args[1:])
 		return
 	}
-	p := thePool(ts)
+	p := s.thePool(ts)
 	switch args[0] {
 	case "member":
 		var n int
@@ -63,15 +83,14 @@ func cmdPool(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func thePool(ts *testscript.TestScript) *pool.Pool {
-	p, ok := ts.Value(poolKey{}).(**pool.Pool)
-	if !ok || *p == nil {
+func (s *poolScene) thePool(ts *testscript.TestScript) *pool.Pool {
+	if s.pool == nil {
 		ts.Fatalf("there is no pool yet: pool start GUEST...")
 	}
-	return *p
+	return s.pool
 }
 
-func startPool(ts *testscript.TestScript, guests []string) {
+func (s *poolScene) start(ts *testscript.TestScript, guests []string) {
 	o := pool.Options{ShutdownTime: 100 * time.Millisecond, StartTime: 100 * time.Millisecond, WrongPassword: 100 * time.Millisecond}
 	for i, name := range guests {
 		o.Guests = append(o.Guests, pool.Guest{Name: name, Member: (i + 1) % 3})
@@ -79,7 +98,7 @@ func startPool(ts *testscript.TestScript, guests []string) {
 	p, err := pool.New(o)
 	ts.Check(err)
 	ts.Defer(p.Close)
-	*ts.Value(poolKey{}).(**pool.Pool) = p
+	s.pool = p
 	for name, value := range poolParameters(p, ts.MkAbs("."), strings.Join(guests, " ")) {
 		ts.Setenv(name, value)
 	}
@@ -120,12 +139,12 @@ func actOnMember(p *pool.Pool, n int, words []string) error {
 }
 
 // cmdTruth: truth GUEST runs|dead
-func cmdTruth(ts *testscript.TestScript, neg bool, args []string) {
+func (s *poolScene) cmdTruth(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: truth GUEST runs|dead")
 	}
 	got := "dead"
-	if thePool(ts).Truth(args[0]) {
+	if s.thePool(ts).Truth(args[0]) {
 		got = "runs"
 	}
 	if got != args[1] {

@@ -150,6 +150,8 @@ func (r Request) validateNumber() error {
 			return fmt.Errorf("verb check names no guest")
 		}
 	case List:
+	case Reset: // in the form of 2007 only
+		fallthrough
 	default:
 		return fmt.Errorf("verb %s is unknown", excerpt(string(r.Verb)))
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -15,11 +17,20 @@ type config struct {
 	identityFile   stonith.Text
 	knownHosts     stonith.Text
 	connectTimeout stonith.Duration
+	protocol       stonith.Choice
+	restartGap     time.Duration // in the protocol of 2007
 }
 
 func newConfig() *config {
-	return &config{connectTimeout: stonith.Duration(8 * time.Second)}
+	return &config{
+		connectTimeout: stonith.Duration(8 * time.Second),
+		protocol:       stonith.Choice{Chosen: "1", Words: []string{"1", protocol2007}},
+		restartGap:     restartGap,
+	}
 }
+
+// protocol2007 is the dom0_protocol of Dom0s with the script of 2007.
+const protocol2007 = "2007"
 
 // Params lists the parameters; hostlist and sshaccount are those of 2007.
 func (c *config) Params() []stonith.Param {
@@ -42,6 +53,12 @@ func (c *config) Params() []stonith.Param {
 		Name: "connect_timeout", Value: &c.connectTimeout,
 		Short: "Time limit of connecting to a Dom0",
 		Long:  "The time within which a Dom0 must accept a connection and prove who it is.",
+	}, {
+		Name: "dom0_protocol", Value: &c.protocol,
+		Short: "Protocol of the Dom0s: 1, or 2007 for the old script",
+		Long: "1 is for Dom0s with dom0-helper. 2007 is for Dom0s with the xen-stonith script of the Xen module of 2007, " +
+			"until they have dom0-helper: a node then counts as off when it has been absent from the lists of all Dom0s for " +
+			"four seconds.",
 	}}
 }
 
@@ -54,12 +71,27 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	if err := errors.Join(hostKeysErr, identityErr); err != nil {
 		return nil, err
 	}
-	device := &dom0s{id: call.ID}
+	device := &dom0s{}
+	if c.protocol.Chosen == protocol2007 {
+		device.gap = c.restartGap
+	}
+	speak := c.dialect(call.ID)
 	for _, a := range c.accounts {
-		device.all = append(device.all, &dom0{
+		device.all = append(device.all, speak(&dom0{
 			account: a, hostKeys: hostKeys, identity: identity,
 			connectLimit: time.Duration(c.connectTimeout), turn: make(chan struct{}, 1),
-		})
+		}))
 	}
 	return device, nil
+}
+
+// dialect returns what makes a Dom0 be spoken to as dom0_protocol says. The ids of
+// requests are that of the call and a number.
+func (c *config) dialect(id string) func(*dom0) dialect {
+	if c.protocol.Chosen == protocol2007 {
+		return func(d *dom0) dialect { return &script{dom0: d} }
+	}
+	var count atomic.Int64
+	nextID := func() string { return fmt.Sprintf("%s-%d", id, count.Add(1)) }
+	return func(d *dom0) dialect { return &gate{dom0: d, nextID: nextID} }
 }

@@ -161,6 +161,7 @@ func (b *bed) carryOut(r wire.Request, lives bool) string {
 		}
 	case wire.Check, wire.List:
 		return wire.PerGuest(r.Guests, func(string) string { return wire.Known })
+	case wire.Rehearse, wire.Reset: // the plugin does not ask for these
 	}
 	return wire.Done
 }

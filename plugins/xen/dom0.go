@@ -30,28 +30,26 @@ type dom0 struct {
 	closed bool
 }
 
-// ask sends one request and returns the text of an ok answer. All else is an
-// error that names the Dom0.
-func (d *dom0) ask(ctx context.Context, r wire.Request) (string, error) {
+// ask sends one line and has the answer read. All errors name the Dom0.
+func (d *dom0) ask(ctx context.Context, line string, read func(stdout, stderr string, runErr error) error) error {
 	select {
 	case d.turn <- struct{}{}:
 		defer func() { <-d.turn }()
 	case <-ctx.Done():
-		return "", d.blame(ctx, ctx.Err())
+		return d.blame(ctx, ctx.Err())
 	}
 	client, err := d.connect(ctx)
 	if err != nil {
-		return "", d.blame(ctx, err)
+		return d.blame(ctx, err)
 	}
-	stdout, stderr, err := exchange(ctx, client, r.String())
+	stdout, stderr, err := exchange(ctx, client, line)
 	if ctx.Err() != nil || isBroken(err) {
 		d.drop()
 	}
-	text, err := read(r, stdout, stderr, err)
-	if err != nil {
-		return "", d.blame(ctx, err)
+	if err := read(stdout, stderr, err); err != nil {
+		return d.blame(ctx, err)
 	}
-	return text, nil
+	return nil
 }
 
 // blame names the Dom0, and the time limit where that is what ended the request.

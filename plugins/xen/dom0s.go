@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -17,11 +17,12 @@ var _ stonith.Device = (*dom0s)(nil)
 // dom0s is the Device: all the Dom0s that a guest may live on. They are asked in
 // parallel, and a guest is off only if all of them say so.
 type dom0s struct {
-	id  string
-	all []*dom0
+	all []dialect
+	gap time.Duration // for how long a guest must be absent to be off
 
-	home  atomic.Pointer[dom0] // where the guest of this call was last seen on
-	count atomic.Int64         // of requests, for their ids
+	mu      sync.Mutex
+	home    dialect // where the guest of this call was last seen on
+	absence absence // of the guest, since it was last seen or last asked to change
 }
 
 // Check asks every Dom0 whether it would obey for every node, and wants each
@@ -31,23 +32,13 @@ func (d *dom0s) Check(ctx context.Context, nodes []stonith.Node) error {
 	for i, n := range nodes {
 		guests[i] = n.Plug
 	}
-	answers, err := d.askAll(ctx, wire.Check, guests)
-	if err != nil {
+	answers, errs := askAll(d.all, func(one dialect) ([]bool, error) { return one.check(ctx, guests) })
+	if err := errors.Join(errs...); err != nil {
 		return err
-	}
-	known := make([]bool, len(guests))
-	for i, answer := range answers {
-		says, err := wire.ParsePerGuest(guests, answer)
-		if err != nil {
-			return stonith.Errorf(stonith.UnknownState, "dom0 %s: %w", d.all[i].account, err)
-		}
-		for j, word := range says {
-			known[j] = known[j] || word == wire.Known
-		}
 	}
 	var unknown []error
 	for j, n := range nodes {
-		if !known[j] {
+		if !slices.ContainsFunc(answers, func(known []bool) bool { return known[j] }) {
 			unknown = append(unknown, notKnown(n))
 		}
 	}
@@ -60,38 +51,127 @@ func notKnown(n stonith.Node) error {
 		WithHint("is the guest's name right in hostlist (node:guest), and the path of its configuration in the policy of the Dom0s?")
 }
 
-// State is Off if every Dom0 says so, with more than one Dom0 in two rounds in a
-// row: a live migration can slip through one. It is On if one Dom0 says so. A
-// guest that no Dom0 knows is not off: it may be running by another name.
+// State is Off if every Dom0 says so. It is On if one Dom0 says so. A guest that
+// no Dom0 knows is not off: it may be running by another name.
 func (d *dom0s) State(ctx context.Context, n stonith.Node) (stonith.Power, error) {
-	rounds := min(len(d.all), 2)
-	for range rounds {
-		answers, err := d.askAll(ctx, wire.State, []string{n.Plug}, string(wire.GuestOff), string(wire.GuestAbsent), string(wire.GuestOn))
-		if i := slices.Index(answers, string(wire.GuestOn)); i >= 0 {
-			d.home.Store(d.all[i])
-			return stonith.On, nil
+	power, known, err := d.look(ctx, n)
+	if err != nil || power != stonith.Off || known {
+		return power, err
+	}
+	if err := d.confirm(ctx, n); err != nil {
+		return stonith.Unknown, err
+	}
+	power, _, err = d.look(ctx, n) // it may have come meanwhile
+	return power, err
+}
+
+// look is State without regard to the name: known says that a Dom0 knows the guest.
+// With more than one Dom0, two rounds in a row must find it absent: a live
+// migration can slip through one. Rounds go on until the absence has lasted for the gap.
+func (d *dom0s) look(ctx context.Context, n stonith.Node) (power stonith.Power, known bool, err error) {
+	var held time.Duration
+	for round := 1; ; round++ {
+		began := time.Now()
+		states, errs := askAll(d.all, func(one dialect) (wire.GuestState, error) { return one.state(ctx, n.Plug) })
+		err := errors.Join(errs...)
+		switch i := slices.Index(states, wire.GuestOn); {
+		case i >= 0:
+			d.seenOn(d.all[i])
+			return stonith.On, true, nil
+		case err != nil && ctx.Err() != nil && held > 0:
+			return stonith.Unknown, false, d.tooShort(n, held, err)
+		case err != nil:
+			d.startOver()
+			return stonith.Unknown, false, err
 		}
-		if err != nil {
-			return stonith.Unknown, err
+		held = d.seenAbsent(began)
+		if round >= min(len(d.all), 2) && held >= d.gap {
+			return stonith.Off, slices.Contains(states, wire.GuestOff) || d.lastHome() != nil, nil
 		}
-		if !slices.Contains(answers, string(wire.GuestOff)) && d.home.Load() == nil {
-			return stonith.Unknown, notKnown(n)
+		if d.gap > 0 && !pause(ctx, lookPause) {
+			return stonith.Unknown, false, d.tooShort(n, held, ctx.Err())
 		}
 	}
-	return stonith.Off, nil
+}
+
+// tooShort says that time ended before an absence that was held so far became a proof.
+func (d *dom0s) tooShort(n stonith.Node, held time.Duration, err error) error {
+	d.startOver()
+	return stonith.Errorf(stonith.TimedOut, "guest %q is absent, but only for %s so far, and for less than %s it may be rebooting: %w",
+		n.Plug, held.Round(time.Millisecond), d.gap, err).
+		WithHint("is timeout at least 40s? A look may take a quarter of it")
+}
+
+// seenOn remembers where the guest is.
+func (d *dom0s) seenOn(home dialect) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.home, d.absence = home, absence{}
+}
+
+// seenAbsent adds a round that began then and ends now, and returns for how long
+// the guest has been absent in every look.
+func (d *dom0s) seenAbsent(began time.Time) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.absence.look(began, time.Now())
+	return d.absence.held
+}
+
+// startOver forgets the absence: what comes next may be another one.
+func (d *dom0s) startOver() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.absence = absence{}
+}
+
+// lastHome returns where the guest was last seen on, nil if it was not.
+func (d *dom0s) lastHome() dialect {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.home
+}
+
+// confirm returns nil if a Dom0 knows the guest, which is on none.
+func (d *dom0s) confirm(ctx context.Context, n stonith.Node) error {
+	known, errs := askAll(d.all, func(one dialect) (bool, error) { return one.knows(ctx, n.Plug) })
+	if slices.Contains(known, true) {
+		return nil
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return notKnown(n)
 }
 
 // Switch asks every Dom0 to destroy the guest, or one Dom0 to create it.
 func (d *dom0s) Switch(ctx context.Context, n stonith.Node, want stonith.Power) error {
 	switch want {
 	case stonith.Off:
-		_, err := d.askAll(ctx, wire.Off, []string{n.Plug}, wire.Done)
-		return err
+		return d.destroy(ctx, n)
 	case stonith.On:
 		return d.start(ctx, n)
 	case stonith.Unknown:
 	}
 	return fmt.Errorf("no guest can be switched %s", want)
+}
+
+// destroy asks every Dom0. One that does not know the guest is no trouble if it
+// was not seen there and others were asked as well.
+func (d *dom0s) destroy(ctx context.Context, n stonith.Node) error {
+	defer d.startOver()
+	_, errs := askAll(d.all, func(one dialect) (struct{}, error) { return struct{}{}, one.off(ctx, n.Plug) })
+	home := d.lastHome()
+	var trouble []error
+	for i, err := range errs {
+		if stonith.ReasonOf(err) != stonith.NotFound || d.all[i] == home {
+			trouble = append(trouble, err)
+		}
+	}
+	if len(trouble) == 0 {
+		trouble = errs
+	}
+	return errors.Join(trouble...)
 }
 
 // start creates the guest where it was last seen on, else on the first Dom0 that
@@ -104,8 +184,9 @@ func (d *dom0s) start(ctx context.Context, n stonith.Node) error {
 	if state == stonith.On {
 		return nil
 	}
+	defer d.startOver()
 	for _, dom0 := range d.homeFirst() {
-		_, err = d.askOne(ctx, dom0, wire.On, []string{n.Plug}, wire.Done)
+		err = dom0.on(ctx, n.Plug)
 		if err == nil || stonith.ReasonOf(err) != stonith.NotFound {
 			return err
 		}
@@ -114,12 +195,12 @@ func (d *dom0s) start(ctx context.Context, n stonith.Node) error {
 }
 
 // homeFirst returns all Dom0s, the one first that the guest was seen on.
-func (d *dom0s) homeFirst() []*dom0 {
-	home := d.home.Load()
+func (d *dom0s) homeFirst() []dialect {
+	home := d.lastHome()
 	if home == nil {
 		return d.all
 	}
-	ordered := []*dom0{home}
+	ordered := []dialect{home}
 	for _, dom0 := range d.all {
 		if dom0 != home {
 			ordered = append(ordered, dom0)
@@ -128,34 +209,27 @@ func (d *dom0s) homeFirst() []*dom0 {
 	return ordered
 }
 
-// askAll asks all Dom0s at the same time, for an answer that is one of want. It returns their answers, in the order
-// of the Dom0s and "" for one without, and the errors of those joined.
-func (d *dom0s) askAll(ctx context.Context, verb wire.Verb, guests []string, want ...string) ([]string, error) {
-	answers := make([]string, len(d.all))
-	errs := make([]error, len(d.all))
+// askAll asks all Dom0s at the same time and returns their answers and errors, in
+// the order of the Dom0s.
+func askAll[T any](dom0s []dialect, ask func(dialect) (T, error)) ([]T, []error) {
+	answers := make([]T, len(dom0s))
+	errs := make([]error, len(dom0s))
 	var wg sync.WaitGroup
-	for i, dom0 := range d.all {
-		wg.Go(func() { answers[i], errs[i] = d.askOne(ctx, dom0, verb, guests, want...) })
+	for i, dom0 := range dom0s {
+		wg.Go(func() { answers[i], errs[i] = ask(dom0) })
 	}
 	wg.Wait()
-	return answers, errors.Join(errs...)
+	return answers, errs
 }
 
-// askOne asks one Dom0. An answer that is none of want, if there are such, is an error that quotes it.
-func (d *dom0s) askOne(ctx context.Context, dom0 *dom0, verb wire.Verb, guests []string, want ...string) (string, error) {
-	text, err := dom0.ask(ctx, wire.Request{Verb: verb, Guests: guests, ID: d.nextID()})
-	if err != nil {
-		return "", err
+// pause reports whether length passed before the end of ctx.
+func pause(ctx context.Context, length time.Duration) bool {
+	select {
+	case <-time.After(length):
+		return true
+	case <-ctx.Done():
+		return false
 	}
-	if len(want) == 0 || slices.Contains(want, text) {
-		return text, nil
-	}
-	return "", stonith.Errorf(stonith.UnknownState, "dom0 %s: %s of %s is %q", dom0.account, verb, guests[0], text)
-}
-
-// nextID returns the id of the next request: that of the call and a number.
-func (d *dom0s) nextID() string {
-	return fmt.Sprintf("%s-%d", d.id, d.count.Add(1))
 }
 
 // Close ends all connections.

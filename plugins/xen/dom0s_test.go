@@ -163,7 +163,7 @@ func TestGuestThatNoDom0Knows(t *testing.T) {
 				text = string(state)
 			case wire.Check:
 				text = wire.PerGuest(r.Guests, func(string) string { return word })
-			case wire.Off, wire.On, wire.List:
+			case wire.Off, wire.On, wire.List, wire.Rehearse, wire.Reset:
 			}
 			return say(c, wire.Answer{ID: r.ID, Status: wire.OK, Text: text})
 		}

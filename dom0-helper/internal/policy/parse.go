@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
@@ -38,12 +38,12 @@ func (t token) errorf(format string, args ...any) error {
 	return fmt.Errorf("%d:%d: "+format, append([]any{t.line, t.column}, args...)...)
 }
 
-var wordOrComment = regexp.MustCompile(`[^ \t\r#][^ \t\r]*|#.*`)
+var wordOrComment = pattern.Lazy(`[^ \t\r#][^ \t\r]*|#.*`)
 
 // tokens splits a line at blanks. A # at the beginning of a word starts a comment.
 func tokens(line string, number int) []token {
 	var words []token
-	for _, at := range wordOrComment.FindAllStringIndex(line, -1) {
+	for _, at := range wordOrComment().FindAllStringIndex(line, -1) {
 		if line[at[0]] == '#' {
 			break
 		}
@@ -161,13 +161,13 @@ func (p *parser) parseGuest(values []token) error {
 	return nil
 }
 
-var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var uuidForm = pattern.Lazy(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // controlUUID is that of domain 0.
 const controlUUID = "00000000-0000-0000-0000-000000000000"
 
 func (p *parser) parseUUID(value token, g *Guest) error {
-	if !uuidForm.MatchString(value.text) || value.text == controlUUID {
+	if !uuidForm().MatchString(value.text) || value.text == controlUUID {
 		return value.errorf("%q is not the UUID of a guest in lower case, as in xl list -v", value.text)
 	}
 	if i := slices.IndexFunc(p.policy.Guests, func(other Guest) bool { return other.UUID == value.text }); i >= 0 {
@@ -258,11 +258,11 @@ func (p *parser) parseState(values []token) error {
 	return values[0].checkPath()
 }
 
-var accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+var accountName = pattern.Lazy(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
 // CheckAccount says what is wrong with the name of an account.
 func CheckAccount(name string) error {
-	if len(name) > 32 || !accountName.MatchString(name) {
+	if len(name) > 32 || !accountName().MatchString(name) {
 		return fmt.Errorf("%q is not the name of an account", name)
 	}
 	return nil
@@ -291,11 +291,11 @@ func (t token) duration(most time.Duration) (time.Duration, error) {
 	return d, nil
 }
 
-var sizeForm = regexp.MustCompile(`^([1-9][0-9]{0,3})([KMGT])$`)
+var sizeForm = pattern.Lazy(`^([1-9][0-9]{0,3})([KMGT])$`)
 
 // size returns a number of bytes that is given in powers of 1024.
 func (t token) size() (int64, error) {
-	parts := sizeForm.FindStringSubmatch(t.text)
+	parts := sizeForm().FindStringSubmatch(t.text)
 	if parts == nil {
 		return 0, t.errorf("%q is not a size, want a number and one of K, M, G, T", t.text)
 	}

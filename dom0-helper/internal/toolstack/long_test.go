@@ -1,6 +1,9 @@
 package toolstack
 
 import (
+	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +72,7 @@ func TestParseLongRefuses(t *testing.T) {
 		"id only within config": `[{"config": {"c_info": {"name": "Domain-0", "domid": 0}}}]`,
 		"name of a number":      `[{"domid": 0, "config": {"c_info": {"name": 0}}}]`,
 		"no control domain":     `[{"domid": 7, "config": {"c_info": {"name": "Domain-0"}}}]`,
+		"id twice":              `[{"domid": 0, "config": {"c_info": {"name": "Domain-0"}}}, {"domid": 7}, {"domid": 7}]`,
 		"text behind":           recorded(t, longAlone) + "x",
 		"text before":           "libxl: error\n" + recorded(t, longAlone),
 		"two lists":             recorded(t, longAlone) + recorded(t, longAlone),
@@ -86,7 +90,7 @@ func TestParseLongRefuses(t *testing.T) {
 }
 
 func FuzzParseLong(f *testing.F) {
-	for _, file := range []string{longAlone, longGuests, longHostile} {
+	for _, file := range []string{longAlone, longGuests, longDying, longHostile} {
 		f.Add([]byte(recorded(f, file)))
 	}
 	f.Add([]byte(`[{"domid": 0, "config": null}]`))
@@ -96,5 +100,25 @@ func FuzzParseLong(f *testing.F) {
 			return
 		}
 		requireList(t, got)
+		again, err := parseLong(writeLong(t, got))
+		if diff := cmp.Diff(got, again); diff != "" || err != nil {
+			t.Errorf("written again: error %v, (-first +second):\n%s", err, diff)
+		}
 	})
+}
+
+// writeLong is the output of `xl list -l` with these domains.
+func writeLong(t *testing.T, domains map[int]Domain) []byte {
+	t.Helper()
+	var entries []longEntry
+	for _, id := range slices.Sorted(maps.Keys(domains)) {
+		e := longEntry{ID: &id}
+		e.Config.Info.Name, e.Config.Info.UUID = domains[id].Name, domains[id].UUID
+		entries = append(entries, e)
+	}
+	text, err := json.Marshal(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

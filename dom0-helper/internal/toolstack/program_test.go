@@ -44,7 +44,7 @@ func beProgram(args []string) int {
 		fmt.Printf("%q", args)
 	case "fail":
 		fmt.Print("this is of no interest")
-		fmt.Fprint(os.Stderr, "\nthe first line\nthe second line\n")
+		fmt.Fprint(os.Stderr, "\nParsing config from /a\n/a:1: warning: odd\nthe first line\nthe second line\n")
 		return 3
 	case "much":
 		text := bytes.Repeat([]byte("much\n"), muchText/5)
@@ -125,6 +125,24 @@ func TestRunFails(t *testing.T) {
 	missing := program{filepath.Join(t.TempDir(), "xl")}
 	if _, err := missing.run(t.Context(), time.Minute, "list"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("run of a missing program: %v, want %v", err, os.ErrNotExist)
+	}
+}
+
+func TestCause(t *testing.T) {
+	t.Parallel()
+	tests := map[string]string{
+		"":                                     "",
+		"\n\n":                                 "",
+		"one":                                  "one",
+		"one\ntwo\n":                           "one",
+		"a:1: warning: b\ntwo":                 "two",
+		"Parsing config from /a: warning: b\n": "Parsing config from /a: warning: b",
+		"libxl: error: x.c:1:libxl_report_child_exitstatus: y\n": "libxl: error: x.c:1:libxl_report_child_exitstatus: y",
+	}
+	for stderr, want := range tests {
+		if got := cause(stderr); got != want {
+			t.Errorf("cause(%q) = %q, want %q", stderr, got, want)
+		}
 	}
 }
 

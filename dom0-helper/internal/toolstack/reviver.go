@@ -8,12 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 )
 
 // procDir is where Linux shows its processes, proc(5).
@@ -114,10 +115,10 @@ func gone(err error) error {
 // that is not the newest has a number (libxl_create_logfile in tools/libs/light).
 func isLogOf(path, guest string) bool {
 	ending, ok := strings.CutPrefix(filepath.Base(path), "xl-"+guest)
-	return ok && logEnding.MatchString(ending)
+	return ok && logEnding().MatchString(ending)
 }
 
-var logEnding = regexp.MustCompile(`^(--incoming)?\.log(\.\d+)?( \(deleted\))?$`)
+var logEnding = pattern.Lazy(`^(--incoming)?\.log(\.\d+)?( \(deleted\))?$`)
 
 // creates reports whether a command line of xl makes the guest from its
 // configuration file, by whichever name that is given. A relative name counts
@@ -164,9 +165,26 @@ type process struct {
 
 func (p process) String() string { return fmt.Sprintf("xl process %d", p.pid) }
 
-// End pins the process before it looks at it once more, so that a process id
-// that was given to another in between is not hit.
+// End kills also a process that is frozen.
 func (p process) End(ctx context.Context) error {
+	return p.signal(ctx, syscall.SIGKILL, func() (bool, error) {
+		serves, err := servesGuest(p.pid, p.guest, p.config)
+		return !serves, err
+	})
+}
+
+func (p process) Freeze(ctx context.Context) error {
+	return p.signal(ctx, syscall.SIGSTOP, p.isFrozen)
+}
+
+func (p process) Thaw() error {
+	return p.signal(context.Background(), syscall.SIGCONT, func() (bool, error) { return true, nil })
+}
+
+// signal sends a signal and waits for its effect. It pins the process before it
+// looks at it once more, so that a process id that was given to another in
+// between is not hit.
+func (p process) signal(ctx context.Context, signal syscall.Signal, done func() (bool, error)) error {
 	pinned, err := os.FindProcess(p.pid)
 	if err != nil {
 		return gone(err)
@@ -175,17 +193,29 @@ func (p process) End(ctx context.Context) error {
 	if serves, err := servesGuest(p.pid, p.guest, p.config); !serves || err != nil {
 		return err
 	}
-	if err := pinned.Kill(); err != nil {
+	if err := pinned.Signal(signal); err != nil {
 		return gone(err)
 	}
 	for {
-		if serves, err := servesGuest(p.pid, p.guest, p.config); !serves || err != nil {
+		if is, err := done(); is || err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not end: %w", p, ctx.Err())
+			return fmt.Errorf("%s does not heed signal %d: %w", p, signal, ctx.Err())
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// frozen is a process that was stopped, traced or has ended, by the state in
+// /proc/PID/stat, proc(5), which follows the name in parentheses.
+var frozen = pattern.Lazy(`(?s)^.*\) [TtZXx] `)
+
+func (p process) isFrozen() (bool, error) {
+	stat, err := os.ReadFile(filepath.Join(procDir, strconv.Itoa(p.pid), "stat"))
+	if err != nil {
+		return gone(err) == nil, gone(err)
+	}
+	return frozen().Match(stat), nil
 }

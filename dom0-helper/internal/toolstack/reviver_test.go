@@ -225,6 +225,34 @@ func TestEnd(t *testing.T) {
 	}
 }
 
+func TestFreezeAndThaw(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	guest := fmt.Sprintf("unit-test-%d-freeze-1", os.Getpid())
+	watcher := daemon{"xl", []string{"hang"}, "xl-" + guest + ".log", nil}.start(t, dir)
+	p := process{watcher.Process.Pid, guest, "/none"}
+	requireFrozen := func(want bool) {
+		t.Helper()
+		if is, err := p.isFrozen(); is != want || err != nil {
+			t.Errorf("isFrozen = %t, %v, want %t", is, err, want)
+		}
+	}
+	requireFrozen(false)
+	requireNil(t, p.Freeze(t.Context()))
+	requireFrozen(true)
+	requireNil(t, p.Thaw())
+	requireFrozen(false)
+	requireNil(t, p.Freeze(t.Context()))
+	requireNil(t, p.End(t.Context()))
+	requireEndBy(t, watcher, syscall.SIGKILL)
+	requireNil(t, p.Freeze(t.Context()))
+	requireNil(t, p.Thaw())
+
+	other := daemon{"xl", []string{"hang"}, "xl-" + guest + "0.log", nil}.start(t, dir)
+	requireNil(t, (process{other.Process.Pid, guest, "/none"}).Freeze(t.Context()))
+	requireLeftAlone(t, other)
+}
+
 // Between the look and End, the process id may have been given to another.
 func TestEndOfAnotherProcess(t *testing.T) {
 	t.Parallel()

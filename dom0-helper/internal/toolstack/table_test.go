@@ -1,6 +1,9 @@
 package toolstack
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,30 +17,30 @@ func TestParseTable(t *testing.T) {
 		file string
 		want []Domain
 	}{
-		{tableAlone, []Domain{{0, "Domain-0", zero, false}}},
+		{tableAlone, []Domain{{0, "Domain-0", zero, false, false}}},
 		{tableGuests, []Domain{
-			{0, "Domain-0", zero, false},
-			{16, "alpha", "9e8b58c8-81e2-4411-b8fc-f2ab88b5627c", false},
-			{17, "beta", "d3343abe-9deb-4e93-84ea-4371cc9bdd1e", false},
+			{0, "Domain-0", zero, false, false},
+			{16, "alpha", "9e8b58c8-81e2-4411-b8fc-f2ab88b5627c", false, false},
+			{17, "beta", "d3343abe-9deb-4e93-84ea-4371cc9bdd1e", false, false},
 		}},
-		{tableDying, []Domain{{0, "Domain-0", zero, false}, {29, "", "fef5fff0-4802-4a8f-8617-d615be2c0604", false}}},
+		{tableDying, []Domain{{0, "Domain-0", zero, false, false}, {29, "", "fef5fff0-4802-4a8f-8617-d615be2c0604", false, true}}},
 		{tableStates, []Domain{
-			{0, "Domain-0", zero, false},
-			{16, "alpha", madeUUID(16), false},
-			{17, "beta", madeUUID(17), false},
-			{18, "spin", madeUUID(18), false},
-			{19, "born-paused", madeUUID(19), false},
-			{20, "crashed-kept", madeUUID(20), true},
-			{21, "faulted-kept", madeUUID(21), true},
-			{22, "off-kept", madeUUID(22), true},
-			{23, "wd-kept", madeUUID(23), true},
-			{24, "rb-kept", madeUUID(24), true},
-			{25, strings.Repeat("n", 39), madeUUID(25), false},
-			{26, strings.Repeat("n", 40), madeUUID(26), false},
-			{27, strings.Repeat("n", 41), madeUUID(27), false},
-			{28, strings.Repeat("n", 80), madeUUID(28), false},
+			{0, "Domain-0", zero, false, false},
+			{16, "alpha", madeUUID(16), false, false},
+			{17, "beta", madeUUID(17), false, false},
+			{18, "spin", madeUUID(18), false, false},
+			{19, "born-paused", madeUUID(19), false, false},
+			{20, "crashed-kept", madeUUID(20), true, false},
+			{21, "faulted-kept", madeUUID(21), true, false},
+			{22, "off-kept", madeUUID(22), true, false},
+			{23, "wd-kept", madeUUID(23), true, false},
+			{24, "rb-kept", madeUUID(24), true, false},
+			{25, strings.Repeat("n", 39), madeUUID(25), false, false},
+			{26, strings.Repeat("n", 40), madeUUID(26), false, false},
+			{27, strings.Repeat("n", 41), madeUUID(27), false, false},
+			{28, strings.Repeat("n", 80), madeUUID(28), false, false},
 		}},
-		{tableHostile, append(hostileDomains(zero)[:14], Domain{116, "", madeUUID(116), false})},
+		{tableHostile, append(hostileDomains(zero)[:14], Domain{116, "", madeUUID(116), false, false})},
 	}
 	for _, test := range tests {
 		t.Run(test.file, func(t *testing.T) {
@@ -50,6 +53,24 @@ func TestParseTable(t *testing.T) {
 				t.Errorf("parseTable (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// All marks that xl 4.17 can print, of which recordings show some only: whether
+// it runs, is blocked, paused, shut down, why, dying.
+func TestParseTableMarks(t *testing.T) {
+	t.Parallel()
+	alone := recorded(t, tableAlone)
+	for _, marks := range []string{
+		"r-----", "-b----", "------", "--p---", "-bp---", "-bp--d", "--p--d", "-----d", "?-----",
+		"---s--", "---sr-", "---ss-", "---sc-", "---sw-", "---sS-", "---s?-", "--ps--", "--psc-", "--ps-d", "---sSd",
+	} {
+		row := fmt.Sprintf("%-40s %5d %5d %5d     %6s  %8.1f %s %8s %16s\n", "alpha", 7, 8, 1, marks, 0.0, madeUUID(7), "-", "-")
+		want := Domain{7, "alpha", madeUUID(7), strings.Contains(marks, "s"), strings.HasSuffix(marks, "d")}
+		got, err := parseTable(alone + row)
+		if diff := cmp.Diff(want, got[7]); diff != "" || err != nil || len(got) != 2 {
+			t.Errorf("%s: parseTable = %v, %v, (-want +got):\n%s", marks, got, err, diff)
+		}
 	}
 }
 
@@ -137,15 +158,46 @@ func TestParseTableRefuses(t *testing.T) {
 }
 
 func FuzzParseTable(f *testing.F) {
-	for _, file := range []string{tableAlone, tableGuests, tableDying, tableCrashed, tableStates, tableHostile} {
-		f.Add(recorded(f, file))
+	for _, session := range sessions(f) {
+		for _, r := range recordings(f, session) {
+			for _, table := range r.lists() {
+				f.Add(widened(table))
+			}
+		}
 	}
 	f.Add("")
 	f.Fuzz(func(t *testing.T, table string) {
-		if got, err := parseTable(table); err == nil {
-			requireList(t, got)
+		got, err := parseTable(table)
+		if err != nil {
+			return
+		}
+		requireList(t, got)
+		again, err := parseTable(writeTable(got))
+		if diff := cmp.Diff(got, again); diff != "" || err != nil {
+			t.Errorf("written again: error %v, (-first +second):\n%s", err, diff)
 		}
 	})
+}
+
+// writeTable is the output of `xl list -v` with these domains.
+func writeTable(domains map[int]Domain) string {
+	var b strings.Builder
+	b.WriteString(verboseHeader + "\n")
+	for _, id := range slices.Sorted(maps.Keys(domains)) {
+		d, marks := domains[id], "-b----"
+		if d.Stopped {
+			marks = "---s--"
+		}
+		if d.Dying {
+			marks = marks[:5] + "d"
+		}
+		name := d.Name
+		if name == "" {
+			name = "(null)"
+		}
+		fmt.Fprintf(&b, "%-40s %5d %5d %5d     %6s  %8.1f %s %8s %16s\n", name, d.ID, 8, 1, marks, 0.0, d.UUID, "-", "-")
+	}
+	return b.String()
 }
 
 // requireList demands what holds for each list that is accepted.

@@ -9,9 +9,13 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
@@ -32,10 +36,15 @@ type Domain struct {
 	UUID string
 	// Stopped says that it has crashed or shut down and is kept.
 	Stopped bool
+	// Dying says that it is being torn down.
+	Dying bool
 }
 
 // stoppedMark is the fourth of a domain's six marks in the toolstacks' tables.
 func stoppedMark(marks string) bool { return marks[3] == 's' }
+
+// dyingMark is the sixth of them.
+func dyingMark(marks string) bool { return marks[5] == 'd' }
 
 // Carries reports whether d is the guest of that name, also while it migrates or
 // dies, or after it crashed and was kept under another name.
@@ -63,6 +72,10 @@ type Toolstack interface {
 
 // A Reviver is a process that creates a guest, or will do so when the guest reboots or crashes.
 type Reviver interface {
+	// Freeze stops the process, and returns when it has stopped or ended.
+	Freeze(ctx context.Context) error
+	// Thaw lets a process go on that was frozen.
+	Thaw() error
 	// End kills the process and waits for its end.
 	End(ctx context.Context) error
 	// String tells the process id and command.
@@ -85,7 +98,8 @@ func New(path string) (Toolstack, error) {
 type program struct{ path string }
 
 // run runs the program and returns its standard output. The error of a command
-// that failed has the first line of its standard error.
+// that failed has the line of its standard error that says why. The program does not
+// outlive us: with us goes the guest's lock, and without that none may create it.
 func (p program) run(ctx context.Context, limit time.Duration, args ...string) ([]byte, error) {
 	return p.runStarted(ctx, limit, (*exec.Cmd).Start, args...)
 }
@@ -98,6 +112,10 @@ func (p program) runStarted(ctx context.Context, limit time.Duration, start func
 	command.Env = []string{}
 	command.Dir = "/"
 	command.WaitDelay = time.Second
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// To the kernel the parent is the thread that starts the program.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	err := start(command)
@@ -108,10 +126,23 @@ func (p program) runStarted(ctx context.Context, limit time.Duration, start func
 		return nil, fmt.Errorf("%s: no answer: %w", p.text(args), ctx.Err())
 	}
 	if err != nil {
-		first, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
-		return nil, fmt.Errorf("%s: %w: %s", p.text(args), err, first)
+		return nil, fmt.Errorf("%s: %w: %s", p.text(args), err, cause(stderr.String()))
 	}
 	return stdout.Bytes(), nil
+}
+
+// aside is what xl writes before it comes to the cause: what it is doing, what
+// it does not mind, and that a script failed, before what the script says of it.
+var aside = pattern.Lazy(`^Parsing config from |: warning: |:libxl_report_child_exitstatus: `)
+
+// cause is the first line of stderr that is no aside; those behind it tell its
+// consequences. If there are asides only, it is the first of them.
+func cause(stderr string) string {
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	if i := slices.IndexFunc(lines, func(line string) bool { return !aside().MatchString(line) }); i >= 0 {
+		return lines[i]
+	}
+	return lines[0]
 }
 
 func (p program) text(args []string) string {

@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 )
 
 // xl is Xen's toolstack since 4.1 (tools/xl in its source).
@@ -18,7 +19,8 @@ type xl struct{ program }
 // Domains joins two lists, since neither has all: `xl list -v` also shows
 // domains that are being built or torn down, `xl list -l` tells names beyond
 // doubt. A domain that is in one of them exists. A name of several lines counts
-// only if both have it: else it may be rows that were not understood.
+// only if both have it: else the table may have rows that were not understood,
+// or that are no rows but part of the name.
 func (x xl) Domains(ctx context.Context) ([]Domain, error) {
 	table, err := x.run(ctx, lookLimit, "list", "-v")
 	if err != nil {
@@ -42,11 +44,14 @@ func (x xl) Domains(ctx context.Context) ([]Domain, error) {
 		}
 	}
 	for id, d := range named {
-		row := all[id]
+		row, ok := all[id]
+		if ok && strings.Contains(d.Name, "\n") && row.Name != d.Name {
+			return nil, fmt.Errorf("xl list -v: domain %d is %.80q, and %.80q in xl list -l", id, row.Name, d.Name)
+		}
 		if d.Name == "" {
 			d.Name = row.Name // it has just lost it
 		}
-		d.Stopped = row.Stopped
+		d.Stopped, d.Dying = row.Stopped, row.Dying
 		all[id] = d
 	}
 	return slices.SortedFunc(maps.Values(all), func(a, b Domain) int { return a.ID - b.ID }), nil
@@ -69,7 +74,7 @@ func (x xl) Gap() time.Duration { return 0 }
 
 // tableRow is a row of `xl list -v`, read from its right end: a name may hold
 // blanks, line ends and whatever else (list_domains in tools/xl/xl_list.c).
-var tableRow = regexp.MustCompile(`(?s)^(.*?) +(\d+) +\d+ +\d+ +([-a-zA-Z?]{6}) +\d+\.\d+ +([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +\S+ +\S+ *$`)
+var tableRow = pattern.Lazy(`(?s)^(.*?) +(\d+) +\d+ +\d+ +([-a-zA-Z?]{6}) +\d+\.\d+ +([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +\S+ +\S+ *$`)
 
 const tableHeader = "Name "
 
@@ -83,7 +88,7 @@ func parseTable(table string) (map[int]Domain, error) {
 	var row []string
 	for _, line := range lines[1:] {
 		row = append(row, line)
-		cells := tableRow.FindStringSubmatch(strings.Join(row, "\n"))
+		cells := tableRow().FindStringSubmatch(strings.Join(row, "\n"))
 		if cells == nil {
 			continue // the name goes on in the next line
 		}
@@ -99,7 +104,7 @@ func parseTable(table string) (map[int]Domain, error) {
 		if name == "(null)" {
 			name = ""
 		}
-		domains[id] = Domain{ID: id, Name: name, UUID: cells[4], Stopped: stoppedMark(cells[3])}
+		domains[id] = Domain{ID: id, Name: name, UUID: cells[4], Stopped: stoppedMark(cells[3]), Dying: dyingMark(cells[3])}
 	}
 	if len(row) > 0 {
 		return nil, fmt.Errorf("row %.80q is not complete", strings.Join(row, "\n"))
@@ -128,6 +133,9 @@ func parseLong(long []byte) (map[int]Domain, error) {
 	for _, e := range entries {
 		if e.ID == nil {
 			return nil, fmt.Errorf("an entry has no domid")
+		}
+		if _, twice := domains[*e.ID]; twice {
+			return nil, fmt.Errorf("domain id %d is there twice", *e.ID)
 		}
 		domains[*e.ID] = Domain{ID: *e.ID, Name: e.Config.Info.Name, UUID: e.Config.Info.UUID}
 	}

@@ -3,8 +3,6 @@ package toolstack
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,32 +10,42 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The files of testdata are the recorded output of xl 4.17, but for the
-// handmade ones, which have names and states of other records in its form.
+// Recorded lists, by session and number.
 const (
-	tableAlone   = "table-alone.txt"
-	tableGuests  = "table-two-guests.txt"
-	tableDying   = "table-dying.txt"
-	tableCrashed = "table-crashed-only.txt"
-	tableStates  = "handmade-table-many-states.txt"
-	tableHostile = "handmade-table-hostile-names.txt"
-	longAlone    = "long-alone.json"
-	longGuests   = "long-two-guests.json"
-	longDying    = "long-dying.json"
-	longHostile  = "handmade-long-hostile-names.json"
+	tableAlone   = "01-list 3"
+	tableGuests  = "01-list 14"
+	tableDying   = "01-list 49"
+	tableCrashed = "01-list 33"
+	tableStates  = "01-list 43"
+	tableHostile = "08-names 31"
+	longAlone    = "01-list 2"
+	longGuests   = "01-list 13"
+	longDying    = "01-list 48"
+	longHostile  = "08-names 32"
 )
 
+// recorded is the output of `xl list -v` or `xl list -l` that a recording shows.
+// Of some states there is `xl list` only, and of the hostile names, those that
+// `xl list -l` printed, just behind the table that they belong to: these are
+// brought into the form of the other ones.
 func recorded(t testing.TB, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
+	session, number, _ := strings.Cut(name, " ")
+	n, err := strconv.Atoi(number)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
+	all := recordings(t, session)
+	text := all[n-1].Stdout
+	switch {
+	case strings.HasPrefix(text, plainHeader+"\n"):
+		return widened(text)
+	case strings.Contains(all[n-1].Cmd, "grep"):
+		return asLong(t, text, widened(all[n-2].Stdout))
+	default:
+		return text
+	}
 }
-
-// madeUUID is the UUID that the handmade records have for a domain.
-func madeUUID(id int) string { return fmt.Sprintf("%08x-0000-4000-8000-%012x", id, id) }
 
 // hostileDomains are those of the records of hostile names. The last but one
 // has the empty name; the last is called "(null)", as if it had none.
@@ -76,7 +84,7 @@ func TestXLDomains(t *testing.T) {
 			{ID: 17, Name: "beta", UUID: "d3343abe-9deb-4e93-84ea-4371cc9bdd1e"},
 		}},
 		{"a dying one is only in the table", tableDying, longDying, []Domain{
-			{ID: 0, Name: "Domain-0"}, {ID: 29, UUID: "fef5fff0-4802-4a8f-8617-d615be2c0604"},
+			{ID: 0, Name: "Domain-0"}, {ID: 29, UUID: "fef5fff0-4802-4a8f-8617-d615be2c0604", Dying: true},
 		}},
 		{"guests that come after the table", tableAlone, longGuests, []Domain{
 			{ID: 0, Name: "Domain-0"},
@@ -140,6 +148,10 @@ func TestXLDomainsHidden(t *testing.T) {
 		{"dying, marks unknown", row("(null)", "5", "---s#d") + row("bar", "6", "-b----"), `,{"domid": 6, "config": {"c_info": {"name": "bar"}}}`, "is not understood"},
 		{"marks unknown before dying", row("foo", "5", "---s#-") + row("(null)", "6", "-bp--d"), `,{"domid": 5, "config": {"c_info": {"name": "foo"}}}`, "is not understood"},
 		{"a name with a row of an id that is there", row("(null)", "5", "-bp--d") + row("x\n"+row("foo", "5", "-b----")+"y", "6", "-b----"), "", "domain id 5 is there twice"},
+		{
+			"a name that begins with a row", row("node-1", "5", "-b----") + row("y", "6", "-b----"),
+			fmt.Sprintf(`,{"domid": 6, "config": {"c_info": {"name": %q}}}`, row("node-1", "5", "-b----")+"y"), "domain 6 is \"y\", and \"node-1 ",
+		},
 		{"soft reset", row("foo", "5", "---sS-") + row("(null)", "6", "-bp--d"), "", ""},
 	}
 	for _, test := range tests {

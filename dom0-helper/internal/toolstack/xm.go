@@ -3,10 +3,11 @@ package toolstack
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 )
 
 // xm is the toolstack of Xen before 4.1, gone since 4.5. Its daemon xend watches
@@ -42,9 +43,9 @@ func (x xm) Revivers(_, _ string) ([]Reviver, error) { return nil, nil }
 func (x xm) Gap() time.Duration { return 4 * time.Second }
 
 var (
-	xmRow = regexp.MustCompile(`^(\S+) +(\d+) +\d+ +\d+ +([-a-z]{6}) +\d+\.\d+ *$`)
+	xmRow = pattern.Lazy(`^(\S+) +(\d+) +\d+ +\d+ +([-a-z]{6}) +\d+\.\d+ *$`)
 	// A guest that xend knows but does not run has no id.
-	xmIdleRow = regexp.MustCompile(`^\S+ +\d+ +\d+ +(?:[-a-z]{6} +)?\d+\.\d+ *$`)
+	xmIdleRow = pattern.Lazy(`^\S+ +\d+ +\d+ +(?:[-a-z]{6} +)?\d+\.\d+ *$`)
 )
 
 // parseXM parses the output of `xm list`.
@@ -56,9 +57,9 @@ func parseXM(table string) ([]Domain, error) {
 	domains := map[int]Domain{}
 	var list []Domain
 	for _, line := range lines[1:] {
-		cells := xmRow.FindStringSubmatch(line)
+		cells := xmRow().FindStringSubmatch(line)
 		if cells == nil {
-			if xmIdleRow.MatchString(line) {
+			if xmIdleRow().MatchString(line) {
 				continue
 			}
 			return nil, fmt.Errorf("row %.80q is not understood", line)
@@ -67,7 +68,7 @@ func parseXM(table string) ([]Domain, error) {
 		if err != nil {
 			return nil, fmt.Errorf("domain id %q: %w", cells[2], err)
 		}
-		domains[id] = Domain{ID: id, Name: cells[1], Stopped: stoppedMark(cells[3])}
+		domains[id] = Domain{ID: id, Name: cells[1], Stopped: stoppedMark(cells[3]), Dying: dyingMark(cells[3])}
 		list = append(list, domains[id])
 	}
 	return list, requireControlDomain(domains)

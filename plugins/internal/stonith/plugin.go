@@ -57,7 +57,7 @@ func (p Plugin) Run(ctx context.Context, proc Process) int {
 	c.hosts = &hostList{syntax: p.Plug}
 	c.common = defaultCommon()
 	if err := c.run(ctx); err != nil {
-		report.failure(report.what, err)
+		c.report.failure(c.report.what, err)
 		return 1
 	}
 	return 0
@@ -153,6 +153,7 @@ func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fence
 	if err := c.guard(); err != nil {
 		return err
 	}
+	c.report.request = c.ID
 	budget := time.Duration(c.common.timeout)
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
@@ -233,7 +234,7 @@ func (o outcome) String() string {
 
 // succeed writes the answer to stdout and to the log.
 func (c *call) succeed(verdict string, start time.Time) error {
-	line := fmt.Sprintf("%s: %s in %s, request %s", c.report.what, verdict, time.Since(start).Round(time.Millisecond), c.ID)
+	line := fmt.Sprintf("%s: %s in %s", c.report.what, verdict, time.Since(start).Round(time.Millisecond)) + c.report.ending()
 	c.Log.Notice(line)
 	_, err := fmt.Fprintf(c.Stdout, "%s: %s\n", c.Name, line)
 	return err

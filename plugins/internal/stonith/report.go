@@ -20,15 +20,25 @@ type Log interface {
 type report struct {
 	program string
 	what    string
+	request string // the call's id, from when on the device may be contacted
 	stderr  io.Writer
 	log     Log
+}
+
+// ending ends every line on what came of a contact with the device. The device's
+// own log has the id too.
+func (r report) ending() string {
+	if r.request == "" {
+		return ""
+	}
+	return ", request " + r.request
 }
 
 // failure writes one line for each branch of err, and the hints that it carries.
 func (r report) failure(what string, err error) {
 	for _, branch := range branches(err) {
-		line := fmt.Sprintf("error: %s: %s: %s", what, ReasonOf(branch), branch)
-		r.write(line, r.log.Error)
+		line := fmt.Sprintf("error: %s: %s: %s", what, ReasonOf(branch), oneLine(branch.Error()))
+		r.write(line+r.ending(), r.log.Error)
 	}
 	for _, hint := range hintsOf(err) {
 		r.write("hint: "+hint, r.log.Notice)

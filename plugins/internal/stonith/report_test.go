@@ -21,9 +21,9 @@ func TestFailure(t *testing.T) {
 	second := fmt.Errorf("dom0 beta: %w", Errorf(NotPermitted, "no\x1b[2J\nxen: off node-1: off-observed"))
 	var stderr strings.Builder
 	log := &memoryLog{}
-	report{program: "xen", stderr: &stderr, log: log}.failure("off node-1", errors.Join(first, second))
-	want := "xen: error: off node-1: unreachable: dom0 alpha: no route\n" +
-		"xen: error: off node-1: not-permitted: dom0 beta: no\\x1b[2J; xen: off node-1: off-observed\n" +
+	report{program: "xen", request: "b513710d", stderr: &stderr, log: log}.failure("off node-1", errors.Join(first, second))
+	want := "xen: error: off node-1: unreachable: dom0 alpha: no route, request b513710d\n" +
+		"xen: error: off node-1: not-permitted: dom0 beta: no\\x1b[2J; xen: off node-1: off-observed, request b513710d\n" +
 		"xen: hint: is it switched on?\n"
 	if diff := cmp.Diff(want, stderr.String()); diff != "" {
 		t.Errorf("stderr (-want +got):\n%s", diff)

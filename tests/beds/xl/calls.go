@@ -26,6 +26,12 @@ func (h host) faults(name string) (lines []string, call int, err error) {
 	return strings.Split(string(text), "\n"), call, err
 }
 
+// faulty reports whether a command has faults.
+func (h host) faulty(name string) bool {
+	_, err := os.Stat(h.path("fault", name))
+	return err == nil
+}
+
 // A tally counts the calls of a command under one version of its fault file.
 type tally struct {
 	Version string `json:"version"`

@@ -14,6 +14,7 @@ import (
 // a line, in order. Counted ones count the calls since the file was written.
 //
 //	hang            block for ever
+//	hold            wait until the file is gone, then go on
 //	slow MS         wait first
 //	exit N TEXT     do nothing, TEXT to stderr, exit N
 //	lie             do nothing, print nothing, exit 0
@@ -28,7 +29,7 @@ func (x toolstack) underFaults(name string, act func(toolstack) int) int {
 		return x.fail(err, badFault)
 	}
 	for _, line := range lines {
-		code, over := x.suffer(due(line, calls), act)
+		code, over := x.suffer(name, due(line, calls), act)
 		if over {
 			return code
 		}
@@ -39,8 +40,8 @@ func (x toolstack) underFaults(name string, act func(toolstack) int) int {
 // badFault is the exit code for a fault file that makes no sense.
 const badFault = 99
 
-// suffer applies one fault; over says that the command ends with code.
-func (x toolstack) suffer(fault string, act func(toolstack) int) (code int, over bool) {
+// suffer applies one fault of the named command; over says that the command ends with code.
+func (x toolstack) suffer(name, fault string, act func(toolstack) int) (code int, over bool) {
 	kind, rest, _ := strings.Cut(fault, " ")
 	switch kind {
 	case "":
@@ -55,6 +56,11 @@ func (x toolstack) suffer(fault string, act func(toolstack) int) (code int, over
 	case "hang":
 		x.host.outlast()
 		return 1, true
+	case "hold":
+		for x.host.faulty(name) {
+			time.Sleep(5 * time.Millisecond)
+		}
+		return 0, false
 	case "exit":
 		number, text, _ := strings.Cut(rest, " ")
 		code, err := strconv.Atoi(number)

@@ -42,14 +42,20 @@ func (h host) outlast() {
 }
 
 // gap is the time between the end of a rebooting guest and its return.
-func (h host) gap() time.Duration {
-	text, err := os.ReadFile(h.path("run", "gap-ms"))
+func (h host) gap() time.Duration { return h.setting("fault/gap-ms", 2*time.Second) }
+
+// buildTime is how long a domain is half-built.
+func (h host) buildTime() time.Duration { return h.setting("fault/build-ms", 0) }
+
+// setting reads a time in milliseconds from a file.
+func (h host) setting(file string, otherwise time.Duration) time.Duration {
+	text, err := os.ReadFile(h.path(file))
 	if err != nil {
-		return 2 * time.Second
+		return otherwise
 	}
 	ms, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil {
-		return 2 * time.Second
+		return otherwise
 	}
 	return time.Duration(ms) * time.Millisecond
 }

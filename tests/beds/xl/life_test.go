@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -169,4 +171,114 @@ func testCreatorKilled(b bed) {
 	guest := exec.Command(b.host.path("sbin", "guest"))
 	guest.Args = []string{"guest", "alpha"}
 	b.must(guest.Run())
+}
+
+// halfBuilt is alpha in the steps of its creation.
+const (
+	halfNameless  = "(null)                                       1     0     0     --p---       0.0\n"
+	halfNamed     = "alpha                                        1   128     0     --p---       0.0\n"
+	halfWithVCPU  = "alpha                                        1   128     1     --p---       0.0\n"
+	notBuilt      = "libxl: error: libxl_create.c:2051:domcreate_destruction_cb: Domain %d:unable to destroy domain following failed creation\n"
+	takenByAlpha  = "libxl: error: libxl_domain.c:81:libxl__domain_rename: Domain %d:Domain with name \"alpha\" already exists.\n"
+	noSuchConfig  = "libxl: error: libxl_domain.c:2335:retrieve_domain_configuration_lock_acquired: Domain %d:Fail to get domain configuration\n"
+	invalidDomain = "%s is an invalid domain identifier (rc=-6)\n"
+)
+
+// inBackground starts a command and returns what waits for its end.
+func (b bed) inBackground(args ...string) (*exec.Cmd, *bytes.Buffer) {
+	b.Helper()
+	var errs bytes.Buffer
+	cmd := exec.Command(b.host.path("sbin", "xl"), args...)
+	cmd.Env, cmd.Stderr = []string{}, &errs
+	b.must(cmd.Start())
+	return cmd, &errs
+}
+
+func testHalfBuilt(b bed) {
+	cfg := b.config()
+	b.write("fault/build-ms", "4000")
+	create, errs := b.inBackground("create", "-q", cfg)
+	b.shows(halfNameless)
+	b.want(answer{stderr: fmt.Sprintf(invalidDomain, "alpha"), code: 1}, "destroy", "alpha")
+	b.shows(halfNamed)
+	b.shows(halfWithVCPU)
+	b.want(answer{code: 1}, "sim", "pid", "alpha")
+	if v := b.xl("list", "-v").stdout; !strings.Contains(v, alphaUUID) {
+		b.Errorf("no UUID in\n%s", v)
+	}
+	if long := b.xl("list", "-l"); long.stderr != fmt.Sprintf(noSuchConfig, 1) || strings.Contains(long.stdout, "alpha") || long.code != 0 {
+		b.Errorf("list -l: %#v", long)
+	}
+	if again := b.xl("create", "-q", cfg); !strings.HasPrefix(again.stderr, fmt.Sprintf(takenByAlpha, 2)) || again.code != 3 {
+		b.Errorf("a second create: %#v", again)
+	}
+	if err := create.Wait(); err != nil || errs.String() != "" {
+		b.Errorf("create: %v, %s", err, errs)
+	}
+	b.shows(alphaRow(1, "-b----"))
+}
+
+func testHalfBuiltDestroyed(b bed) {
+	cfg := b.config()
+	b.write("fault/build-ms", "2000")
+	create, errs := b.inBackground("create", "-q", cfg)
+	b.shows(halfWithVCPU)
+	b.want(answer{}, "destroy", "alpha")
+	b.want(answer{stdout: header + dom0Row}, "list")
+	if err := create.Wait(); create.ProcessState.ExitCode() != 3 || !strings.Contains(errs.String(), fmt.Sprintf(notBuilt, 1)) {
+		b.Errorf("create of a guest that was destroyed: %v, %s", err, errs)
+	}
+	b.want(answer{stdout: header + dom0Row}, "list")
+	b.want(answer{code: 1}, "sim", "pid", "alpha")
+}
+
+// testCreateKilled leaves a paused domain with the name behind, which nothing finishes.
+func testCreateKilled(b bed) {
+	cfg := b.config()
+	b.write("fault/build-ms", "4000")
+	create, _ := b.inBackground("create", "-q", cfg)
+	b.shows(halfWithVCPU)
+	b.must(create.Process.Kill())
+	_ = create.Wait()
+	b.write("fault/build-ms", "0")
+	if again := b.xl("create", "-q", cfg); !strings.HasPrefix(again.stderr, fmt.Sprintf(takenByAlpha, 2)) || again.code != 3 {
+		b.Errorf("a second create: %#v", again)
+	}
+	b.want(answer{stdout: header + dom0Row + halfWithVCPU}, "list")
+	if left := b.processes(); left != nil {
+		b.Errorf("processes %v", left)
+	}
+	b.want(answer{}, "destroy", "alpha")
+	b.want(answer{}, "create", "-q", cfg)
+	b.shows(alphaRow(3, "-b----"))
+}
+
+// testRebuilding destroys a guest while its background xl creates it again: that is final.
+func testRebuilding(b bed) {
+	b.create()
+	b.write("fault/build-ms", "4000")
+	b.xl("reboot", "alpha")
+	b.shows(strings.Replace(halfNameless, " 1 ", " 2 ", 1))
+	b.shows(strings.Replace(halfWithVCPU, " 1 ", " 2 ", 1))
+	b.want(answer{}, "destroy", "alpha")
+	b.eventually("the end of its xl", func() bool { return len(b.processes()) == 0 })
+	b.want(answer{stdout: header + dom0Row}, "list")
+	if log := b.read("log/xl-alpha.log"); !strings.Contains(log, fmt.Sprintf(notBuilt, 2)) {
+		b.Errorf("log:\n%s", log)
+	}
+}
+
+// testOtherEnds has the rarer reasons of a shutdown.
+func testOtherEnds(b bed) {
+	b.create("on_watchdog = 'preserve'", "on_soft_reset = 'preserve'")
+	b.want(answer{}, "sim", "watchdog", "alpha")
+	b.shows(alphaRow(1, "---sw-"))
+	b.want(answer{}, "destroy", "alpha")
+	b.create()
+	b.want(answer{}, "sim", "soft-reset", "alpha")
+	b.shows(alphaRow(2, "---sS-"))
+	b.want(answer{}, "destroy", "alpha")
+	b.create()
+	b.want(answer{}, "sim", "watchdog", "alpha")
+	b.shows()
 }

@@ -49,10 +49,11 @@ func table(domains []domain, verbose bool) string {
 	b.WriteString("\n")
 	for _, d := range domains {
 		name := d.Name
-		if d.Dying {
+		if d.nameless() {
 			name = "(null)"
 		}
-		fmt.Fprintf(b, "%-40s %5d %5d %5d     %6s  %8.1f", name, d.ID, d.Memory, 1, d.flags(), d.cpuTime())
+		blanks := strings.Repeat(" ", max(0, 40-len(name))) // C counts bytes
+		fmt.Fprintf(b, "%s%s %5d %5d %5d     %6s  %8.1f", name, blanks, d.ID, d.Memory, d.VCPUs, d.flags(), d.cpuTime())
 		if verbose {
 			fmt.Fprintf(b, " %s %8s %16s", d.UUID, d.reasonCode(), "-")
 		}
@@ -76,12 +77,13 @@ func (d domain) reasonCode() string {
 	return fmt.Sprintf("%x", int(d.Reason))
 }
 
-// printLong prints what list -l does, which cannot show a dying domain.
+// printLong prints what list -l does, which cannot show a domain that is dying,
+// or whose configuration is not stored yet, which is the last step of a creation.
 func (x toolstack) printLong(domains []domain) {
 	var entries []string
 	for _, d := range domains {
 		switch {
-		case d.Dying:
+		case d.Dying || d.Building:
 			fmt.Fprintf(x.stderr, "libxl: error: libxl_domain.c:2335:retrieve_domain_configuration_lock_acquired:"+
 				" Domain %d:Fail to get domain configuration\n", d.ID)
 		case d.ID == 0:
@@ -95,14 +97,14 @@ func (x toolstack) printLong(domains []domain) {
 
 // long is a guest's entry. Policies are shown unless they are "destroy".
 func (d domain) long() string {
-	policies := ""
-	for _, p := range [][2]string{{"on_poweroff", d.OnPoweroff}, {"on_reboot", d.OnReboot}, {"on_crash", d.OnCrash}} {
+	var policies []string
+	for _, p := range [][2]string{{"on_poweroff", d.OnPoweroff}, {"on_reboot", d.OnReboot}, {"on_watchdog", d.OnWatchdog}, {"on_crash", d.OnCrash}, {"on_soft_reset", d.OnSoftReset}} {
 		if p[1] != "destroy" {
-			policies += fmt.Sprintf("            %q: %q,\n", p[0], p[1])
+			policies = append(policies, fmt.Sprintf(",\n            %q: %q", p[0], p[1]))
 		}
 	}
 	kb := d.Memory * 1024
-	return fmt.Sprintf(longGuest, d.ID, quote(d.Name), quote(d.UUID), kb, kb, policies)
+	return fmt.Sprintf(longGuest, d.ID, quote(d.Name), quote(d.UUID), kb, kb, strings.Join(policies, ""))
 }
 
 // quote is a JSON string in which, as in xl's, <, > and & stay as they are.

@@ -69,7 +69,6 @@ const longGuest = `    {
                 "arch_x86": {
                     "msr_relaxed": "False"
                 }
-            },
-%s            "on_soft_reset": "soft_reset"
+            }%s
         }
     }`

@@ -5,9 +5,9 @@
 // It is installed twice: as HOST/sbin/xl, and the same file again as
 // HOST/sbin/guest. HOST stands for one Xen host; below it are
 //
-//	run/    domain records, the lock, call counters, gap-ms
+//	run/    domain records, the lock, call counters
 //	log/    xl-NAME.log of each guest's background xl
-//	fault/  what is to go wrong (see faults.go)
+//	fault/  what is to go wrong (see faults.go), create-race, build-ms, gap-ms
 //
 // Output, errors and exit codes are those of xl 4.17. The subcommands of
 // "xl sim" are the only ones the real program does not have.

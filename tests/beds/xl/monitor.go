@@ -52,7 +52,7 @@ func (m monitor) follow(id int) (next int) {
 // await returns the domain when it has shut down, or false when it was
 // destroyed or its host is gone.
 func (m monitor) await(id int) (domain, bool) {
-	for ; ; time.Sleep(20 * time.Millisecond) {
+	for ; ; time.Sleep(50 * time.Millisecond) {
 		s, err := m.host.load()
 		d := s.domain(id)
 		if err != nil || d == nil || d.Dying {
@@ -72,7 +72,7 @@ func (m monitor) act(d domain) (next int) {
 	action := d.action()
 	var err error
 	switch action {
-	case "preserve":
+	case "preserve", "soft_reset": // which is more than is simulated
 	case "rename-restart":
 		err = m.setAside(d)
 	default:
@@ -107,12 +107,9 @@ func (m monitor) setAside(d domain) error {
 
 // rebuild creates the guest again: the same name and UUID, a new id.
 func (m monitor) rebuild(c spec) (next int) {
-	err := m.host.update(func(s *state) error {
-		d, err := m.host.build(s, c)
-		if err == nil {
-			next = d.ID
-		}
-		return err
+	err := m.host.build(c, func(_ *state, d *domain) error {
+		next = d.ID
+		return nil
 	})
 	if err != nil {
 		return m.giveUp(err)

@@ -32,7 +32,7 @@ func (x toolstack) domname(c call) int {
 		return x.refuse(1, "Invalid domain id.\n\n")
 	}
 	d := s.domain(id)
-	if d == nil || d.Dying {
+	if d == nil || d.nameless() {
 		return x.refuse(1, "Can't get domain name of domain id '%s', maybe this domain does not exist.\n", c.args[0])
 	}
 	fmt.Fprintln(x.stdout, d.Name)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-const simUsage = "usage: xl sim crash NAME | linger NAME | release | pid NAME | down\n"
+const simUsage = "usage: xl sim crash NAME | watchdog NAME | soft-reset NAME | linger NAME | release | pid NAME | down\n"
 
 // sim is the stage hand: it acts on guests as no toolstack does, and is never
 // hit by a fault.
@@ -19,6 +19,10 @@ func (x toolstack) sim(args []string) int {
 	switch {
 	case len(args) == 2 && args[0] == "crash":
 		return x.simChange(args[1], func(d *domain) error { return d.fall(crash) })
+	case len(args) == 2 && args[0] == "watchdog":
+		return x.simChange(args[1], func(d *domain) error { return d.fall(watchdog) })
+	case len(args) == 2 && args[0] == "soft-reset":
+		return x.simChange(args[1], func(d *domain) error { return d.fall(softReset) })
 	case len(args) == 2 && args[0] == "linger":
 		return x.simChange(args[1], func(d *domain) error { d.Linger = true; return nil })
 	case len(args) == 2 && args[0] == "pid":

@@ -86,10 +86,9 @@ func (s *state) domain(id int) *domain {
 	return s.first(func(d domain) bool { return d.ID == id })
 }
 
-// named returns the domain with the lowest id of that name, or nil. A dying
-// domain has no name.
+// named returns the domain with the lowest id of that name, or nil.
 func (s *state) named(name string) *domain {
-	return s.first(func(d domain) bool { return d.Name == name && !d.Dying })
+	return s.first(func(d domain) bool { return d.Name == name && !d.nameless() })
 }
 
 func (s *state) first(match func(domain) bool) *domain {
@@ -119,9 +118,14 @@ func (s *state) remove(id int) error {
 		return err
 	}
 	if d.Linger {
-		d.Dying, d.Name, d.Memory = true, "", 0
+		d.Dying, d.Building, d.Name, d.Memory = true, false, "", 0
 		return nil
 	}
-	s.Domains = slices.DeleteFunc(s.Domains, func(d domain) bool { return d.ID == id })
+	s.forget(id)
 	return nil
+}
+
+// forget takes a domain off the list.
+func (s *state) forget(id int) {
+	s.Domains = slices.DeleteFunc(s.Domains, func(d domain) bool { return d.ID == id })
 }

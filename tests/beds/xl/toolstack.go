@@ -64,11 +64,29 @@ func (x toolstack) main(args []string) int {
 	if args[0] == "sim" {
 		return x.sim(args[1:])
 	}
-	cmd, ok := commands()[args[0]]
+	name := fullName(args[0])
+	cmd, ok := commands()[name]
 	if !ok {
 		return x.refuse(1, "command not implemented\n")
 	}
-	return x.underFaults(args[0], func(x toolstack) int { return x.dispatch(args[0], cmd, args[1:]) })
+	return x.underFaults(name, func(x toolstack) int { return x.dispatch(name, cmd, args[1:]) })
+}
+
+// fullName returns the subcommand that a word names, or abbreviates as the only one.
+func fullName(word string) string {
+	var found []string
+	for _, name := range strings.Fields(subcommands) {
+		if name == word {
+			return name
+		}
+		if strings.HasPrefix(name, word) {
+			found = append(found, name)
+		}
+	}
+	if len(found) != 1 {
+		return ""
+	}
+	return found[0]
 }
 
 func (x toolstack) dispatch(name string, cmd command, args []string) int {

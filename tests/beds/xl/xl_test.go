@@ -18,7 +18,9 @@ func TestXL(t *testing.T) {
 	for name, test := range map[string]func(bed){
 		"list": testList, "list long": testListLong, "missing": testMissing, "closed stdio": testClosedStdio,
 		"create": testCreate, "bad configurations": testBadConfigs, "names": testNames,
-		"background xl": testBackground, "two creates": testTwoCreates,
+		"background xl": testBackground, "abbreviated": testAbbreviated, "log names": testLogNames,
+		"half-built": testHalfBuilt, "half-built destroyed": testHalfBuiltDestroyed, "create killed": testCreateKilled,
+		"rebuilding": testRebuilding, "other ends": testOtherEnds, "two creates": testTwoCreates,
 		"destroy": testDestroy, "destroy kills": testDestroyKills, "pause": testPause,
 		"reboot": testReboot, "reboot without background xl": testRebootUnwatched,
 		"shutdown": testShutdown, "killed from outside": testKilled,
@@ -103,7 +105,7 @@ func testBadConfigs(b bed) {
 	b.write("x.cfg", "memory = 8\n")
 	b.want(answer{stderr: "Domain name must be specified.\n", code: 1}, "create", "-q", file)
 	b.write("x.cfg", `name = "x`)
-	b.want(answer{stderr: file + ":1: config parsing error near `name = \"x': lexical error\nFailed to parse config: Invalid argument\n", code: 1}, "create", "-q", file)
+	b.want(answer{stderr: file + ":1: config parsing error near `\"x': lexical error\nFailed to parse config: Invalid argument\n", code: 1}, "create", "-q", file)
 	b.write("x.cfg", "name = 'x'\non_crash = 'explode'\n")
 	b.want(answer{stderr: "Unknown on_crash action \"explode\" specified\n", code: 1}, "create", "-q", file)
 	b.write("x.cfg", "name = 'x'\n\nmemory = 'lots' # warns\n")
@@ -131,7 +133,7 @@ func testBackground(b bed) {
 	cfg := b.create()
 	pid := b.logs("Waiting for domain alpha (domid 1) to die [pid PID]")
 	argv, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if want := b.host.path("sbin", "xl") + "\x00create\x00" + cfg + "\x00"; string(argv) != want {
+	if want := b.host.path("sbin", "xl") + "\x00create\x00-q\x00" + cfg + "\x00"; string(argv) != want {
 		b.Errorf("argv %q, want %q", argv, want)
 	}
 	for fd, want := range map[string]string{"0": "/dev/null", "1": b.host.path("log", "xl-alpha.log"), "2": b.host.path("log", "xl-alpha.log")} {
@@ -145,6 +147,47 @@ func testBackground(b bed) {
 	b.want(answer{}, "destroy", "alpha")
 	b.logs("Waiting for domain alpha (domid 1) to die [pid PID]", "Domain 1 has been destroyed.")
 	b.eventually("its end", func() bool { return len(b.processes()) == 0 })
+}
+
+// testAbbreviated has commands by the beginnings of their names, which the
+// background xl keeps in its arguments.
+func testAbbreviated(b bed) {
+	cfg := b.config()
+	b.want(answer{}, "cr", "-q", cfg)
+	pid := b.logs("Waiting for domain alpha (domid 1) to die [pid PID]")
+	argv, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if want := b.host.path("sbin", "xl") + "\x00cr\x00-q\x00" + cfg + "\x00"; string(argv) != want {
+		b.Errorf("argv %q, want %q", argv, want)
+	}
+	b.want(answer{stdout: header + dom0Row + alphaRow(1, "-b----")}, "li")
+	for _, several := range []string{"c", "re", "l", "", "creates", "pci"} {
+		b.want(answer{stderr: "command not implemented\n", code: 1}, several)
+	}
+	b.write("fault/destroy", "exit 5 no")
+	b.want(answer{stderr: "no\n", code: 5}, "des", "alpha")
+}
+
+// testLogNames has the logs of a guest that came under another name, and of one that was created twice.
+func testLogNames(b bed) {
+	b.config()
+	b.write("in.cfg", "name = 'alpha--incoming'\n")
+	b.want(answer{}, "create", "-q", b.host.path("in.cfg"))
+	b.want(answer{}, "rename", "alpha--incoming", "alpha")
+	b.read("log/xl-alpha--incoming.log")
+	b.write("fault/create-race", "")
+	for range 2 {
+		b.want(answer{}, "create", "-q", b.host.path("alpha.cfg"))
+	}
+	logs := map[string]bool{}
+	for _, pid := range b.processes() {
+		log, _ := os.Readlink("/proc/" + pid + "/fd/1")
+		logs[strings.TrimPrefix(log, b.host.path("log")+"/")] = true
+	}
+	for _, want := range []string{"xl-alpha--incoming.log", "xl-alpha.log", "xl-alpha.log.1"} {
+		if !logs[want] {
+			b.Errorf("no xl has the log %s: %v", want, logs)
+		}
+	}
 }
 
 func testTwoCreates(b bed) {
@@ -181,6 +224,12 @@ func testDestroy(b bed) {
 func testDestroyKills(b bed) {
 	b.create()
 	pid, _ := strconv.Atoi(strings.TrimSpace(b.xl("sim", "pid", "alpha").stdout))
+	b.eventually("it ignores SIGTERM", func() bool {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, after, _ := strings.Cut(string(text), "SigIgn:\t")
+		mask, err := strconv.ParseUint(strings.SplitN(after, "\n", 2)[0], 16, 64)
+		return err == nil && mask&(1<<(syscall.SIGTERM-1)) != 0
+	})
 	b.must(syscall.Kill(pid, syscall.SIGTERM))
 	b.must(syscall.Kill(pid, syscall.SIGHUP))
 	time.Sleep(50 * time.Millisecond)

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -90,7 +91,7 @@ func checkNamesAreNotTaken(t *testing.T, p stonith.Plugin) {
 		case "option", "action", "plugin", "stonith", "agent", "nodename", "PATH":
 			t.Errorf("parameter %s is one that fence_legacy takes for itself", name)
 		}
-		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		if !regexp.MustCompile("^[a-z][a-z0-9_]*$").MatchString(name) {
 			t.Errorf("parameter %s is no plain shell identifier", name)
 		}
 	}

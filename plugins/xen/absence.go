@@ -1,0 +1,36 @@
+package main
+
+import "time"
+
+const (
+	// restartGap is for how long a guest must be absent to be off, where what would
+	// bring it back cannot be seen. A guest that reboots, or crashes with on_crash =
+	// "restart", is on no list for 2 s, until its background xl creates it again
+	// (sleep(2) in Xen's tools/xl/xl_vmcontrol.c); as the Dom0 side says for xm
+	// (Gap in dom0-helper/internal/toolstack/xm.go).
+	restartGap = 4 * time.Second
+	// lookPause is the pause between two looks at a guest that is absent.
+	lookPause = 100 * time.Millisecond
+	// longestStep is what the time between two looks counts for at most: a guest
+	// may come and go, or its Dom0 stand still, while nobody looks.
+	longestStep = time.Second
+)
+
+// An absence adds up for how long a guest was absent in every look. The zero
+// value has not seen it absent.
+type absence struct {
+	held time.Duration
+	mark time.Time // up to when it is counted
+}
+
+// look adds a look without the guest, by when it began and ended. The list is of
+// some moment in between, so the first look counts from its end and all others
+// to their beginning.
+func (a *absence) look(began, ended time.Time) {
+	if a.mark.IsZero() {
+		a.mark = ended
+		return
+	}
+	a.held += min(began.Sub(a.mark), longestStep)
+	a.mark = began
+}

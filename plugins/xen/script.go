@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+)
+
+var _ dialect = (*script)(nil)
+
+// A script is a Dom0 with the xen-stonith script of the Xen module of 2007. What
+// the script says of off and on proves nothing: its list is believed, once it is
+// understood to the last row. docs/protocol.md has its forms.
+type script struct {
+	*dom0
+	named atomic.Bool // the script has answered for the guest of this call
+	here  atomic.Bool // the guest was here when the list was last read
+}
+
+// check wants a list that is understood. Which guests the script knows cannot be
+// asked without touching them, so all are taken for known.
+func (s *script) check(ctx context.Context, guests []string) ([]bool, error) {
+	_, err := s.list(ctx)
+	return slices.Repeat([]bool{true}, len(guests)), err
+}
+
+// state is GuestOn while a domain of the guest runs. Domains that have shut down,
+// crashed or are dying are neither on nor off, and one without a name may be the guest.
+func (s *script) state(ctx context.Context, guest string) (wire.GuestState, error) {
+	rows, err := s.list(ctx)
+	if err != nil {
+		return "", err
+	}
+	isGuest := func(r domainRow) bool { return r.isGuest(guest) }
+	s.here.Store(slices.ContainsFunc(rows, isGuest))
+	if slices.ContainsFunc(rows, func(r domainRow) bool { return isGuest(r) && r.runs() }) {
+		return wire.GuestOn, nil
+	}
+	if i := slices.IndexFunc(rows, isGuest); i >= 0 {
+		return "", s.blame(ctx, stonith.Errorf(stonith.UnknownState, "guest %q is there as domain %s %q, with the marks %q", guest, rows[i].id, rows[i].name, rows[i].marks))
+	}
+	if i := slices.IndexFunc(rows, func(r domainRow) bool { return r.name == "" }); i >= 0 {
+		return "", s.blame(ctx, stonith.Errorf(stonith.UnknownState, "domain %s has no name, with the marks %q, and may be guest %q", rows[i].id, rows[i].marks, guest))
+	}
+	if s.named.Load() {
+		return wire.GuestOff, nil
+	}
+	return wire.GuestAbsent, nil
+}
+
+// knows asks the script to switch the guest off, which says whether its name is in
+// the list of nodes that the script has.
+func (s *script) knows(ctx context.Context, guest string) (bool, error) {
+	err := s.off(ctx, guest)
+	if s.named.Load() {
+		return true, nil
+	}
+	return false, err
+}
+
+// off takes the script's failure for an error only if the guest was here: it also
+// fails where there is nothing to stop.
+func (s *script) off(ctx context.Context, guest string) error {
+	done := []string{"Stopped " + guest}
+	if !s.here.Load() {
+		done = append(done, failedToStop+guest)
+	}
+	return s.run(ctx, "off", guest, done)
+}
+
+func (s *script) on(ctx context.Context, guest string) error {
+	return s.run(ctx, "on", guest, []string{"Started " + guest})
+}
+
+const failedToStop = "Failed to stop "
+
+// scriptCommand is what the sudo rule of 2007 allows.
+const scriptCommand = "sudo -u root xen-stonith "
+
+// list returns all domains. An answer that is cut off, however late, is an error.
+func (s *script) list(ctx context.Context) (rows []domainRow, err error) {
+	err = s.ask(ctx, scriptCommand+"list", func(stdout, stderr string, runErr error) (err error) {
+		if runErr != nil {
+			return s.complaint(stdout, stderr, runErr)
+		}
+		if len(stdout) > wire.MaxAnswer {
+			return stonith.Errorf(stonith.UnknownState, "its list of domains has more than %d bytes", wire.MaxAnswer)
+		}
+		if rows, err = parseDomains(stdout); err != nil {
+			return stonith.Errorf(stonith.UnknownState, "%w, stderr %.300q", err, stderr).
+				WithHint("does xen-stonith list print the list of xm or xl there, and the account's shell nothing? Where dom0-helper is, dom0_protocol is 1")
+		}
+		return nil
+	})
+	return rows, err
+}
+
+// run has the script do something to the guest. Its exit status says nothing, so
+// its words decide: one of done is what it prints when all was tried. They and its
+// failure to stop the guest tell that it knows the guest.
+func (s *script) run(ctx context.Context, verb, guest string, done []string) error {
+	return s.ask(ctx, scriptCommand+verb+" "+guest, func(stdout, stderr string, runErr error) error {
+		if isBroken(runErr) {
+			return runErr
+		}
+		lines := strings.Split(stdout+"\n"+stderr, "\n")
+		isDone := slices.ContainsFunc(done, func(words string) bool { return slices.Contains(lines, words) })
+		if isDone || slices.Contains(lines, failedToStop+guest) {
+			s.named.Store(true)
+		}
+		if isDone {
+			return nil
+		}
+		return s.complaint(stdout, stderr, runErr)
+	})
+}
+
+// complaint turns what came instead of a good answer into an error that quotes it.
+func (s *script) complaint(stdout, stderr string, runErr error) error {
+	if isBroken(runErr) {
+		return runErr
+	}
+	said := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(stderr, w) })
+	}
+	answered := func(reason stonith.Reason) *stonith.Error {
+		return stonith.Errorf(reason, "xen-stonith answers %.300q, %s, stderr %.300q", stdout, exitText(runErr), stderr)
+	}
+	switch {
+	case said("Invalid node "):
+		return answered(stonith.NotFound).WithHint("is the guest's name right in hostlist (node:guest), and in the list of nodes in xen-stonith on the Dom0s?")
+	case said("Invalid operation "):
+		return answered(stonith.BadConfig).WithHint("is xen-stonith there the script of the Xen module of 2007?")
+	case said("sudo: xen-stonith: command not found", "sudo: command not found", "sudo: not found", "a password is required",
+		"a terminal is required", "you must have a tty", "no tty present", "is not allowed to", "not in the sudoers file"):
+		return answered(stonith.NotPermitted).WithHint("is xen-stonith in the secure_path of sudo there, and does sudo let %s run it as root without a password and a terminal?", s.account.user)
+	case said("nable to open config file", "Failed to read config file"):
+		return answered(stonith.NotFound).WithHint("is the guest's configuration in /etc/xen on that Dom0?")
+	case runErr == nil, stdout == "" && stderr == "":
+		return answered(stonith.UnknownState).WithHint("is xen-stonith there the script of the Xen module of 2007?")
+	default:
+		return answered(stonith.DeviceError)
+	}
+}
