@@ -46,11 +46,11 @@ func (k keyLine) String() string {
 	for i, o := range k.options {
 		options[i] = o.String()
 	}
-	return strings.TrimSpace(strings.Join(options, ",") + " " + k.key.String())
+	return strings.Trim(strings.Join(options, ",") + " " + k.key.String(), " ")
 }
 
 func (p publicKey) String() string {
-	return strings.TrimSpace(p.kind + " " + p.blob + " " + p.comment)
+	return strings.Trim(p.kind + " " + p.blob + " " + p.comment, " ")
 }
 
 // parseKeys returns the lines that have a key, and the numbers of those that are
@@ -162,7 +162,7 @@ func parsePublicKey(text string) (publicKey, error) {
 	if kind == "" || n != int64(len(kind)) || int64(len(inner)) <= 4+n || string(inner[4:4+n]) != kind {
 		return publicKey{}, fmt.Errorf("%.40q is not a public key", text)
 	}
-	return publicKey{kind, base64.StdEncoding.EncodeToString(inner), comment}, nil
+	return publicKey{kind, base64.StdEncoding.EncodeToString(inner), strings.TrimRight(comment, " \t\r")}, nil
 }
 
 // cutBlank cuts text at its first run of blanks or tabs.
