@@ -1,14 +1,18 @@
-// Demo fences Xen guests before your eyes, and needs nothing but Go. Two Dom0s on
-// the loopback run the real dom0-helper behind an ssh server; their guests are
-// real processes under a simulated xl. The real plugin is called as a cluster
-// calls it. The demo ends with status 0 if everything came out as it should.
+// Demo fences nodes before your eyes, and needs nothing but Go. The real plugins are
+// called as a cluster calls them. Two Dom0s on the loopback run the real dom0-helper
+// behind an ssh server; their guests are real processes under a simulated xl. The
+// XenServer pool is simulated. The demo ends with status 0 if everything came out as
+// it should.
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 )
 
@@ -22,17 +26,11 @@ func main() {
 }
 
 func run(bin string) error {
-	lab, err := newLab(bin)
+	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return err
 	}
-	defer lab.close()
-	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		<-interrupted
-		lab.close()
-		os.Exit(1)
-	}()
-	return lab.play(story())
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return errors.Join(fenceByDom0s(ctx, bin), fenceByPool(ctx, bin))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -10,8 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -19,30 +20,40 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/xenhost"
 )
 
-// A lab is two Dom0s with two guests. Both guests may live on either of them.
-type lab struct {
+// A dom0Lab is two Dom0s with two guests. Both guests may live on either of them.
+type dom0Lab struct {
 	dir    string
-	plugin string
 	hosts  []*xenhost.Host
 	dom0s  []*loopback.Server
 	params []string // of the plugin, as name=value
-	once   sync.Once
 }
 
 const account = "xen"
 
-var guests = []string{"demo-node-1", "demo-node-2"}
+var (
+	dom0Names = []string{"alpha", "beta"}
+	guests    = []string{"demo-node-1", "demo-node-2"}
+)
 
-// newLab builds what the Dom0s run, and starts them with the first guest on the
+// fenceByDom0s plays with external/xen.
+func fenceByDom0s(ctx context.Context, bin string) error {
+	l, err := newDom0Lab(bin)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	return play(ctx, act{
+		intro:  "Two Dom0s, alpha and beta, and their guests, the cluster nodes demo-node-1 and demo-node-2",
+		plugin: filepath.Join(bin, "xen"), params: l.params, nodes: guests, where: l.where, scenes: l.scenes(),
+	})
+}
+
+// newDom0Lab builds what the Dom0s run, and starts them with the first guest on the
 // first Dom0 and the second on the second. Both Dom0s see all processes of this
 // machine, so no xl watches the second guest: the first Dom0 would take it for its own.
-func newLab(bin string) (_ *lab, err error) {
+func newDom0Lab(bin string) (_ *dom0Lab, err error) {
 	syscall.Umask(0o022) // dom0-helper reads no policy that others can write
-	bin, err = filepath.Abs(bin)
-	if err != nil {
-		return nil, err
-	}
-	l := &lab{plugin: filepath.Join(bin, "xen")}
+	l := &dom0Lab{}
 	if l.dir, err = os.MkdirTemp("", "stonith-demo-"); err != nil {
 		return nil, err
 	}
@@ -63,7 +74,7 @@ func newLab(bin string) (_ *lab, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, name := range []string{"alpha", "beta"} {
+	for i, name := range dom0Names {
 		if err := l.addDom0(name, guests[i], filepath.Join(bin, "dom0-helper"), key); err != nil {
 			return nil, err
 		}
@@ -80,7 +91,7 @@ func build(program, source string) error {
 }
 
 // addDom0 starts a Dom0 with one guest running.
-func (l *lab) addDom0(name, guest, helper string, key ssh.PublicKey) error {
+func (l *dom0Lab) addDom0(name, guest, helper string, key ssh.PublicKey) error {
 	host, err := xenhost.New(filepath.Join(l.dir, name), filepath.Join(l.dir, "xl"))
 	if err != nil {
 		return err
@@ -105,7 +116,7 @@ func (l *lab) addDom0(name, guest, helper string, key ssh.PublicKey) error {
 }
 
 // writeKey makes the cluster's key and returns its public half.
-func (l *lab) writeKey() (ssh.PublicKey, error) {
+func (l *dom0Lab) writeKey() (ssh.PublicKey, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
@@ -121,7 +132,7 @@ func (l *lab) writeKey() (ssh.PublicKey, error) {
 }
 
 // configure writes known_hosts and the plugin's parameters.
-func (l *lab) configure() error {
+func (l *dom0Lab) configure() error {
 	var knownHosts string
 	var accounts []string
 	for _, d := range l.dom0s {
@@ -137,33 +148,60 @@ func (l *lab) configure() error {
 	return os.WriteFile(file, []byte(knownHosts), 0o600)
 }
 
-// place says where a guest really runs.
-func (l *lab) place(guest string) string {
+// where says where a guest really runs.
+func (l *dom0Lab) where(guest string) (place string, runs bool) {
 	var places []string
 	for i, h := range l.hosts {
 		for _, pid := range h.Processes(guest) {
-			places = append(places, fmt.Sprintf("process %s on Dom0 %s", pid, []string{"alpha", "beta"}[i]))
+			places = append(places, fmt.Sprintf("process %s on Dom0 %s", pid, dom0Names[i]))
 		}
 	}
 	if len(places) == 0 {
-		return "no process on any Dom0"
+		return "no process on any Dom0", false
 	}
-	return strings.Join(places, ", ")
+	return strings.Join(places, ", "), true
 }
 
 // close ends the Dom0s and their guests, and removes all files.
-func (l *lab) close() {
-	l.once.Do(func() {
-		for _, d := range l.dom0s {
-			d.Close()
-		}
-		for _, h := range l.hosts {
-			if err := h.Down(); err != nil {
-				fmt.Fprintln(os.Stderr, "demo:", err)
-			}
-		}
-		if err := os.RemoveAll(l.dir); err != nil {
-			fmt.Fprintln(os.Stderr, "demo:", err)
-		}
-	})
+func (l *dom0Lab) close() {
+	for _, d := range l.dom0s {
+		d.Close()
+	}
+	for _, h := range l.hosts {
+		complain(h.Down())
+	}
+	complain(os.RemoveAll(l.dir))
+}
+
+func (l *dom0Lab) scenes() []scene {
+	return []scene{
+		{title: "Which nodes can the device fence?", args: []string{"gethosts"}, says: "demo-node-1\ndemo-node-2\n"},
+		{title: "Would it obey? It asks every Dom0, and touches no guest.", args: []string{"status"}, says: "ready"},
+		{title: "demo-node-1 is silent. The cluster wants proof that it is off.", args: []string{"off", "demo-node-1"}, node: "demo-node-1", says: "off-observed"},
+		{title: "Once more: a node that is off is fenced.", args: []string{"off", "demo-node-1"}, node: "demo-node-1", says: "already-off"},
+		{title: "Switch it on again.", args: []string{"on", "demo-node-1"}, node: "demo-node-1", says: "on-observed", runs: true},
+		{title: "Reset is off, proof, and on.", args: []string{"reset", "demo-node-1"}, node: "demo-node-1", says: "off-observed, on-observed", runs: true},
+		{title: "A node that is not ours. Nothing is sent.", args: []string{"off", "demo-node-9"}, status: 1, says: "wrong-target"},
+		{
+			title: "The guest is just rebooting: absent for two seconds, then back. Absent is not off.",
+			before: func() {
+				_, err := l.hosts[0].XL("reboot", "demo-node-1")
+				complain(err)
+				for i := 0; i < 100 && len(l.hosts[0].Processes("demo-node-1")) > 0; i++ {
+					time.Sleep(10 * time.Millisecond)
+				}
+			},
+			args: []string{"off", "demo-node-1"}, node: "demo-node-1", says: "off-observed",
+		},
+		{
+			title:  "Dom0 beta does not answer any more. demo-node-2 may live there: no proof, so a failure.",
+			before: func() { l.dom0s[1].Fail(loopback.AtBanner) },
+			args:   []string{"off", "demo-node-2"}, params: []string{"timeout=3s"}, node: "demo-node-2", status: 1, says: "unreachable", runs: true,
+		},
+		{
+			title:  "Dom0 beta is back.",
+			before: func() { l.dom0s[1].Fail(loopback.Nowhere) },
+			args:   []string{"off", "demo-node-2"}, node: "demo-node-2", says: "off-observed",
+		},
+	}
 }
