@@ -73,16 +73,23 @@ unit: ## vet, and run the tests beside the code with the race detector
 
 fuzz-smoke: ## run every fuzz function for FUZZTIME (15s)
 	@all=$$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' .) || { echo 'make $@: there is no fuzz function' >&2; exit 1; }; \
-	for f in $${all//func /}; do \
-		echo "fuzz $${f##*:} in $${f%/*}"; \
-		$(GO) test -run '^$$' -fuzz "^$${f##*:}$$" -fuzztime $(or $(FUZZTIME),15s) "$${f%/*}"; \
-	done
+	xargs -P "$$(nproc)" -n 1 bash -c 'f=$$1 status=0; \
+		said=$$($(GO) test -run "^$$" -fuzz "^$${f##*:}$$" -fuzztime $(or $(FUZZTIME),15s) -parallel 1 "$${f%/*}" 2>&1) || status=1; \
+		echo "fuzz $${f##*:} in $${f%/*}"; tail -n 40 <<<"$$said"; exit "$$status"' fuzz <<<"$${all//func /}"
 
 fuzz: FUZZTIME ?= 1h
 fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
 
+# Most of their time is waiting, so they run in three parts side by side, each on a
+# machine of its own: the attacks, the other scripts, and all else.
+ATTACKS   := TestScripts/^(refuse|sudo)-
+E2E_PARTS := "-run=^$(ATTACKS)" "-run=^TestScripts$$ -skip=^$(ATTACKS)" "-skip=^TestScripts$$"
+
 e2e: ## run the tests with real peers (as root)
-	@$(AS_ROOT) $(GO) test -count=1 -timeout 30m ./tests/
+	@pids=(); for part in $(E2E_PARTS); do \
+		{ $(AS_ROOT) $(GO) test -count=1 -timeout 30m $$part ./tests/; } & pids+=($$!); \
+	done; \
+	status=0; for pid in "$${pids[@]}"; do wait "$$pid" || status=1; done; exit "$$status"
 
 test-xen: ## run the scripts on real Xen hosts, in QEMU (as root)
 	@$(AS_ROOT) tests/beds/xen/build.sh bin/xen-host

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -237,8 +238,13 @@ func (l *systemLog) listen() error {
 	return os.Chmod("/dev/log", 0o666)
 }
 
-// mark is the number of lines so far.
+// mark is the number of lines that were sent before the call.
 func (l *systemLog) mark() int {
+	must("the log", l.settled())
+	return l.length()
+}
+
+func (l *systemLog) length() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.lines)
@@ -246,7 +252,7 @@ func (l *systemLog) mark() int {
 
 // settled returns when the log has all lines that were sent before the call.
 func (l *systemLog) settled() error {
-	mark := l.mark()
+	mark := l.length()
 	conn, err := net.Dial("unixgram", "/dev/log")
 	if err != nil {
 		return err
@@ -255,27 +261,17 @@ func (l *systemLog) settled() error {
 	if _, err := io.WriteString(conn, "settled"); err != nil {
 		return err
 	}
-	if l.waitFor(mark, func(line string) bool { return line == "settled" }) == "" {
-		return errors.New("the log does not take lines any more")
+	for range 1000 {
+		if slices.Contains(l.since(mark), "settled") {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	return nil
+	return errors.New("the log does not take lines any more")
 }
 
 func (l *systemLog) since(mark int) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]string(nil), l.lines[mark:]...)
-}
-
-// waitFor returns the first line since mark that fits, or "" if none comes within a second.
-func (l *systemLog) waitFor(mark int, fits func(string) bool) string {
-	for range 50 {
-		for _, line := range l.since(mark) {
-			if fits(line) {
-				return line
-			}
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,21 @@ func alphaXL(commands ...string) func(*stage) error {
 	}
 }
 
+// guestOff ends node-1, and returns when its background xl has ended too.
+func guestOff(s *stage) error {
+	if _, err := s.alpha.xl("destroy", "node-1"); err != nil {
+		return err
+	}
+	log := s.alpha.dir("xen/log/xl-node-1.log")
+	for range 500 {
+		if !slices.ContainsFunc(s.alpha.processes(), func(p process) bool { return p.hasOpen(log) }) {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return errors.New("the background xl of node-1 does not end")
+}
+
 // config gives node-1 on alpha another configuration and starts it anew by it.
 func config(lines string) func(*stage) error {
 	return func(s *stage) error {
@@ -114,11 +130,11 @@ func and(acts ...func(*stage) error) func(*stage) error {
 }
 
 func faults() []fault {
-	short := []string{"timeout=3s"}
+	short := []string{"timeout=6s"}
 	nothing := func(*stage) error { return nil }
 	return []fault{
 		{"none", nothing, nil, allWell, 0},
-		{"the guest is off", alphaXL("destroy node-1"), nil, allWell, 0},
+		{"the guest is off", guestOff, nil, allWell, 0},
 		{"the guest is paused", alphaXL("pause node-1"), nil, allWell, 0},
 		{"the guest crashed and is kept", and(config(`on_crash = "preserve"`), alphaXL("sim crash node-1")), short, [4]int{0, 0, 1, 0}, 0},
 		{"the guest crashes and restarts", and(config(`on_crash = "restart"`), alphaXL("sim crash node-1")), nil, [4]int{0, 0, 0, 0}, 3 * time.Second},
@@ -145,19 +161,19 @@ func faults() []fault {
 		{"the other Dom0 refuses connections", func(s *stage) error { return s.beta.stopSSHD() }, short, [4]int{1, 1, 0, 1}, 0},
 		{"both Dom0s refuse connections", func(s *stage) error { return s.both((*dom0).stopSSHD) }, short, noneWell, 0},
 		{"one Dom0 accepts and is silent", func(s *stage) error { return s.alpha.signalSSHD("STOP") }, short, noneWell, 0},
-		{"one Dom0 is a black hole", nothing, []string{"timeout=3s", "sshaccount=xen@alpha xen@" + blackHole}, [4]int{1, 1, 0, 1}, 0},
-		{"the name of one Dom0 is unknown", nothing, []string{"timeout=3s", "sshaccount=xen@alpha xen@gamma"}, [4]int{1, 1, 0, 1}, 0},
+		{"one Dom0 is a black hole", nothing, []string{"timeout=6s", "sshaccount=xen@alpha xen@" + blackHole}, [4]int{1, 1, 0, 1}, 0},
+		{"the name of one Dom0 is unknown", nothing, []string{"timeout=6s", "sshaccount=xen@alpha xen@gamma"}, [4]int{1, 1, 0, 1}, 0},
 		{"the key is unknown", nothing, []string{"identity_file=" + key("stranger")}, noneWell, 0},
 		{"the key is for other guests", nothing, []string{"identity_file=" + key("other"), "sshaccount=xen-b@beta"}, noneWell, 0},
 		{"the host key is unknown", nothing, []string{"known_hosts=/dev/null"}, noneWell, 0},
 		{"sudo has no rule", func(s *stage) error { return s.both(hideSudoRule) }, nil, noneWell, 0},
 		{"the helper is missing", func(s *stage) error { return s.both(hideHelper) }, short, noneWell, 0},
 		{"the policy is missing", func(s *stage) error { return hide(s.alpha.host.Policy) }, nil, noneWell, 0},
-		{"no Dom0 knows the guest", and(alphaXL("destroy node-1"), func(s *stage) error {
+		{"no Dom0 knows the guest", and(guestOff, func(s *stage) error {
 			return s.both(func(d *dom0) error { return hide(d.host.Config("node-1")) })
 		}), nil, noneWell, 0},
-		{"only one Dom0 knows the guest", and(alphaXL("destroy node-1"), func(s *stage) error { return hide(s.alpha.host.Config("node-1")) }), nil, allWell, 0},
-		{"the configuration is that of another name", and(alphaXL("destroy node-1"), func(s *stage) error {
+		{"only one Dom0 knows the guest", and(guestOff, func(s *stage) error { return hide(s.alpha.host.Config("node-1")) }), nil, allWell, 0},
+		{"the configuration is that of another name", and(guestOff, func(s *stage) error {
 			return s.both(func(d *dom0) error {
 				return errors.Join(hide(d.host.Config("node-1")), os.WriteFile(d.host.Config("node-1"), []byte("name = \"vm-1\"\n"), 0o644))
 			})
@@ -175,9 +191,9 @@ func faults() []fault {
 		{"xl destroy fails", xlFault("destroy", "exit 1 destroy failed (rc=-3)"), short, [4]int{1, 1, 0, 0}, 0},
 		{"xl destroy fails three times", xlFault("destroy", "times 3 exit 1 destroy failed (rc=-3)"), nil, allWell, 0},
 		{"xl destroy lies", xlFault("destroy", "lie"), short, [4]int{1, 1, 0, 0}, 0},
-		{"xl create hangs, the guest is off", and(alphaXL("destroy node-1"), xlFault("create", "hang")), short, [4]int{0, 0, 1, 0}, 0},
-		{"xl create fails, the guest is off", and(alphaXL("destroy node-1"), xlFault("create", "exit 3 out of memory")), short, [4]int{0, 0, 1, 0}, 0},
-		{"xl create lies, the guest is off", and(alphaXL("destroy node-1"), xlFault("create", "lie")), short, [4]int{0, 0, 1, 0}, 0},
+		{"xl create hangs, the guest is off", and(guestOff, xlFault("create", "hang")), short, [4]int{0, 0, 1, 0}, 0},
+		{"xl create fails, the guest is off", and(guestOff, xlFault("create", "exit 3 out of memory")), short, [4]int{0, 0, 1, 0}, 0},
+		{"xl create lies, the guest is off", and(guestOff, xlFault("create", "lie")), short, [4]int{0, 0, 1, 0}, 0},
 	}
 }
 
