@@ -248,6 +248,9 @@ func (v VM) Halt() {
 	v.each(func(one *vm) { one.halted() })
 }
 
+// Run starts a domain where the guest was at first, and writes so.
+func (v VM) Run() { v.each(func(one *vm) { v.pool.runs(one, one.home) }) }
+
 // End ends the domain. The database knows nothing of it.
 func (v VM) End() {
 	v.pool.mu.Lock()

@@ -163,15 +163,15 @@ func hardReboot(c *call) (any, error) {
 		if done, err := c.dies(v); done {
 			return err
 		}
-		c.runs(v, v.resident)
+		c.pool.runs(v, v.resident)
 		return nil
 	})
 }
 
 // runs lets the guest have a new domain.
-func (c *call) runs(v *vm, on *Member) {
-	v.power, v.resident, v.domid = Running, on, c.pool.nextDomid()
-	c.pool.domain(v.uuid).on[on] = true
+func (p *Pool) runs(v *vm, on *Member) {
+	v.power, v.resident, v.domid = Running, on, p.nextDomid()
+	p.domain(v.uuid).on[on] = true
 }
 
 func start(c *call) (any, error) {
@@ -190,7 +190,7 @@ func start(c *call) (any, error) {
 		if err := c.wait(c.pool.options.StartTime); err != nil {
 			return err
 		}
-		c.runs(v, on)
+		c.pool.runs(v, on)
 		if paused {
 			v.power = Paused
 		}
