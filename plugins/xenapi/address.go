@@ -81,6 +81,10 @@ func (as *addresses) Set(text string) error {
 		if strings.Contains(entry, "/") {
 			return isURL(entry)
 		}
+		if at := strings.LastIndex(entry, "@"); at >= 0 {
+			return stonith.Errorf(stonith.BadConfig, "%q has a user before it, want the address alone", entry[at+1:]).
+				WithHint("the user and the password have parameters of their own")
+		}
 		a, err := parseAddress(entry, httpsPort)
 		if err == nil && seen[a] {
 			err = fmt.Errorf("member %s is listed twice", a)
@@ -102,12 +106,15 @@ func (as *addresses) Set(text string) error {
 }
 
 // isURL refuses what people know as session_url, and says what to write instead.
+// A URL is shown only if there is no password in it.
 func isURL(entry string) error {
-	err := stonith.Errorf(stonith.BadConfig, "%q is a URL, want the addresses of the pool's members", entry)
-	if u, parseErr := url.Parse(entry); parseErr == nil && u.Host != "" && u.User == nil {
-		return err.WithHint("write pool=%q, and the other members beside it; the connection is always https", u.Host)
+	const want = "want the addresses of the pool's members"
+	if u, err := url.Parse(entry); err == nil && u.Host != "" && u.User == nil {
+		return stonith.Errorf(stonith.BadConfig, "%q is a URL, %s", entry, want).
+			WithHint("write pool=%q, and the other members beside it; the connection is always https", u.Host)
 	}
-	return err.WithHint("write the address alone, as in pool=\"192.0.2.1 192.0.2.2\"; the connection is always https")
+	return stonith.Errorf(stonith.BadConfig, "an entry with a slash is a URL or a path, %s", want).
+		WithHint("write the address alone, as in pool=\"192.0.2.1 192.0.2.2\"; the connection is always https")
 }
 
 // String returns the members, separated by blanks.
