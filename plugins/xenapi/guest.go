@@ -97,6 +97,8 @@ func (s *session) find(ctx context.Context, n stonith.Node, pin string) (*guest,
 		case code(err) == "HANDLE_INVALID": // deleted since
 		case err != nil:
 			return nil, err
+		case r.Name != n.Plug && !strings.EqualFold(r.UUID, n.Plug):
+			return nil, stonith.Errorf(stonith.UnknownState, "%s: asked for %q, it gives the record of %q (%s)", s, n.Plug, r.Name, r.UUID)
 		case r.kind() != "guest":
 			others[r.kind()]++
 		default:
