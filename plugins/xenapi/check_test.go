@@ -23,6 +23,9 @@ func TestStatus(t *testing.T) {
 			`error: status: ambiguous: master`, `2 guests are called "twice"`,
 			`error: status: not-permitted: master`, `blocked_operations has hard_shutdown, with the reason "do not"`,
 		}},
+		{name: "two nodes, one guest", given: func(b *bed) { b.params["hostlist"] = "node-1 node-2:" + node(b).UUID() }, status: 1, says: []string{
+			`error: status: ambiguous: master`, "is node node-1 and node node-2",
+		}},
 		{
 			name: "may only read", options: pool.Options{Role: pool.RoleReadOnly}, status: 1,
 			says: []string{"not-permitted", `user "root" may not call vm.hard_shutdown and vm.start`, "hint: give the user the role vm-operator"},
