@@ -69,6 +69,21 @@ func (g *guest) prove(ctx context.Context, first record) (stonith.Power, error) 
 	return g.lookAgain(ctx)
 }
 
+// isTrusted returns an error if the guest was not ended by us, and the master is not
+// the only one that can say so.
+func (g *guest) isTrusted() error {
+	g.mu.Lock()
+	kill := g.kill
+	g.mu.Unlock()
+	if kill != nil && (!kill.ended() || kill.succeeded()) {
+		return nil
+	}
+	if err := g.session.found.strays(g.session); err != nil {
+		return fmt.Errorf("%s: Halted, but not by this call: %w", g, err)
+	}
+	return nil
+}
+
 func (g *guest) lookAgain(ctx context.Context) (stonith.Power, error) {
 	r, err := g.look(ctx)
 	switch {
