@@ -50,6 +50,11 @@ func (m *members) Check(ctx context.Context, nodes []stonith.Node) error {
 	if err := errors.Join(errs...); err != nil || ctx.Err() != nil {
 		return err
 	}
+	for _, master := range masters {
+		if err := s.strays(master); err != nil {
+			m.warn(err.Error())
+		}
+	}
 	for _, line := range s.warnings() {
 		m.warn(line)
 	}
