@@ -42,6 +42,9 @@ var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 // parseAddress parses host, host:port, an IPv6 address with or without brackets,
 // or one in brackets with a port. port is the one without another.
 func parseAddress(text, port string) (address, error) {
+	if at := strings.LastIndex(text, "@"); at >= 0 { // perhaps with a password, which is not shown
+		return address{}, fmt.Errorf("%q has a user before it, want the address alone", text[at+1:])
+	}
 	a := address{host: text, port: port}
 	bracketed := strings.HasPrefix(text, "[")
 	switch {
@@ -80,10 +83,6 @@ func (as *addresses) Set(text string) error {
 	for _, entry := range stonith.SplitList(text) {
 		if strings.Contains(entry, "/") {
 			return isURL(entry)
-		}
-		if at := strings.LastIndex(entry, "@"); at >= 0 {
-			return stonith.Errorf(stonith.BadConfig, "%q has a user before it, want the address alone", entry[at+1:]).
-				WithHint("the user and the password have parameters of their own")
 		}
 		a, err := parseAddress(entry, httpsPort)
 		if err == nil && seen[a] {

@@ -20,7 +20,7 @@ func TestMistakes(t *testing.T) {
 			`pool: "https://xen-a:8443" is a URL`, `hint: write pool="xen-a:8443", and the other members`,
 		}},
 		{"a URL with a password", map[string]string{"pool": "https://root:geheim@xen-a/"}, []string{"an entry with a slash is a URL", `hint: write the address alone`}},
-		{"a login before a member", map[string]string{"pool": "root:geheim@xen-a xen-b"}, []string{`pool: "xen-a" has a user before it`, "hint: the user and the password have parameters of their own"}},
+		{"a login before a member", map[string]string{"pool": "root:geheim@xen-a xen-b"}, []string{`pool: "xen-a" has a user before it`}},
 		{"several", map[string]string{"pool": "", "connect_timeout": "soon", "ca_file": "/nowhere", "passwd_file": "", "vm_uuid": "node-9=" + uuidA}, []string{
 			"pool: not set", "connect_timeout:", "ca_file: open /nowhere", "0 of passwd, passwd_file", `vm_uuid: "node-9" is not a node of hostlist`,
 		}},
