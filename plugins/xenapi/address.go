@@ -42,6 +42,9 @@ var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 // parseAddress parses host, host:port, an IPv6 address with or without brackets,
 // or one in brackets with a port. port is the one without another.
 func parseAddress(text, port string) (address, error) {
+	if at := strings.LastIndex(text, "@"); at >= 0 { // perhaps with a password, which is not shown
+		return address{}, fmt.Errorf("%q has a user before it, want the address alone", text[at+1:])
+	}
 	a := address{host: text, port: port}
 	bracketed := strings.HasPrefix(text, "[")
 	switch {
@@ -102,12 +105,15 @@ func (as *addresses) Set(text string) error {
 }
 
 // isURL refuses what people know as session_url, and says what to write instead.
+// A URL is shown only if there is no password in it.
 func isURL(entry string) error {
-	err := stonith.Errorf(stonith.BadConfig, "%q is a URL, want the addresses of the pool's members", entry)
-	if u, parseErr := url.Parse(entry); parseErr == nil && u.Host != "" && u.User == nil {
-		return err.WithHint("write pool=%q, and the other members beside it; the connection is always https", u.Host)
+	const want = "want the addresses of the pool's members"
+	if u, err := url.Parse(entry); err == nil && u.Host != "" && u.User == nil {
+		return stonith.Errorf(stonith.BadConfig, "%q is a URL, %s", entry, want).
+			WithHint("write pool=%q, and the other members beside it; the connection is always https", u.Host)
 	}
-	return err.WithHint("write the address alone, as in pool=\"192.0.2.1 192.0.2.2\"; the connection is always https")
+	return stonith.Errorf(stonith.BadConfig, "an entry with a slash is a URL or a path, %s", want).
+		WithHint("write the address alone, as in pool=\"192.0.2.1 192.0.2.2\"; the connection is always https")
 }
 
 // String returns the members, separated by blanks.

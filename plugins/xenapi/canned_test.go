@@ -91,6 +91,7 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		{"perhaps a control domain", without("VM.get_record", member("is_control_domain", no)), "lacks what every record has"},
 		{"half a record", with("VM.get_record", sound["VM.get_record"][:100]), "is not XML-RPC"},
 		{"a record that is none", with("VM.get_record", "Halted"), "of another form"},
+		{"a record of another guest", with("VM.get_record", strings.Replace(sound["VM.get_record"], "node-1", "node-9", 1)), `asked for "node-1", it gives the record of "node-9"`},
 		{"a state in other letters", with("VM.get_record", strings.Replace(sound["VM.get_record"], "Halted", "halted", 1)), `power_state is "halted"`},
 		{"no list", with("VM.get_by_name_label", "OpaqueRef:vm"), "of another form"},
 	}

@@ -23,31 +23,37 @@ func (m *members) Check(ctx context.Context, nodes []stonith.Node) error {
 		return m.ends(s, err)
 	}
 	var errs []error
+	nodeOf := map[string]string{} // by the guest's UUID
 	for _, n := range nodes {
 		guests, err := m.guests(ctx, n, false)
 		errs = append(errs, err)
 		for _, g := range guests {
-			errs = append(errs, m.check(g.obeys(ctx)))
+			errs = append(errs, m.check(g.obeys(ctx)), g.isOnly(n.Name, nodeOf))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	masters, err := s.first(ctx)
+	masters, err := s.settle(ctx)
 	if err != nil {
 		return err
 	}
 	for _, master := range masters {
 		errs = append(errs, m.check(master.permits(ctx)))
 	}
-	for _, master := range masters[1:] {
-		if master.pool.UUID == masters[0].pool.UUID {
+	for i, master := range masters {
+		if i > 0 && master.pool.UUID == masters[0].pool.UUID {
 			errs = append(errs, stonith.Errorf(stonith.Ambiguous, "the pool has two masters: %s and %s", masters[0], master).
 				WithHint("one of them was cut off from the others, or declared dead: switch it off, or let it join again"))
 		}
 	}
 	if err := errors.Join(errs...); err != nil || ctx.Err() != nil {
 		return err
+	}
+	for _, master := range masters {
+		if err := s.strays(master); err != nil {
+			m.warn(err.Error())
+		}
 	}
 	for _, line := range s.warnings() {
 		m.warn(line)
@@ -64,6 +70,16 @@ func (g *guest) obeys(ctx context.Context) error {
 	if reason, blocked := r.BlockedOperations["hard_shutdown"]; blocked {
 		return g.isBlocked(reason)
 	}
+	return nil
+}
+
+// isOnly returns an error if the guest is another node as well, by its name and by its UUID.
+func (g *guest) isOnly(node string, nodeOf map[string]string) error {
+	if other := nodeOf[g.uuid]; other != "" && other != node {
+		return stonith.Errorf(stonith.Ambiguous, "%s is node %s and node %s", g, other, node).
+			WithHint("hostlist has it by its name and by its UUID: correct one of them")
+	}
+	nodeOf[g.uuid] = node
 	return nil
 }
 

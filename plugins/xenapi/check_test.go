@@ -23,6 +23,9 @@ func TestStatus(t *testing.T) {
 			`error: status: ambiguous: master`, `2 guests are called "twice"`,
 			`error: status: not-permitted: master`, `blocked_operations has hard_shutdown, with the reason "do not"`,
 		}},
+		{name: "two nodes, one guest", given: func(b *bed) { b.params["hostlist"] = "node-1 node-2:" + node(b).UUID() }, status: 1, says: []string{
+			`error: status: ambiguous: master`, "is node node-1 and node node-2",
+		}},
 		{
 			name: "may only read", options: pool.Options{Role: pool.RoleReadOnly}, status: 1,
 			says: []string{"not-permitted", `user "root" may not call vm.hard_shutdown and vm.start`, "hint: give the user the role vm-operator"},
@@ -35,6 +38,10 @@ func TestStatus(t *testing.T) {
 			_ = b.Member(2).Die()
 			b.Member(0).FailAt(pool.Before("VM.get_record"), pool.Slow)
 		}, options: pool.Options{SlowTime: 200 * time.Millisecond}, says: []string{"ready", "warning: status: member 127.0.0.13", "connection refused"}},
+		{
+			name: "a slave of another master is a warning", given: func(b *bed) { b.Member(2).SlaveOf("127.0.0.99") },
+			says: []string{"ready", "warning: status: member 127.0.0.13", "is a slave of 127.0.0.99", "and not of this master"},
+		},
 		{name: "a member of another pool is a warning", given: func(b *bed) {
 			b.params["pool_uuid"] = b.UUID()
 			b.Member(2).Eject()

@@ -19,7 +19,8 @@ func TestMistakes(t *testing.T) {
 		{"a URL", map[string]string{"pool": "https://xen-a:8443"}, []string{
 			`pool: "https://xen-a:8443" is a URL`, `hint: write pool="xen-a:8443", and the other members`,
 		}},
-		{"a URL with a password", map[string]string{"pool": "https://root:geheim@xen-a/"}, []string{"is a URL", `hint: write the address alone`}},
+		{"a URL with a password", map[string]string{"pool": "https://root:geheim@xen-a/"}, []string{"an entry with a slash is a URL", `hint: write the address alone`}},
+		{"a login before a member", map[string]string{"pool": "root:geheim@xen-a xen-b"}, []string{`pool: "xen-a" has a user before it`}},
 		{"several", map[string]string{"pool": "", "connect_timeout": "soon", "ca_file": "/nowhere", "passwd_file": "", "vm_uuid": "node-9=" + uuidA}, []string{
 			"pool: not set", "connect_timeout:", "ca_file: open /nowhere", "0 of passwd, passwd_file", `vm_uuid: "node-9" is not a node of hostlist`,
 		}},
@@ -36,6 +37,9 @@ func TestMistakes(t *testing.T) {
 			if got.Status != 1 || !strings.Contains(got.Stderr, says) {
 				t.Errorf("%s: exit status %d, want 1 with %q; %s", tt.name, got.Status, says, got.Stderr)
 			}
+		}
+		if strings.Contains(got.Stderr, "geheim") {
+			t.Errorf("%s: it says the password: %s", tt.name, got.Stderr)
 		}
 	}
 	if n := b.Contacts(); n != 0 {

@@ -189,6 +189,10 @@ func TestFence(t *testing.T) {
 		{name: "a master that is young", given: young, status: 1, says: []string{"unknown-state", "settle_time", "running for"}, unasked: noShutdown},
 		{name: "a master that is young, with HA", options: pool.Options{HA: true}, given: young, says: []string{"already-off"}},
 		{name: "a master that is young, settled", given: young, params: map[string]string{"settle_time": "20s"}, says: []string{"already-off"}},
+		{
+			name: "a master whose clock was set right", status: 1, given: func(b *bed) { node(b).Halt(); b.Member(0).SetStarted(time.Unix(86400, 0)) },
+			says: []string{"unknown-state", "its clock"},
+		},
 		{name: "a master that is young, and a guest that runs", given: func(b *bed) { b.Member(0).SetStarted(time.Now()) }, says: []string{"off-observed"}},
 		{
 			name: "no word of the master's age", given: func(b *bed) {

@@ -97,6 +97,8 @@ func (s *session) find(ctx context.Context, n stonith.Node, pin string) (*guest,
 		case code(err) == "HANDLE_INVALID": // deleted since
 		case err != nil:
 			return nil, err
+		case r.Name != n.Plug && !strings.EqualFold(r.UUID, n.Plug):
+			return nil, stonith.Errorf(stonith.UnknownState, "%s: asked for %q, it gives the record of %q (%s)", s, n.Plug, r.Name, r.UUID)
 		case r.kind() != "guest":
 			others[r.kind()]++
 		default:
@@ -204,6 +206,13 @@ func (g *guest) shutDown(ctx, life context.Context, r record) error {
 	return fmt.Errorf("%s: %w", g, err)
 }
 
+// lastKill returns the last hard_shutdown of this session, nil if there is none.
+func (g *guest) lastKill() *request {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.kill
+}
+
 // isBlocked says what blocks hard_shutdown, and how to lift it.
 func (g *guest) isBlocked(reason string) error {
 	return stonith.Errorf(stonith.NotPermitted, "%s: blocked_operations has hard_shutdown, with the reason %q", g, reason).
@@ -277,6 +286,10 @@ func (r *request) ended() bool {
 
 // succeeded reports whether the request was answered with success.
 func (r *request) succeeded() bool { return r.ended() && r.err == nil }
+
+// counts reports whether what is seen can be the request's doing: there is one, and
+// it was not answered with an error.
+func (r *request) counts() bool { return r != nil && (!r.ended() || r.err == nil) }
 
 // wait returns when the request is answered, or when the guest is seen in the
 // wanted state while it is not: the answer may come long after the deed.

@@ -47,7 +47,16 @@ func (m *members) State(ctx context.Context, n stonith.Node) (stonith.Power, err
 	if err != nil {
 		return stonith.Unknown, err
 	}
-	return m.stateOf(ctx, slices.DeleteFunc(all, func(g *guest) bool { return slices.Contains(guests, g) }))
+	others := slices.DeleteFunc(slices.Clone(all), func(g *guest) bool { return slices.Contains(guests, g) })
+	if power, err = m.stateOf(ctx, others); power != stonith.Off {
+		return power, err
+	}
+	for _, g := range all {
+		if err := g.isTrusted(); err != nil {
+			return stonith.Unknown, err
+		}
+	}
+	return stonith.Off, nil
 }
 
 // stateOf is On if one master says so, and Off if all do.
@@ -112,8 +121,10 @@ func (m *members) switchOn(ctx context.Context, n stonith.Node) error {
 		return stonith.Errorf(stonith.Ambiguous, "not started, since the pool has more than one master: %s", names(guests))
 	}
 	return m.check(guests[0].switchOn(ctx, m.life, func() error {
-		_, err := m.stateOf(ctx, guests)
-		return err
+		if _, err := m.stateOf(ctx, guests); err != nil {
+			return err
+		}
+		return guests[0].isTrusted()
 	}))
 }
 

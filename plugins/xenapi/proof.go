@@ -49,14 +49,12 @@ func (g *guest) prove(ctx context.Context, first record) (stonith.Power, error) 
 	if err := g.stays(first); err != nil {
 		return stonith.Unknown, err
 	}
-	g.mu.Lock()
-	kill := g.kill
-	g.mu.Unlock()
+	kill := g.lastKill()
 	if kill != nil && kill.succeeded() {
 		// The look came before this question: only one after it counts.
 		return g.lookAgain(ctx)
 	}
-	if kill == nil || kill.ended() {
+	if !kill.counts() {
 		if err := g.session.checkAge(ctx); err != nil {
 			return stonith.Unknown, fmt.Errorf("%s: Halted, but not by this call: %w", g, err)
 		}
@@ -67,6 +65,18 @@ func (g *guest) prove(ctx context.Context, first record) (stonith.Power, error) 
 		return stonith.Unknown, stonith.Errorf(stonith.TimedOut, "%s: Halted, but not looked at again: %w", g, ctx.Err())
 	}
 	return g.lookAgain(ctx)
+}
+
+// isTrusted returns an error if a guest that is proven Halted was not ended by us,
+// and a slave says that this master is not its own.
+func (g *guest) isTrusted() error {
+	if g.lastKill().counts() {
+		return nil
+	}
+	if err := g.session.found.strays(g.session); err != nil {
+		return fmt.Errorf("%s: Halted, but not by this call: %w", g, err)
+	}
+	return nil
 }
 
 func (g *guest) lookAgain(ctx context.Context) (stonith.Power, error) {

@@ -47,6 +47,7 @@ type attempt struct {
 	sent   bool   // the login was sent
 	done   bool
 	slave  bool
+	master address // that the slave names
 	err    error
 }
 
@@ -108,6 +109,7 @@ func (s *search) enter(a *attempt, found *session, err error, password string) b
 	if err != nil || s.closed || slices.ContainsFunc(s.masters, found.isSame) {
 		return false
 	}
+	found.found = s
 	s.masters = append(s.masters, found)
 	return true
 }
@@ -120,7 +122,7 @@ func (s *search) follow(a *attempt, err error, password string) {
 		a.err = stonith.Errorf(stonith.UnknownState, "it is a slave, and names %q as its master", named)
 		return
 	}
-	a.slave, a.err = true, stonith.Errorf(stonith.Unreachable, "it is a slave of %s", master)
+	a.slave, a.master, a.err = true, master, stonith.Errorf(stonith.Unreachable, "it is a slave of %s", master)
 	s.join(master, password)
 }
 
@@ -246,6 +248,22 @@ func (s *search) demote(err error) error {
 		}
 	}
 	return err
+}
+
+// strays returns an error if a slave names a master that is none of those that
+// let us in. Nobody knows then what it runs: this pool's database may be older than that.
+func (s *search) strays(master *session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own, ownErr := parseAddress(master.hosts[master.master].Address, httpsPort)
+	for _, a := range s.attempts {
+		letIn := slices.ContainsFunc(s.attempts, func(other *attempt) bool { return other.at == a.master && other.done && other.err == nil })
+		if a.slave && !letIn && (ownErr != nil || own.host != a.master.host) {
+			return stonith.Errorf(stonith.UnknownState, "member %s is a slave of %s and not of this master, which may not know what it runs", a.at, a.master).
+				WithHint("xe pool-recover-slaves on the master takes it back; if it has left the pool, take it out of the parameter pool")
+		}
+	}
+	return nil
 }
 
 // warnings tells of the members that are known to be of no use.

@@ -154,9 +154,18 @@ func (p *password) runScript(ctx context.Context) (string, error) {
 	case ctx.Err() != nil:
 		return "", stonith.Errorf(stonith.TimedOut, "passwd_script: %s printed no password in time: %w", p.script, ctx.Err())
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
-		return "", stonith.Errorf(stonith.BadConfig, "passwd_script: %s: %w, stderr %q", p.script, err, stderr.String())
+		return "", stonith.Errorf(stonith.BadConfig, "passwd_script: %s: %w%s", p.script, err, complaint(&stdout, &stderr))
 	}
 	return usable(fmt.Sprintf("passwd_script: %s", p.script), firstLine(stdout.String()))
+}
+
+// complaint is what a script that failed said, unless the password may be in it:
+// a shell script that shows what it does (set -x) prints there what it prints.
+func complaint(stdout, stderr *head) string {
+	if stdout.String() != "" {
+		return ", and what it said is not shown, since it printed something as the password"
+	}
+	return fmt.Sprintf(", stderr %q", stderr.String())
 }
 
 // head keeps the beginning of what is written to it.

@@ -50,7 +50,8 @@ func TestPassword(t *testing.T) {
 		{name: "script with arguments", prog: "/bin/echo secret", says: "no such file"},
 		{name: "script that is none", prog: writeMode(t, 0o600, given), says: "is not an executable file"},
 		{name: "script that others can change", prog: writeMode(t, 0o722, given), says: "has mode 0722"},
-		{name: "script that fails", prog: script(t, "echo "+given+"; echo vault is sealed >&2; exit 3"), says: `exit status 3, stderr "vault is sealed`},
+		{name: "script that fails", prog: script(t, "echo vault is sealed >&2; exit 3"), says: `exit status 3, stderr "vault is sealed`},
+		{name: "script that shows what it does", prog: script(t, "set -x; echo "+given+"; exit 3"), says: "exit status 3"},
 		{name: "script that is silent", prog: script(t, ":"), says: "no password in it"},
 		{name: "script that says more", prog: script(t, "echo "+given+"; echo b"), says: "more than one line"},
 	}

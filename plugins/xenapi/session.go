@@ -17,7 +17,10 @@ const (
 	// readLimit is the time that a question about the database may take. A member
 	// that has lost its master would never answer some.
 	readLimit = 5 * time.Second
-	nullRef   = "OpaqueRef:NULL"
+	// maxAge is the age that no agent has: one that seems older was started before
+	// its clock was set, and may be young.
+	maxAge  = 10 * 365 * 24 * time.Hour
+	nullRef = "OpaqueRef:NULL"
 )
 
 // rulesOfEntry are what a session is opened with.
@@ -35,6 +38,7 @@ type rulesOfEntry struct {
 type session struct {
 	rulesOfEntry
 	at     address
+	found  *search // the one that this session is of
 	ref    string
 	pool   poolRecord
 	master string // the host's reference
@@ -173,7 +177,12 @@ func (s *session) checkAge(ctx context.Context) error {
 	if err != nil {
 		return stonith.Errorf(stonith.UnknownState, "its agent was started at %q, which is not a time", told)
 	}
-	if age := now.Sub(time.Unix(int64(started), 0)); age < s.settle {
+	age := now.Sub(time.Unix(int64(started), 0))
+	if age > maxAge {
+		return stonith.Errorf(stonith.UnknownState, "its agent was started at %q, and it is %s there now, so its clock has been set since", told, now.Format(time.DateOnly)).
+			WithHint("xe-toolstack-restart on the master, once its clock is right, writes the time anew; the guests go on meanwhile")
+	}
+	if age < s.settle {
 		return stonith.Errorf(stonith.UnknownState, "its agent has been running for %s only, so it may not know yet what the other members run", age.Round(time.Second)).
 			WithHint("after %s (settle_time) its word counts; or switch the guest off by hand and see for yourself", s.settle)
 	}

@@ -31,7 +31,7 @@ func TestValues(t *testing.T) {
 		{value: new(addresses), text: "xen-a:65536", want: `"65536" is not a port`, bad: true},
 		{value: new(addresses), text: "[xen-a]", want: "neither a host name nor an address", bad: true},
 		{value: new(addresses), text: "fe80::1%eth0", want: "neither a host name nor an address", bad: true},
-		{value: new(addresses), text: "-oX root@xen-a", want: `"-oX" is neither a host name nor an address; "root@xen-a" is neither`, bad: true},
+		{value: new(addresses), text: "-oX root@xen-a", want: `"-oX" is neither a host name nor an address; "xen-a" has a user before it`, bad: true},
 		{value: new(addresses), text: "https://xen-a/", want: `"https://xen-a/" is a URL`, bad: true},
 		{value: new(addresses), text: "xen-a http://192.0.2.1:80", want: `"http://192.0.2.1:80" is a URL`, bad: true},
 		{value: new(boolean), text: "TRUE", want: "true"},

@@ -28,8 +28,11 @@ var children = map[string][]string{
 	"data":           {"value"},
 }
 
-// alone lists the elements that have one child of a kind at most.
-var alone = []string{"", "methodResponse", "params", "param", "fault", "value", "member", "array"}
+// Of a kind of child, the elements of single have one at most; those of only have one child in all.
+var (
+	single = []string{"", "params", "param", "fault", "member", "array"}
+	only   = []string{"methodResponse", "value"}
+)
 
 // Normalise writes an XML-RPC answer anew, so that the decoder behind it cannot
 // misread it: xapi prints strings without a type, and the decoder loses all that
@@ -100,8 +103,8 @@ func (n *normaliser) start(name string) error {
 		return fmt.Errorf("more than %d elements within each other", maxDepth)
 	case !slices.Contains(children[parent.name], name):
 		return fmt.Errorf("<%.40s> within <%s>", name, parent.name)
-	case slices.Contains(alone, parent.name) && slices.Contains(parent.seen, name),
-		parent.name == "value" && len(parent.seen) > 0, parent.name == "methodResponse" && len(parent.seen) > 0:
+	case slices.Contains(single, parent.name) && slices.Contains(parent.seen, name),
+		slices.Contains(only, parent.name) && len(parent.seen) > 0:
 		return fmt.Errorf("a second <%.40s> within <%s>", name, parent.name)
 	case parent.name == "member" && name == "value" && len(parent.seen) == 0:
 		return errors.New("a member without a name")

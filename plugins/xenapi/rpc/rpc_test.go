@@ -109,6 +109,30 @@ func TestDecodeFailure(t *testing.T) {
 	}
 }
 
+func TestFailureError(t *testing.T) {
+	if got := (&Failure{Code: "HOST_STILL_BOOTING"}).Error(); got != "HOST_STILL_BOOTING" {
+		t.Errorf("Error() = %s", got)
+	}
+	if got := (&Failure{"INTERNAL_ERROR", []string{strings.Repeat("x", 5000)}}).Error(); len(got) > 250 {
+		t.Errorf("Error() has %d bytes", len(got))
+	}
+}
+
+// Names of members are kept as they are: two that differ in case are two.
+func TestNamesKeepTheirCase(t *testing.T) {
+	got, err := Decode[map[string]string](success("<struct>" + member("a", "1") + member("A", "2") + "</struct>"))
+	if diff := cmp.Diff(map[string]string{"a": "1", "A": "2"}, got); err != nil || diff != "" {
+		t.Errorf("Decode: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// What is nil has the zero value.
+func TestNil(t *testing.T) {
+	if got, err := Decode[string](success("<nil/>")); got != "" || err != nil {
+		t.Errorf("Decode = %q, %v", got, err)
+	}
+}
+
 // What is not a whole answer has no value, and no failure either.
 func TestDecodeRefuses(t *testing.T) {
 	whole := string(success("Halted"))
@@ -132,6 +156,16 @@ func TestDecodeRefuses(t *testing.T) {
 		{"fault", `<methodResponse><fault><value><struct>` + member("faultCode", "<int>4</int>") + member("faultString", "no") + `</struct></value></fault></methodResponse>`, "Fault(4): no"},
 		{"bare value", "<methodResponse><params><param><value>Halted</value></param></params></methodResponse>", "another form"},
 		{"two values in one", string(success("<string>a</string><string>b</string>")), "a second <string>"},
+		{"two types in one value", string(success("<string>a</string><boolean>1</boolean>")), "a second <boolean>"},
+		{"parameters and a fault", strings.Replace(whole, "</params>", "</params><fault></fault>", 1), "a second <fault>"},
+		{"two lists of parameters", strings.Replace(whole, "</params>", "</params><params></params>", 1), "a second <params>"},
+		{"two parameters", strings.Replace(whole, "</param>", "</param><param><value>Running</value></param>", 1), "a second <param>"},
+		{"two values of a parameter", strings.Replace(whole, "</param>", "<value>Running</value></param>", 1), "a second <value>"},
+		{"two values of a fault", "<methodResponse><fault><value>a</value><value>b</value></fault></methodResponse>", "a second <value>"},
+		{"two values of a member", string(answer("<member><name>Value</name><value>a</value><value>b</value></member>")), "a second <value>"},
+		{"two names of a member", string(answer("<member><name>Status</name><name>Value</name><value>a</value></member>")), "a second <name>"},
+		{"two lists in one array", string(success("<array><data></data><data></data></array>")), "a second <data>"},
+		{"an error without the status Failure", string(answer(member("Status", "Pending") + member("ErrorDescription", "<array><data><value>X</value></data></array>"))), `status "Pending" and 1 words`},
 		{"text beside the type", string(success("Running<string>Halted</string>")), `text "Running"`},
 		{"text behind the type", string(success("<string>Halted</string>Running")), `text "Running"`},
 		{"unknown type", string(success("<word>Halted</word>")), "<word> within <value>"},
@@ -167,7 +201,10 @@ func TestEncode(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("Encode = %s, %v\nwant %s", got, err, want)
 	}
-	for _, bad := range []any{1, nil, "\x00", "a\x1b", "\xff", "\uFFFE", []string{"a"}} {
+	if _, err := Encode("VM.start", "a\tb\r\nc"); err != nil {
+		t.Errorf("Encode of white space: %v", err)
+	}
+	for _, bad := range []any{1, nil, "\x00", "a\x1b", "\xff", "\uFFFE", "\uFFFF", []string{"a"}} {
 		if _, err := Encode("VM.start", bad); err == nil {
 			t.Errorf("Encode(%q) is accepted", bad)
 		}
