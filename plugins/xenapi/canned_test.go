@@ -59,7 +59,8 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		"host.get_all_records":        object("OpaqueRef:host", object("uuid", uuidB, "name_label", "xen1")),
 		"VM.get_by_name_label":        "<array><data>" + value("OpaqueRef:vm") + "</data></array>",
 		"VM.get_record": object("uuid", uuidA, "name_label", "node-1", "power_state", "Halted", "is_a_template", "<boolean>0</boolean>",
-			"is_a_snapshot", "<boolean>0</boolean>", "is_control_domain", "<boolean>0</boolean>"),
+			"is_a_snapshot", "<boolean>0</boolean>", "is_control_domain", "<boolean>0</boolean>",
+			"resident_on", nullRef, "current_operations", "<struct></struct>"),
 	}
 	without := func(method, part string) map[string]string {
 		broken := maps.Clone(sound)
@@ -89,6 +90,8 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		{"perhaps a template", without("VM.get_record", member("is_a_template", no)), "lacks what every record has"},
 		{"perhaps a snapshot", without("VM.get_record", member("is_a_snapshot", no)), "lacks what every record has"},
 		{"perhaps a control domain", without("VM.get_record", member("is_control_domain", no)), "lacks what every record has"},
+		{"perhaps on a host", without("VM.get_record", member("resident_on", nullRef)), "lacks what every record has"},
+		{"perhaps being started", without("VM.get_record", member("current_operations", "<struct></struct>")), "lacks what every record has"},
 		{"half a record", with("VM.get_record", sound["VM.get_record"][:100]), "is not XML-RPC"},
 		{"a record that is none", with("VM.get_record", "Halted"), "of another form"},
 		{"a record of another guest", with("VM.get_record", strings.Replace(sound["VM.get_record"], "node-1", "node-9", 1)), `asked for "node-1", it gives the record of "node-9"`},

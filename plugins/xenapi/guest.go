@@ -56,8 +56,9 @@ type guest struct {
 	uuid    string
 	name    string
 
-	mu   sync.Mutex
-	kill *request // the last hard_shutdown, or one that is under way
+	mu    sync.Mutex
+	found *record  // by which it was found, until it has counted as a look
+	kill  *request // the last hard_shutdown, or one that is under way
 }
 
 // String names the guest and who says so.
@@ -71,7 +72,7 @@ func (s *session) readRecord(ctx context.Context, ref string) (record, error) {
 	if err != nil {
 		return r, fmt.Errorf("%s: %w", s, err)
 	}
-	if r.UUID == "" || r.Power == "" || r.IsTemplate == nil || r.IsSnapshot == nil || r.IsControlDomain == nil {
+	if r.UUID == "" || r.Power == "" || r.ResidentOn == "" || r.CurrentOperations == nil || r.IsTemplate == nil || r.IsSnapshot == nil || r.IsControlDomain == nil {
 		return r, stonith.Errorf(stonith.UnknownState, "%s: VM.get_record: the record of %q (%q) lacks what every record has", s, r.Name, r.UUID)
 	}
 	return r, nil
@@ -102,7 +103,7 @@ func (s *session) find(ctx context.Context, n stonith.Node, pin string) (*guest,
 		case r.kind() != "guest":
 			others[r.kind()]++
 		default:
-			guests = append(guests, &guest{session: s, ref: ref, uuid: r.UUID, name: r.Name})
+			guests = append(guests, &guest{session: s, ref: ref, uuid: r.UUID, name: r.Name, found: &r})
 		}
 	}
 	g, err := s.only(n, guests, others)
@@ -157,6 +158,18 @@ func (s *session) only(n stonith.Node, guests []*guest, others map[string]int) (
 		return nil, stonith.Errorf(stonith.Ambiguous, "%s: %d guests are called %q: %s", s, len(guests), n.Plug, strings.Join(found, ", ")).
 			WithHint("name the one that node %s is by its UUID in hostlist", n.Name)
 	}
+}
+
+// firstLook returns the record by which the guest was found, once. Later it looks.
+func (g *guest) firstLook(ctx context.Context) (record, error) {
+	g.mu.Lock()
+	found := g.found
+	g.found = nil
+	g.mu.Unlock()
+	if found != nil {
+		return *found, nil
+	}
+	return g.look(ctx)
 }
 
 // look reads the guest's record, which must still be that of a guest.

@@ -25,7 +25,9 @@ var harmless = []string{
 // state returns On, or Off with a proof. power_state is a field of a database and
 // no measurement: Halted alone is none.
 func (g *guest) state(ctx context.Context) (stonith.Power, error) {
-	r, err := g.look(ctx)
+	kill := g.lastKill()
+	killed := kill != nil && kill.succeeded()
+	r, err := g.firstLook(ctx)
 	if err != nil {
 		return stonith.Unknown, err
 	}
@@ -33,7 +35,7 @@ func (g *guest) state(ctx context.Context) (stonith.Power, error) {
 	case running:
 		return stonith.On, nil
 	case halted:
-		return g.prove(ctx, r)
+		return g.prove(ctx, r, killed)
 	case paused, suspended:
 		return stonith.Unknown, stonith.Errorf(stonith.UnknownState, "%s: it is %s, which is neither on nor off", g, r.Power)
 	default:
@@ -42,19 +44,17 @@ func (g *guest) state(ctx context.Context) (stonith.Power, error) {
 }
 
 // prove returns Off if the guest that was read Halted is dead. The strong proof is
-// that this session's own hard_shutdown succeeded before. The other one is a
-// second look that says the same, and a request of ours under way meanwhile, or a
-// master that has known its members for long enough.
-func (g *guest) prove(ctx context.Context, first record) (stonith.Power, error) {
+// that this session's own hard_shutdown had succeeded before it was read. The other
+// one is a second look that says the same, and a request of ours under way
+// meanwhile, or a master that has known its members for long enough.
+func (g *guest) prove(ctx context.Context, first record, killed bool) (stonith.Power, error) {
 	if err := g.stays(first); err != nil {
 		return stonith.Unknown, err
 	}
-	kill := g.lastKill()
-	if kill != nil && kill.succeeded() {
-		// The look came before this question: only one after it counts.
-		return g.lookAgain(ctx)
+	if killed {
+		return stonith.Off, nil
 	}
-	if !kill.counts() {
+	if !g.lastKill().counts() {
 		if err := g.session.checkAge(ctx); err != nil {
 			return stonith.Unknown, fmt.Errorf("%s: Halted, but not by this call: %w", g, err)
 		}
