@@ -46,11 +46,11 @@ func (k keyLine) String() string {
 	for i, o := range k.options {
 		options[i] = o.String()
 	}
-	return strings.Trim(strings.Join(options, ",") + " " + k.key.String(), " ")
+	return strings.Trim(strings.Join(options, ",")+" "+k.key.String(), " ")
 }
 
 func (p publicKey) String() string {
-	return strings.Trim(p.kind + " " + p.blob + " " + p.comment, " ")
+	return strings.Trim(p.kind+" "+p.blob+" "+p.comment, " ")
 }
 
 // parseKeys returns the lines that have a key, and the numbers of those that are
