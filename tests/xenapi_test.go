@@ -40,7 +40,7 @@ func TestXenAPI(t *testing.T) {
 
 // cmdPool: what stands first in args
 //
-//	pool start GUEST...          starts a pool of three members, and sets the parameters
+//	pool start GUEST...          starts a pool of three members, and sets the parameters and MASTER, its URL
 //	pool member N die            ends its xapi; the guests go on
 //	pool member N promote        makes it the master
 //	pool member N boot           lets it answer HOST_STILL_BOOTING
@@ -99,6 +99,7 @@ func (s *poolScene) start(ts *testscript.TestScript, guests []string) {
 	ts.Check(err)
 	ts.Defer(p.Close)
 	s.pool = p
+	ts.Setenv("MASTER", p.Member(0).URL())
 	for name, value := range poolParameters(p, ts.MkAbs("."), strings.Join(guests, " ")) {
 		ts.Setenv(name, value)
 	}

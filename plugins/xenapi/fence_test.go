@@ -26,6 +26,7 @@ type fenceTest struct {
 	status  int
 	says    []string // in stdout and stderr together
 	runs    bool     // the node, afterwards
+	early   bool     // it gives up before its time
 	unasked []string // methods that must not have been called
 }
 
@@ -58,6 +59,9 @@ func (tt fenceTest) check(t *testing.T) {
 		if !strings.Contains(told, says) {
 			t.Errorf("%v says nothing of %q: %q", args, says, told)
 		}
+	}
+	if early := tt.status != 0 && !strings.Contains(told, " within 6s, "); tt.early && !early {
+		t.Errorf("%v waits for what does not come: %q", args, told)
 	}
 	if runs := b.Truth(stonithtest.Node); runs != tt.runs {
 		t.Errorf("%v: the node runs: %v, want %v; %q", args, runs, tt.runs, told)
@@ -149,8 +153,22 @@ func TestFence(t *testing.T) {
 		},
 		{name: "a user who may", options: pool.Options{Role: pool.RoleVMOperator}, says: []string{"off-observed"}},
 		{
-			name: "a dead host that the pool knows to be dead", given: func(b *bed) { b.Member(2).Cut(); b.Member(2).SetLive(false) }, status: 1, runs: true,
+			name: "a dead host that the pool knows to be dead", given: offline, status: 1, runs: true, early: true,
 			says: []string{"unreachable", "HOST_OFFLINE", "host xen3 (127.0.0.13)", "next fencing level"},
+		},
+		{
+			name: "a dead host that the pool knows to be dead, with HA", options: pool.Options{HA: true}, given: offline, status: 1, runs: true,
+			says: []string{"unreachable", "not seen off within 6s, last seen on", "HOST_OFFLINE", "host xen3 (127.0.0.13)", "next fencing level"},
+		},
+		{
+			name: "a dead host that the pool fences", options: pool.Options{HA: true}, given: func(b *bed) {
+				offline(b)
+				b.Member(0).DoAt(pool.After("VM.hard_shutdown").Nth(3), node(b).Halt)
+			}, says: []string{"off-observed"},
+		},
+		{
+			name: "a dead host, says one of two masters", given: func(b *bed) { offline(b); b.Member(1).Split() }, status: 1, runs: true,
+			says: []string{"unreachable", "not seen off within 6s", "HOST_OFFLINE", "master 127.0.0.11", "master 127.0.0.12"},
 		},
 		{
 			name: "a host that died just now", options: pool.Options{ContactTime: time.Minute}, given: func(b *bed) { b.Member(2).Cut() }, status: 1, runs: true,
@@ -200,7 +218,7 @@ func TestFence(t *testing.T) {
 		{name: "on", verb: "on", given: func(b *bed) { node(b).Halt() }, runs: true, says: []string{"on-observed"}},
 		{name: "on of a paused guest", verb: "on", given: func(b *bed) { node(b).Write(pool.Paused) }, runs: true, says: []string{"on-observed"}},
 		{
-			name: "on of a suspended guest", verb: "on", given: func(b *bed) { node(b).Halt(); node(b).Write(pool.Suspended) }, status: 1,
+			name: "on of a suspended guest", verb: "on", given: func(b *bed) { node(b).Halt(); node(b).Write(pool.Suspended) }, status: 1, early: true,
 			says: []string{"Suspended", "reset does both"}, unasked: []string{"VM.start"},
 		},
 		{name: "on that a young master cannot decide", verb: "on", given: young, status: 1, says: []string{"not started, since it may be running"}, unasked: []string{"VM.start"}},
@@ -211,6 +229,12 @@ func TestFence(t *testing.T) {
 			says: []string{"off-observed", "so the node is fenced", "NO_HOSTS_AVAILABLE"},
 		},
 	})
+}
+
+// offline lets the guest's host be cut off, and the pool take it for dead.
+func offline(b *bed) {
+	b.Member(2).Cut()
+	b.Member(2).SetLive(false)
 }
 
 // young lets the guest be halted, and the master be started a minute ago.
