@@ -72,6 +72,9 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		return broken
 	}
 	member := func(name, text string) string { return "<member><name>" + name + "</name>" + value(text) + "</member>" }
+	and := func(name, text string) string {
+		return strings.Replace(sound["VM.get_record"], "</struct>", member(name, text)+"</struct>", 1)
+	}
 	const no = "<boolean>0</boolean>"
 	tests := []struct {
 		name    string
@@ -92,6 +95,9 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		{"half a record", with("VM.get_record", sound["VM.get_record"][:100]), "is not XML-RPC"},
 		{"a record that is none", with("VM.get_record", "Halted"), "of another form"},
 		{"a state in other letters", with("VM.get_record", strings.Replace(sound["VM.get_record"], "Halted", "halted", 1)), `power_state is "halted"`},
+		{"where it is", with("VM.get_record", and("resident_on", "OpaqueRef:host")), "Halted, but on host xen1"},
+		{"where it is to be", with("VM.get_record", and("scheduled_to_be_resident_on", "OpaqueRef:host")), "Halted, but on host xen1"},
+		{"an operation that nobody knows", with("VM.get_record", and("current_operations", object("OpaqueRef:task", "teleport"))), `Halted, but with "teleport" under way`},
 		{"no list", with("VM.get_by_name_label", "OpaqueRef:vm"), "of another form"},
 	}
 	for _, tt := range tests {

@@ -215,6 +215,27 @@ func TestFence(t *testing.T) {
 			}, status: 1, says: []string{"device-error", "INTERNAL_ERROR"},
 		},
 
+		{
+			name: "halted, and running soon after", given: func(b *bed) {
+				node(b).Lie(pool.LieDone)
+				b.writeIn(0, pool.Halted)
+				b.Member(0).DoAt(pool.After("host.get_servertime").Nth(1), func() { node(b).Write(pool.Running) })
+			}, status: 1, runs: true, says: []string{"still-on"},
+		},
+		{
+			name: "halted, and being started soon after", given: func(b *bed) {
+				node(b).Halt()
+				b.Member(0).DoAt(pool.After("host.get_servertime").Nth(1), func() { node(b).Busy("start") })
+			}, status: 1, says: []string{"unknown-state", `Halted, but with "start" under way`},
+		},
+		{
+			name: "a request that failed, and a young master that says halted", given: func(b *bed) {
+				b.Member(0).SetStarted(time.Now())
+				b.Member(0).DoAt(pool.Before("VM.hard_shutdown").Nth(1), func() { b.writeIn(0, pool.Halted) })
+				b.Member(0).AnswerAt(pool.Before("VM.hard_shutdown").Nth(1), "INTERNAL_ERROR", "x")
+			}, status: 1, runs: true, says: []string{"unknown-state", "Halted, but not by this call", "running for"},
+		},
+
 		{name: "on", verb: "on", given: func(b *bed) { node(b).Halt() }, runs: true, says: []string{"on-observed"}},
 		{name: "on of a paused guest", verb: "on", given: func(b *bed) { node(b).Write(pool.Paused) }, runs: true, says: []string{"on-observed"}},
 		{
