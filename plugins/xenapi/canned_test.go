@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith/stonithtest"
@@ -50,6 +51,42 @@ func newCanned(t *testing.T, answers map[string]string) canned {
 	}}
 }
 
+// A guest whose record has become that of something else is not switched.
+func TestGuestThatIsAnother(t *testing.T) {
+	t.Parallel()
+	look := func(uuid, template, snapshot, control string) error {
+		c := newCanned(t, map[string]string{"VM.get_record": object("uuid", uuid, "power_state", halted,
+			"is_a_template", template, "is_a_snapshot", snapshot, "is_control_domain", control)})
+		at, err := parseAddress(c.params["pool"], httpsPort)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var trusted trust
+		if err := trusted.pins.Set(c.params["tls_pins"]); err != nil {
+			t.Fatal(err)
+		}
+		rules, err := trusted.config()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := &guest{uuid: uuidA, session: &session{at: at, rulesOfEntry: rulesOfEntry{client: newClient(rules, 5*time.Second)}}}
+		_, err = g.look(t.Context())
+		return err
+	}
+	const yes, no = "<boolean>1</boolean>", "<boolean>0</boolean>"
+	if err := look(uuidA, no, no, no); err != nil {
+		t.Error(err)
+	}
+	for what, err := range map[string]error{
+		"another UUID": look(uuidB, no, no, no), "a template": look(uuidA, yes, no, no),
+		"a snapshot": look(uuidA, yes, yes, no), "a control domain": look(uuidA, no, no, yes),
+	} {
+		if stonith.ReasonOf(err) != stonith.Ambiguous {
+			t.Errorf("%s: %v, want it to be ambiguous", what, err)
+		}
+	}
+}
+
 // What is not whole, or not of one piece, is no proof.
 func TestAnswersThatAreNotWhole(t *testing.T) {
 	sound := map[string]string{
@@ -87,6 +124,10 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		{"not the master", with("session.get_this_host", "OpaqueRef:other"), "it does not know itself"},
 		{"not its pool's master", with("pool.get_all_records", object("OpaqueRef:pool", object("uuid", uuidA, "master", "OpaqueRef:other"))), "is the master of its pool"},
 		{"no pool", with("pool.get_all_records", "<struct></struct>"), "it is of 0 pools"},
+		{
+			"no word of high availability", with("pool.get_all_records", strings.Replace(sound["pool.get_all_records"], member("ha_enabled", "<boolean>1</boolean>"), "", 1)),
+			"Halted, but not by this call: its agent was started at",
+		},
 		{"no state", with("VM.get_record", strings.Replace(sound["VM.get_record"], "Halted", "", 1)), "lacks what every record has"},
 		{"no UUID", without("VM.get_record", member("uuid", uuidA)), "lacks what every record has"},
 		{"perhaps a template", without("VM.get_record", member("is_a_template", no)), "lacks what every record has"},

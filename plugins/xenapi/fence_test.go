@@ -289,6 +289,9 @@ func TestCalls(t *testing.T) {
 		if c.Member == 0 {
 			calls = append(calls, c.Method)
 		}
+		if c.Method == "VM.start" && !slices.Equal(c.Params[len(c.Params)-2:], []string{"false", "false"}) {
+			t.Errorf("VM.start(%q), want it neither paused nor by force", c.Params)
+		}
 	}
 	want := strings.Fields("session.login_with_password session.get_this_host pool.get_all_records host.get_all_records " +
 		"VM.get_by_name_label VM.get_record " + // search
