@@ -218,7 +218,7 @@ func TestFence(t *testing.T) {
 		{
 			name: "halted, and running soon after", given: func(b *bed) {
 				node(b).Lie(pool.LieDone)
-				b.writeIn(0, pool.Halted)
+				b.haltIn(0)
 				b.Member(0).DoAt(pool.After("host.get_servertime").Nth(1), func() { node(b).Write(pool.Running) })
 			}, status: 1, runs: true, says: []string{"still-on"},
 		},
@@ -231,7 +231,7 @@ func TestFence(t *testing.T) {
 		{
 			name: "a request that failed, and a young master that says halted", given: func(b *bed) {
 				b.Member(0).SetStarted(time.Now())
-				b.Member(0).DoAt(pool.Before("VM.hard_shutdown").Nth(1), func() { b.writeIn(0, pool.Halted) })
+				b.Member(0).DoAt(pool.Before("VM.hard_shutdown").Nth(1), func() { b.haltIn(0) })
 				b.Member(0).AnswerAt(pool.Before("VM.hard_shutdown").Nth(1), "INTERNAL_ERROR", "x")
 			}, status: 1, runs: true, says: []string{"unknown-state", "Halted, but not by this call", "running for"},
 		},

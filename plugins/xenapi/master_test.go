@@ -132,14 +132,14 @@ func TestTwoMasters(t *testing.T) {
 		{
 			name: "the young one says halted, first, and it runs", given: func(b *bed) {
 				b.Member(1).Split()
-				b.writeIn(1, pool.Halted)
+				b.haltIn(1)
 				b.Member(0).FailAt(pool.Before("session.login_with_password"), pool.Slow)
 			}, options: pool.Options{SlowTime: 200 * time.Millisecond}, status: 1, says: []string{"unknown-state", "master 127.0.0.12", "running for"},
 		},
 		{
 			name: "the old one says halted, first, and it runs", given: func(b *bed) {
 				b.Member(1).Split()
-				b.writeIn(0, pool.Halted)
+				b.haltIn(0)
 				b.Member(1).FailAt(pool.Before("session.login_with_password"), pool.Slow)
 			}, options: pool.Options{SlowTime: 700 * time.Millisecond}, status: 1, runs: true, says: []string{"master 127.0.0.12"},
 		},
