@@ -1,11 +1,8 @@
 package tests
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,7 +37,7 @@ func TestXenAPI(t *testing.T) {
 
 // cmdPool: what stands first in args
 //
-//	pool start GUEST...          starts a pool of three members, and sets the parameters
+//	pool start GUEST...          starts a pool of three members, and sets the parameters and MASTER, its URL
 //	pool member N die            ends its xapi; the guests go on
 //	pool member N promote        makes it the master
 //	pool member N boot           lets it answer HOST_STILL_BOOTING
@@ -99,6 +96,7 @@ func (s *poolScene) start(ts *testscript.TestScript, guests []string) {
 	ts.Check(err)
 	ts.Defer(p.Close)
 	s.pool = p
+	ts.Setenv("MASTER", p.Member(0).URL())
 	for name, value := range poolParameters(p, ts.MkAbs("."), strings.Join(guests, " ")) {
 		ts.Setenv(name, value)
 	}
@@ -154,58 +152,3 @@ func (s *poolScene) cmdTruth(ts *testscript.TestScript, neg bool, args []string)
 
 // xenapiProgram is the installed plugin.
 const xenapiProgram = "/usr/lib/stonith/plugins/external/xenapi"
-
-// TestXenAPIKilled kills every other call at one of its requests. The others say
-// what is true, and only the killed leave a session behind.
-func TestXenAPIKilled(t *testing.T) {
-	p, err := pool.New(pool.Options{HA: true, Guests: []pool.Guest{{Name: "node-1", Member: 1}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	var env []string
-	for name, value := range poolParameters(p, t.TempDir(), "node-1") {
-		env = append(env, name+"="+value)
-	}
-	requests := []string{
-		"session.login_with_password", "session.get_this_host", "host.get_all_records", "VM.get_by_name_label", "VM.get_record",
-		"VM.hard_shutdown", "session.logout",
-	}
-	verbs := []string{"off", "reset", "on"}
-	killed := 0
-	for i := range 300 {
-		verb := verbs[i%len(verbs)]
-		command := exec.Command(xenapiProgram, verb, "node-1")
-		command.Env = env
-		var output bytes.Buffer
-		command.Stdout, command.Stderr = &output, &output
-		started := make(chan struct{})
-		if i%2 == 1 {
-			p.Member(0).DoAt(pool.After(requests[i/2%len(requests)]).Nth(1), func() {
-				<-started
-				_ = command.Process.Kill()
-				time.Sleep(5 * time.Millisecond) // until it is gone, mostly
-			})
-		}
-		if err := command.Start(); err != nil {
-			t.Fatal(err)
-		}
-		close(started)
-		err := command.Wait()
-		if err := p.Member(0).Mend(); err != nil {
-			t.Fatal(err)
-		}
-		var failed *exec.ExitError
-		switch ended := errors.As(err, &failed) && !failed.Exited(); {
-		case ended:
-			killed++
-		case err != nil:
-			t.Errorf("call %d, %s: %v: %s", i, verb, err, output.String())
-		case (verb == "off") == p.Truth("node-1"):
-			t.Errorf("FALSE SUCCESS: call %d, %s: node-1 runs: %v: %s", i, verb, p.Truth("node-1"), output.String())
-		}
-	}
-	if open := p.OpenSessions(); killed < 50 || open > killed {
-		t.Errorf("%d calls were killed, and %d sessions are open", killed, open)
-	}
-}

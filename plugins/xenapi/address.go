@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -78,42 +79,49 @@ type addresses []address
 // Set parses members, separated by blanks, commas or semicolons. It reports
 // every mistake of the list.
 func (as *addresses) Set(text string) error {
-	var mistakes []string
+	var mistakes []error
 	seen := map[address]bool{}
 	for _, entry := range stonith.SplitList(text) {
-		if strings.Contains(entry, "/") {
-			return isURL(entry)
-		}
-		a, err := parseAddress(entry, httpsPort)
+		a, err := parseMember(entry)
 		if err == nil && seen[a] {
 			err = fmt.Errorf("member %s is listed twice", a)
 		}
 		if err != nil {
-			mistakes = append(mistakes, err.Error())
+			mistakes = append(mistakes, err)
 			continue
 		}
 		seen[a] = true
 		*as = append(*as, a)
 	}
-	switch {
-	case len(mistakes) > 0:
-		return fmt.Errorf("%s", strings.Join(mistakes, "; "))
-	case len(*as) == 0:
+	if len(*as) == 0 && len(mistakes) == 0 {
 		return fmt.Errorf("names no member")
 	}
-	return nil
+	return errors.Join(mistakes...)
 }
 
-// isURL refuses what people know as session_url, and says what to write instead.
-// A URL is shown only if there is no password in it.
-func isURL(entry string) error {
-	const want = "want the addresses of the pool's members"
-	if u, err := url.Parse(entry); err == nil && u.Host != "" && u.User == nil {
-		return stonith.Errorf(stonith.BadConfig, "%q is a URL, %s", entry, want).
-			WithHint("write pool=%q, and the other members beside it; the connection is always https", u.Host)
+// parseMember parses an address, or a URL that says no more than one.
+func parseMember(entry string) (address, error) {
+	if !strings.Contains(entry, "/") {
+		return parseAddress(entry, httpsPort)
 	}
-	return stonith.Errorf(stonith.BadConfig, "an entry with a slash is a URL or a path, %s", want).
-		WithHint("write the address alone, as in pool=\"192.0.2.1 192.0.2.2\"; the connection is always https")
+	u, err := url.Parse(entry)
+	if err != nil || u.Host == "" || u.User != nil { // what url.Parse says would have the password
+		return address{}, stonith.Errorf(stonith.BadConfig, "it has an entry that is neither an address nor a URL of one").
+			WithHint("write the addresses of the members alone, as in pool=\"192.0.2.1 192.0.2.2\"; the connection is always https")
+	}
+	port := u.Port()
+	if port == "" {
+		port = httpsPort
+	}
+	a, err := parseAddress(u.Hostname(), port)
+	switch samePath := u.Path == "" || u.Path == "/" || u.Path == "/RPC2"; { // what xapi answers at
+	case err != nil:
+		return a, err
+	case u.Scheme != "https" || !samePath || u.RawQuery != "" || u.Fragment != "":
+		return a, stonith.Errorf(stonith.BadConfig, "%q is not a URL of the form https://member or https://member:port", entry).
+			WithHint("write pool=%q, and the other members beside it; the connection is always https", a)
+	}
+	return a, nil
 }
 
 // String returns the members, separated by blanks.

@@ -142,7 +142,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// writeIn writes the node's power state into the database of one member.
-func (b *bed) writeIn(member int, power string) {
-	b.VM(stonithtest.Node).WriteIn(b.Member(member), power)
+// haltIn lets the database of one member say that the node is halted. It runs on.
+func (b *bed) haltIn(member int) {
+	b.VM(stonithtest.Node).WriteIn(b.Member(member), pool.Halted)
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith/stonithtest"
@@ -50,6 +51,43 @@ func newCanned(t *testing.T, answers map[string]string) canned {
 	}}
 }
 
+// A guest whose record has become that of something else is not switched.
+func TestGuestThatIsAnother(t *testing.T) {
+	t.Parallel()
+	look := func(uuid, template, snapshot, control string) error {
+		c := newCanned(t, map[string]string{"VM.get_record": object("uuid", uuid, "power_state", halted,
+			"is_a_template", template, "is_a_snapshot", snapshot, "is_control_domain", control,
+			"resident_on", nullRef, "current_operations", "<struct></struct>")})
+		at, err := parseAddress(c.params["pool"], httpsPort)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var trusted trust
+		if err := trusted.pins.Set(c.params["tls_pins"]); err != nil {
+			t.Fatal(err)
+		}
+		rules, err := trusted.config()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := &guest{uuid: uuidA, session: &session{at: at, rulesOfEntry: rulesOfEntry{client: newClient(rules, 5*time.Second)}}}
+		_, err = g.look(t.Context())
+		return err
+	}
+	const yes, no = "<boolean>1</boolean>", "<boolean>0</boolean>"
+	if err := look(uuidA, no, no, no); err != nil {
+		t.Error(err)
+	}
+	for what, err := range map[string]error{
+		"another UUID": look(uuidB, no, no, no), "a template": look(uuidA, yes, no, no),
+		"a snapshot": look(uuidA, yes, yes, no), "a control domain": look(uuidA, no, no, yes),
+	} {
+		if stonith.ReasonOf(err) != stonith.Ambiguous {
+			t.Errorf("%s: %v, want it to be ambiguous", what, err)
+		}
+	}
+}
+
 // What is not whole, or not of one piece, is no proof.
 func TestAnswersThatAreNotWhole(t *testing.T) {
 	sound := map[string]string{
@@ -60,7 +98,7 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		"VM.get_by_name_label":        "<array><data>" + value("OpaqueRef:vm") + "</data></array>",
 		"VM.get_record": object("uuid", uuidA, "name_label", "node-1", "power_state", "Halted", "is_a_template", "<boolean>0</boolean>",
 			"is_a_snapshot", "<boolean>0</boolean>", "is_control_domain", "<boolean>0</boolean>",
-			"resident_on", nullRef, "current_operations", "<struct></struct>"),
+			"resident_on", nullRef, "scheduled_to_be_resident_on", nullRef, "current_operations", "<struct></struct>"),
 	}
 	without := func(method, part string) map[string]string {
 		broken := maps.Clone(sound)
@@ -73,6 +111,9 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		return broken
 	}
 	member := func(name, text string) string { return "<member><name>" + name + "</name>" + value(text) + "</member>" }
+	instead := func(name, before, after string) map[string]string {
+		return with("VM.get_record", strings.Replace(sound["VM.get_record"], member(name, before), member(name, after), 1))
+	}
 	const no = "<boolean>0</boolean>"
 	tests := []struct {
 		name    string
@@ -85,6 +126,10 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		{"not the master", with("session.get_this_host", "OpaqueRef:other"), "it does not know itself"},
 		{"not its pool's master", with("pool.get_all_records", object("OpaqueRef:pool", object("uuid", uuidA, "master", "OpaqueRef:other"))), "is the master of its pool"},
 		{"no pool", with("pool.get_all_records", "<struct></struct>"), "it is of 0 pools"},
+		{
+			"no word of high availability", with("pool.get_all_records", strings.Replace(sound["pool.get_all_records"], member("ha_enabled", "<boolean>1</boolean>"), "", 1)),
+			"Halted, but not by this call: its agent was started at",
+		},
 		{"no state", with("VM.get_record", strings.Replace(sound["VM.get_record"], "Halted", "", 1)), "lacks what every record has"},
 		{"no UUID", without("VM.get_record", member("uuid", uuidA)), "lacks what every record has"},
 		{"perhaps a template", without("VM.get_record", member("is_a_template", no)), "lacks what every record has"},
@@ -96,6 +141,9 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		{"a record that is none", with("VM.get_record", "Halted"), "of another form"},
 		{"a record of another guest", with("VM.get_record", strings.Replace(sound["VM.get_record"], "node-1", "node-9", 1)), `asked for "node-1", it gives the record of "node-9"`},
 		{"a state in other letters", with("VM.get_record", strings.Replace(sound["VM.get_record"], "Halted", "halted", 1)), `power_state is "halted"`},
+		{"where it is", instead("resident_on", nullRef, "OpaqueRef:host"), "Halted, but on host xen1"},
+		{"where it is to be", instead("scheduled_to_be_resident_on", nullRef, "OpaqueRef:host"), "Halted, but on host xen1"},
+		{"an operation that nobody knows", instead("current_operations", "<struct></struct>", object("OpaqueRef:task", "teleport")), `Halted, but with "teleport" under way`},
 		{"no list", with("VM.get_by_name_label", "OpaqueRef:vm"), "of another form"},
 	}
 	for _, tt := range tests {

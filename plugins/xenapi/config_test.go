@@ -16,11 +16,18 @@ func TestMistakes(t *testing.T) {
 		params map[string]string
 		says   []string
 	}{
-		{"a URL", map[string]string{"pool": "https://xen-a:8443"}, []string{
-			`pool: "https://xen-a:8443" is a URL`, `hint: write pool="xen-a:8443", and the other members`,
+		{"a URL without TLS", map[string]string{"pool": "", "session_url": "http://xen-a:8080"}, []string{
+			`session_url: "http://xen-a:8080" is not a URL of the form https://member`, `hint: write pool="xen-a:8080", and the other members`,
 		}},
-		{"a URL with a password", map[string]string{"pool": "https://root:geheim@xen-a/"}, []string{"an entry with a slash is a URL", `hint: write the address alone`}},
 		{"a login before a member", map[string]string{"pool": "root:geheim@xen-a xen-b"}, []string{`pool: "xen-a" has a user before it`}},
+		{"a URL with a password", map[string]string{"pool": "https://root:geheim@xen-a/"}, []string{
+			"pool: it has an entry that is neither an address nor a URL", `hint: write the addresses of the members alone`,
+		}},
+		{"two pools", map[string]string{"session_url": "https://xen-a"}, []string{"pool and session_url are both set, and differ", "hint: they are names of one parameter: set pool alone"}},
+		{"two users", map[string]string{"username": "xen", "login": "root"}, []string{"username and login are both set, and differ", "set user alone"}},
+		{"two passwords", map[string]string{"passwd_file": "", "password": "geheim", "passwd": "Geheim"}, []string{"passwd and password are both set, and differ", "set passwd alone"}},
+		{"two ways to a password", map[string]string{"password": "geheim"}, []string{"2 of passwd, passwd_file", "password and password_script count"}},
+		{"another guest", map[string]string{"port": "web-1"}, []string{`port: "web-1" is neither a node of hostlist nor a guest of one: node-1 node-2:guest-2`, "hint: hostlist alone says which guest a node is"}},
 		{"several", map[string]string{"pool": "", "connect_timeout": "soon", "ca_file": "/nowhere", "passwd_file": "", "vm_uuid": "node-9=" + uuidA}, []string{
 			"pool: not set", "connect_timeout:", "ca_file: open /nowhere", "0 of passwd, passwd_file", `vm_uuid: "node-9" is not a node of hostlist`,
 		}},
@@ -33,6 +40,9 @@ func TestMistakes(t *testing.T) {
 	b := newBed(t, pool.Options{Members: 1})
 	for _, tt := range tests {
 		got := stonithtest.Run(t.Context(), b, "elsewhere", tt.params, "off", stonithtest.Node)
+		if strings.Contains(strings.ToLower(got.Stderr), "geheim") {
+			t.Errorf("%s: the password is shown: %s", tt.name, got.Stderr)
+		}
 		for _, says := range tt.says {
 			if got.Status != 1 || !strings.Contains(got.Stderr, says) {
 				t.Errorf("%s: exit status %d, want 1 with %q; %s", tt.name, got.Status, says, got.Stderr)
@@ -44,6 +54,26 @@ func TestMistakes(t *testing.T) {
 	}
 	if n := b.Contacts(); n != 0 {
 		t.Errorf("%d calls reached the pool, want none", n)
+	}
+}
+
+// The parameters of fence_xenapi have the same meaning here.
+func TestOldNames(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, pool.Options{Members: 1})
+	delete(b.params, "pool")
+	delete(b.params, "passwd_file")
+	b.params["session_url"] = b.Member(0).URL()
+	b.params["login"] = b.User()
+	for name, value := range map[string]string{
+		"passwd": b.Password(), "password": b.Password(),
+		"passwd_script": script(t, "echo "+b.Password()), "password_script": script(t, "echo "+b.Password()),
+	} {
+		for _, guest := range []string{stonithtest.Other, "guest-2"} {
+			if got := b.run(map[string]string{name: value, "port": guest}, "status"); got.Status != 0 {
+				t.Errorf("with %s and port=%s: exit status %d: %s", name, guest, got.Status, got.Stderr)
+			}
+		}
 	}
 }
 

@@ -15,6 +15,9 @@ type meaning struct {
 	hint   string
 }
 
+// hostOffline is the failure of a request for a guest whose host is dead as far as the pool knows.
+const hostOffline = "HOST_OFFLINE"
+
 // meanings of the failures that tell more than that the device has a fault.
 var meanings = map[string]meaning{
 	"SESSION_AUTHENTICATION_FAILED": {stonith.NotAuthenticated, "is this the user and password of the pool? ssh as that user to the master to try them"},
@@ -24,7 +27,7 @@ var meanings = map[string]meaning{
 	"VM_IS_TEMPLATE":                {stonith.NotPermitted, ""},
 	"VM_IS_SNAPSHOT":                {stonith.NotPermitted, ""},
 	"LICENCE_RESTRICTION":           {stonith.NotPermitted, ""},
-	"HOST_OFFLINE":                  {stonith.Unreachable, ""},
+	hostOffline:                     {stonith.Unreachable, ""},
 	"CANNOT_CONTACT_HOST":           {stonith.Unreachable, ""},
 	"HANDLE_INVALID":                {stonith.NotFound, "has the guest been deleted, or is this another pool?"},
 	"UUID_INVALID":                  {stonith.NotFound, "has the guest been deleted, or is this another pool?"},

@@ -26,6 +26,7 @@ type fenceTest struct {
 	status  int
 	says    []string // in stdout and stderr together
 	runs    bool     // the node, afterwards
+	early   bool     // it gives up before its time
 	unasked []string // methods that must not have been called
 }
 
@@ -58,6 +59,9 @@ func (tt fenceTest) check(t *testing.T) {
 		if !strings.Contains(told, says) {
 			t.Errorf("%v says nothing of %q: %q", args, says, told)
 		}
+	}
+	if early := tt.status != 0 && !strings.Contains(told, " within 6s, "); tt.early && !early {
+		t.Errorf("%v waits for what does not come: %q", args, told)
 	}
 	if runs := b.Truth(stonithtest.Node); runs != tt.runs {
 		t.Errorf("%v: the node runs: %v, want %v; %q", args, runs, tt.runs, told)
@@ -149,8 +153,22 @@ func TestFence(t *testing.T) {
 		},
 		{name: "a user who may", options: pool.Options{Role: pool.RoleVMOperator}, says: []string{"off-observed"}},
 		{
-			name: "a dead host that the pool knows to be dead", given: func(b *bed) { b.Member(2).Cut(); b.Member(2).SetLive(false) }, status: 1, runs: true,
+			name: "a dead host that the pool knows to be dead", given: offline, status: 1, runs: true, early: true,
 			says: []string{"unreachable", "HOST_OFFLINE", "host xen3 (127.0.0.13)", "next fencing level"},
+		},
+		{
+			name: "a dead host that the pool knows to be dead, with HA", options: pool.Options{HA: true}, given: offline, status: 1, runs: true,
+			says: []string{"unreachable", "not seen off within 6s, last seen on", "HOST_OFFLINE", "host xen3 (127.0.0.13)", "next fencing level"},
+		},
+		{
+			name: "a dead host that the pool fences", options: pool.Options{HA: true}, given: func(b *bed) {
+				offline(b)
+				b.Member(0).DoAt(pool.After("VM.hard_shutdown").Nth(3), node(b).Halt)
+			}, says: []string{"off-observed"},
+		},
+		{
+			name: "a dead host, says one of two masters", given: func(b *bed) { offline(b); b.Member(1).Split() }, status: 1, runs: true,
+			says: []string{"unreachable", "not seen off within 6s", "HOST_OFFLINE", "master 127.0.0.11", "master 127.0.0.12"},
 		},
 		{
 			name: "a host that died just now", options: pool.Options{ContactTime: time.Minute}, given: func(b *bed) { b.Member(2).Cut() }, status: 1, runs: true,
@@ -201,10 +219,31 @@ func TestFence(t *testing.T) {
 			}, status: 1, says: []string{"device-error", "INTERNAL_ERROR"},
 		},
 
+		{
+			name: "halted, and running soon after", given: func(b *bed) {
+				node(b).Lie(pool.LieDone)
+				b.haltIn(0)
+				b.Member(0).DoAt(pool.After("host.get_servertime").Nth(1), func() { node(b).Write(pool.Running) })
+			}, status: 1, runs: true, says: []string{"still-on"},
+		},
+		{
+			name: "halted, and being started soon after", given: func(b *bed) {
+				node(b).Halt()
+				b.Member(0).DoAt(pool.After("host.get_servertime").Nth(1), func() { node(b).Busy("start") })
+			}, status: 1, says: []string{"unknown-state", `Halted, but with "start" under way`},
+		},
+		{
+			name: "a request that failed, and a young master that says halted", given: func(b *bed) {
+				b.Member(0).SetStarted(time.Now())
+				b.Member(0).DoAt(pool.Before("VM.hard_shutdown").Nth(1), func() { b.haltIn(0) })
+				b.Member(0).AnswerAt(pool.Before("VM.hard_shutdown").Nth(1), "INTERNAL_ERROR", "x")
+			}, status: 1, runs: true, says: []string{"unknown-state", "Halted, but not by this call", "running for"},
+		},
+
 		{name: "on", verb: "on", given: func(b *bed) { node(b).Halt() }, runs: true, says: []string{"on-observed"}},
 		{name: "on of a paused guest", verb: "on", given: func(b *bed) { node(b).Write(pool.Paused) }, runs: true, says: []string{"on-observed"}},
 		{
-			name: "on of a suspended guest", verb: "on", given: func(b *bed) { node(b).Halt(); node(b).Write(pool.Suspended) }, status: 1,
+			name: "on of a suspended guest", verb: "on", given: func(b *bed) { node(b).Halt(); node(b).Write(pool.Suspended) }, status: 1, early: true,
 			says: []string{"Suspended", "reset does both"}, unasked: []string{"VM.start"},
 		},
 		{name: "on that a young master cannot decide", verb: "on", given: young, status: 1, says: []string{"not started, since it may be running"}, unasked: []string{"VM.start"}},
@@ -215,6 +254,12 @@ func TestFence(t *testing.T) {
 			says: []string{"off-observed", "so the node is fenced", "NO_HOSTS_AVAILABLE"},
 		},
 	})
+}
+
+// offline lets the guest's host be cut off, and the pool take it for dead.
+func offline(b *bed) {
+	b.Member(2).Cut()
+	b.Member(2).SetLive(false)
 }
 
 // young lets the guest be halted, and the master be started a minute ago.
@@ -247,6 +292,9 @@ func TestCalls(t *testing.T) {
 	for _, c := range b.Calls() {
 		if c.Member == 0 {
 			calls = append(calls, c.Method)
+		}
+		if c.Method == "VM.start" && !slices.Equal(c.Params[len(c.Params)-2:], []string{"false", "false"}) {
+			t.Errorf("VM.start(%q), want it neither paused nor by force", c.Params)
 		}
 	}
 	want := strings.Fields("session.login_with_password session.get_this_host pool.get_all_records host.get_all_records " +

@@ -213,7 +213,7 @@ func (g *guest) shutDown(ctx, life context.Context, r record) error {
 		return g.isBlocked("")
 	case err == nil:
 		return nil
-	case code(err) == "HOST_OFFLINE", code(err) == "CANNOT_CONTACT_HOST", errors.Is(err, context.DeadlineExceeded):
+	case code(err) == hostOffline, code(err) == "CANNOT_CONTACT_HOST", errors.Is(err, context.DeadlineExceeded):
 		return g.lives(r, err)
 	}
 	return fmt.Errorf("%s: %w", g, err)
@@ -257,9 +257,11 @@ func (g *guest) switchOn(ctx, life context.Context, isOff func() error) error {
 		}
 		// Neither paused nor by force.
 		ask = startRequest(life, g, "VM.start", false, false)
+	case suspended:
+		return stonith.Errorf(stonith.DeviceError, "%s: it is Suspended, and would not know after its resumption what it missed", g).
+			WithHint("switch it off first: reset does both").AsFinal()
 	default:
-		return stonith.Errorf(stonith.DeviceError, "%s: it is %s, and would not know after its resumption what it missed", g, r.Power).
-			WithHint("switch it off first: reset does both")
+		return stonith.Errorf(stonith.UnknownState, "%s: power_state is %.40q", g, r.Power)
 	}
 	err = ask.wait(ctx, running)
 	if code(err) == "VM_BAD_POWER_STATE" || err == nil {

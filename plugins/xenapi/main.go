@@ -13,8 +13,9 @@ func plugin() stonith.Plugin {
 		Title: "Guests of a XenServer or XCP-ng pool",
 		Description: "Fences guests of a XenServer or XCP-ng pool by XenAPI. It asks all members at once, and whichever is the " +
 			"pool's master switches the guest. A guest is off only when the master says Halted and has a proof for it.",
-		URL:  "https://github.com/stonith-plugins/stonith-plugins",
-		Plug: stonith.PlugSyntax{Word: "guest", Check: checkGuest},
+		URL: "https://github.com/stonith-plugins/stonith-plugins",
+		// Those of fence_xenapi and fence_cxs.
+		Plug: stonith.PlugSyntax{Word: "guest", Check: checkGuest, Names: []string{"plug", "port", "uuid", "vm_name"}},
 		New:  func() stonith.Config { return newConfig() },
 	}
 }

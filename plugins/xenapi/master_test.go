@@ -44,7 +44,7 @@ func TestSearch(t *testing.T) {
 				b.Member(1).Promote()
 				b.Member(1).SetStarted(time.Now().Add(-time.Hour))
 				b.Member(2).SlaveOf("127.0.0.99")
-				b.writeIn(1, pool.Halted)
+				b.haltIn(1)
 			}, status: 1, runs: true, says: []string{"unknown-state", "Halted, but not by this call", "member 127.0.0.13", "is a slave of 127.0.0.99", "hint: xe pool-recover-slaves"},
 		},
 		{
@@ -66,11 +66,26 @@ func TestSearch(t *testing.T) {
 		},
 		{name: "no master: booting", given: func(b *bed) { b.Member(0).Boot() }, status: 1, runs: true, says: []string{"HOST_STILL_BOOTING"}},
 		{name: "a master that starts while we search", given: func(b *bed) { b.Member(1).Elect(time.Second) }, params: map[string]string{"timeout": "20s"}, says: []string{"off-observed"}},
+		{
+			name: "a member that nobody trusts, and a master that starts while we search", given: func(b *bed) {
+				if err := b.Member(2).Show(pool.CertExpired); err != nil {
+					b.t.Fatal(err)
+				}
+				b.Member(1).Elect(time.Second)
+			}, params: map[string]string{"timeout": "20s"}, says: []string{"off-observed"},
+		},
 		{name: "the master under two names", verb: "reset", given: func(b *bed) {
 			b.params["pool"] += fmt.Sprintf(" [::ffff:%s]:%d", b.Member(0).IP(), b.Port())
 			b.Member(0).FailAt(pool.Before("VM.hard_shutdown"), pool.Slow)
 		}, options: pool.Options{SlowTime: 500 * time.Millisecond}, runs: true, says: []string{"off-observed, on-observed"}},
 		{name: "an ejected member that is listed first", given: func(b *bed) { b.Member(1).Eject(); only(1, 0)(b) }, says: []string{"off-observed"}},
+		{
+			name: "an ejected member that answers first", given: func(b *bed) {
+				b.Member(1).Eject()
+				only(1, 0)(b)
+				b.Member(0).FailAt(pool.Before("session.login_with_password"), pool.Slow)
+			}, options: pool.Options{SlowTime: 300 * time.Millisecond}, says: []string{"off-observed"},
+		},
 		{
 			name: "an ejected member alone", given: func(b *bed) { b.Member(1).Eject(); only(1)(b) }, status: 1, runs: true,
 			says: []string{"not-found", "no guest"},
@@ -131,14 +146,14 @@ func TestTwoMasters(t *testing.T) {
 		{
 			name: "the young one says halted, first, and it runs", given: func(b *bed) {
 				b.Member(1).Split()
-				b.writeIn(1, pool.Halted)
+				b.haltIn(1)
 				b.Member(0).FailAt(pool.Before("session.login_with_password"), pool.Slow)
 			}, options: pool.Options{SlowTime: 200 * time.Millisecond}, status: 1, says: []string{"unknown-state", "master 127.0.0.12", "running for"},
 		},
 		{
 			name: "the old one says halted, first, and it runs", given: func(b *bed) {
 				b.Member(1).Split()
-				b.writeIn(0, pool.Halted)
+				b.haltIn(0)
 				b.Member(1).FailAt(pool.Before("session.login_with_password"), pool.Slow)
 			}, options: pool.Options{SlowTime: 700 * time.Millisecond}, status: 1, runs: true, says: []string{"master 127.0.0.12"},
 		},
@@ -155,6 +170,13 @@ func TestTwoMasters(t *testing.T) {
 				b.Member(1).Split()
 				b.Member(1).SetStarted(time.Now().Add(-time.Hour))
 			}, status: 1, says: []string{"ambiguous", "more than one master"}, unasked: []string{"VM.start"},
+		},
+		{
+			name: "one does not know the guest", given: func(b *bed) {
+				b.Member(1).Split()
+				b.params["hostlist"] = stonithtest.Node + ":new"
+				b.Add(pool.Guest{Name: "new"})
+			}, status: 1, runs: true, says: []string{"ambiguous", "but the pool's other master does not know it"},
 		},
 		{name: "status", verb: "status", given: func(b *bed) {
 			b.Member(1).Split()
@@ -229,6 +251,39 @@ func TestSessionIsLost(t *testing.T) {
 				t.Errorf("%d logins, want a second round", n)
 			}
 		})
+	}
+}
+
+// Two pools that have a guest of that name are never trusted together.
+func TestTwoPools(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, pool.Options{Members: 1})
+	other, err := pool.New(pool.Options{Members: 1, Network: "127.0.1", Guests: []pool.Guest{{Name: stonithtest.Node}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.Close)
+	b.params["pool"] += " " + other.Member(0).Address()
+	delete(b.params, "ca_file")
+	b.params["tls_pins"] = b.Member(0).Pin() + " " + other.Member(0).Pin()
+	got := b.run(nil, "off", stonithtest.Node)
+	if got.Status != 1 || !strings.Contains(got.Stderr, "ambiguous") || !strings.Contains(got.Stderr, "are both node node-1") {
+		t.Errorf("off: exit status %d, %s", got.Status, got.Stderr)
+	}
+	if n := other.OpenSessions(); n != 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
+
+// A login that succeeds when the call is over is logged out.
+func TestLateLogin(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, pool.Options{Members: 1, SlowTime: 400 * time.Millisecond})
+	b.params["pool"] += fmt.Sprintf(" [::ffff:%s]:%d", b.Member(0).IP(), b.Port())
+	b.Member(0).FailAt(pool.Before("session.login_with_password").Nth(2), pool.Slow)
+	got := b.run(nil, "status")
+	if n := len(b.Sessions()); got.Status != 0 || n != 2 {
+		t.Errorf("status: exit status %d, %d sessions, want 2; %s", got.Status, n, got.Stderr)
 	}
 }
 

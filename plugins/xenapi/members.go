@@ -81,9 +81,9 @@ func (m *members) stateOf(ctx context.Context, guests []*guest) (stonith.Power, 
 func (m *members) Switch(ctx context.Context, n stonith.Node, want stonith.Power) error {
 	switch want {
 	case stonith.Off:
-		// Those that are known by now first; if they had nothing to do, all.
+		// Those that are known by now first; if they had nothing to do or can do nothing, all.
 		asked, err := m.switchOff(ctx, n, false)
-		if err == nil && !asked {
+		if (err == nil && !asked) || code(err) == hostOffline {
 			_, err = m.switchOff(ctx, n, true)
 		}
 		return err
@@ -109,7 +109,11 @@ func (m *members) switchOff(ctx context.Context, n stonith.Node, all bool) (aske
 		})
 	}
 	work.Wait()
-	return slices.Contains(askedOf, true), errors.Join(errs...)
+	err = errors.Join(errs...)
+	if all && len(guests) == 1 && code(err) == hostOffline && !guests[0].session.fencesHosts() {
+		err = stonith.Errorf(stonith.ReasonOf(err), "%w", err).AsFinal()
+	}
+	return slices.Contains(askedOf, true), err
 }
 
 func (m *members) switchOn(ctx context.Context, n stonith.Node) error {

@@ -56,7 +56,7 @@ func (p *password) source() (func(context.Context) (string, error), error) {
 	}
 	if given != 1 {
 		return nil, stonith.Errorf(stonith.BadConfig, "%d of passwd, passwd_file and passwd_script are set, want one", given).
-			WithHint("passwd_file names a file with the password, which only root can read")
+			WithHint("passwd_file names a file with the password, which only root can read; password and password_script count as passwd and passwd_script")
 	}
 	var text string
 	var err error

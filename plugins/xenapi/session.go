@@ -161,6 +161,11 @@ func (s *session) addresses() []address {
 	return all
 }
 
+// fencesHosts reports whether the pool may find out by itself that a dead host's
+// guests are off: high availability does. Without it nobody does, until the host
+// is back or an administrator says so.
+func (s *session) fencesHosts() bool { return s.pool.HAEnabled == nil || *s.pool.HAEnabled }
+
 // checkAge returns an error if the master is too young to know what its members
 // run. With high availability it knows: a guest is Halted only after its host has
 // fenced itself. Both times are of the master's clock.

@@ -186,7 +186,7 @@ func (w *watch) see(p Power, err error) {
 // hopeless returns the error that no repetition can cure, if there is one.
 func (w *watch) hopeless() error {
 	for _, err := range []error{w.lookErr, w.askErr} {
-		if err != nil && ReasonOf(err).permanent() {
+		if isFinal(err) {
 			return err
 		}
 	}

@@ -78,6 +78,8 @@ func TestFence(t *testing.T) {
 		{name: "flapping ends with off", verb: verbOff, states: []answer{isOn, broken, isOn, broken, isOff}, want: "off-observed", at: 3 * pollInterval},
 		{name: "an error that cannot be cured ends it", verb: verbOff, states: []answer{{err: Errorf(NotPermitted, "no")}}, want: "not-permitted", calls: []string{"state", "off", "state"}},
 		{name: "a request that is not permitted ends it", verb: verbOff, states: []answer{isOn}, switches: []error{Errorf(NotPermitted, "no")}, want: "not-permitted", calls: []string{"state", "off", "state"}},
+		{name: "a request that waiting cannot help ends it", verb: verbOff, states: []answer{isOn}, switches: []error{Errorf(Unreachable, "no").AsFinal()}, want: "unreachable", calls: []string{"state", "off", "state"}},
+		{name: "one of two that waiting cannot help ends it", verb: verbOff, states: []answer{isOn}, switches: []error{errors.Join(errOnce, Errorf(Unreachable, "no").AsFinal())}, want: "device-error", calls: []string{"state", "off", "state"}},
 		{name: "seen off in spite of a refusal", verb: verbOff, states: []answer{isOn, isOff}, switches: []error{Errorf(NotPermitted, "no")}, want: "off-observed"},
 		{name: "a look that hangs has a quarter of the time", verb: verbOff, states: []answer{{power: Off, takes: time.Hour}, isOff}, want: "off-observed", at: 10 * time.Second},
 		{name: "looks that hang end with the budget", verb: verbOff, states: []answer{{power: Off, takes: time.Hour}}, want: "timed-out", at: 40 * time.Second},

@@ -48,7 +48,7 @@ func parametersXML(params []Param) string {
 		fmt.Fprintf(&x, "<parameter name=\"%s\" unique=\"0\" required=\"%d\">\n", p.Name, required)
 		x.WriteString(contentXML(p.Value))
 		fmt.Fprintf(&x, "<shortdesc lang=\"en\">%s</shortdesc>\n", escape(p.Short))
-		fmt.Fprintf(&x, "<longdesc lang=\"en\">%s</longdesc>\n", escape(p.Long))
+		fmt.Fprintf(&x, "<longdesc lang=\"en\">%s</longdesc>\n", escape(p.long()))
 		x.WriteString("</parameter>\n")
 	}
 	x.WriteString("</parameters>\n")
@@ -79,6 +79,22 @@ func escape(text string) string {
 	return x.String()
 }
 
+// long returns the long description, with the other names.
+func (p Param) long() string {
+	if len(p.Aliases) == 0 {
+		return p.Long
+	}
+	return fmt.Sprintf("%s Also taken as %s.", p.Long, strings.Join(p.Aliases, " or "))
+}
+
+// note says what hostlist makes of the other names.
+func (s PlugSyntax) note() string {
+	if len(s.Names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" A %s that is set as %s, as other agents have it, must be in the list.", s.Word, strings.Join(s.Names, ", "))
+}
+
 // helpText is what --help says above the verbs.
 func (p Plugin) helpText() string {
 	c := call{Plugin: p, config: p.New(), hosts: &hostList{syntax: p.Plug}, common: defaultCommon()}
@@ -91,14 +107,17 @@ func (p Plugin) helpText() string {
 	return text.String()
 }
 
-// note says whether a parameter is required, or what it is without being set.
+// note says whether a parameter is required, or what it is without being set, and its other names.
 func (p Param) note() string {
+	note := ""
 	switch text := p.Value.String(); {
 	case p.Required:
-		return " (required)"
+		note = " (required)"
 	case text != "":
-		return " (" + text + ")"
-	default:
-		return ""
+		note = " (" + text + ")"
 	}
+	if len(p.Aliases) > 0 {
+		note += "; also taken as " + strings.Join(p.Aliases, " or ")
+	}
+	return note
 }

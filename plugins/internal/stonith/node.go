@@ -21,6 +21,9 @@ type PlugSyntax struct {
 	Word string
 	// Check says what is wrong with a plug.
 	Check func(plug string) error
+	// Names are those under which other programs for such devices are given the
+	// plug of their only node. hostlist says it here: they may only agree with it.
+	Names []string
 }
 
 // hostList is the Value of the parameter hostlist.
@@ -109,6 +112,11 @@ func (h *hostList) find(name string) (Node, error) {
 			WithHint("add the node to hostlist, or ask the device that has it")
 	}
 	return h.nodes[i], nil
+}
+
+// names reports whether text is a configured node or the plug of one.
+func (h *hostList) names(text string) bool {
+	return slices.ContainsFunc(h.nodes, func(n Node) bool { return n.Plug == text || strings.EqualFold(n.Name, text) })
 }
 
 // SplitList splits a list at blanks, commas and semicolons.

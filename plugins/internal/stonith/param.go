@@ -13,12 +13,18 @@ import (
 type Param struct {
 	// Name is a shell identifier: /bin/sh drops all other names from the
 	// environment on the way to the plugin.
-	Name     string
+	Name string
+	// Aliases are other names under which the value is taken as well: those that
+	// other programs for such devices gave it. They are not told to clusters.
+	Aliases  []string
 	Value    Value
 	Required bool
 	// Short is a few words, Long one or more sentences.
 	Short, Long string
 }
+
+// names are all names under which the value is taken.
+func (p Param) names() []string { return append([]string{p.Name}, p.Aliases...) }
 
 // A Value is the typed value of a parameter. Before Set its text is the default.
 type Value interface {
@@ -91,53 +97,3 @@ func (c *Choice) String() string { return c.Chosen }
 
 // Type is select.
 func (c *Choice) Type() string { return "select" }
-
-// resolve sets each of params from lookup and returns all mistakes, each with
-// the name of its parameter. Blanks around a value do not count, and an empty
-// value is as good as none.
-func resolve(params []Param, lookup func(name string) string) []error {
-	var mistakes []error
-	for _, p := range params {
-		if err := p.set(strings.TrimSpace(lookup(p.Name))); err != nil {
-			mistakes = append(mistakes, err)
-		}
-	}
-	return mistakes
-}
-
-func (p Param) set(text string) error {
-	if text == "" {
-		if p.Required {
-			return Errorf(BadConfig, "%s: not set", p.Name).WithHint("set %s in the parameters of the resource, or behind the verb as %s=...; --help lists all", p.Name, p.Name)
-		}
-		return nil
-	}
-	if err := p.Value.Set(text); err != nil {
-		return Errorf(BadConfig, "%s: %w", p.Name, err)
-	}
-	return nil
-}
-
-// words returns the lookup of name=value words over that of the environment.
-// A word that is no such pair, or names no parameter, is a mistake.
-func words(params []Param, args []string, getenv func(string) string) (lookup func(string) string, mistakes []error) {
-	given := map[string]string{}
-	for _, arg := range args {
-		name, value, ok := strings.Cut(arg, "=")
-		known := slices.ContainsFunc(params, func(p Param) bool { return p.Name == name })
-		switch {
-		case !ok:
-			mistakes = append(mistakes, Errorf(BadConfig, "%q is not of the form name=value", arg))
-		case !known:
-			mistakes = append(mistakes, Errorf(BadConfig, "%q is not a parameter", name))
-		default:
-			given[name] = value
-		}
-	}
-	return func(name string) string {
-		if value, ok := given[name]; ok {
-			return value
-		}
-		return getenv(name)
-	}, mistakes
-}

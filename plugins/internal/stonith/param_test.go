@@ -110,43 +110,6 @@ func TestDuration(t *testing.T) {
 	}
 }
 
-func TestResolveReportsEveryMistake(t *testing.T) {
-	limit, mode := Duration(time.Second), Choice{Chosen: "a", Words: []string{"a", "b"}}
-	var text Text
-	params := []Param{
-		{Name: "hostlist", Value: &text, Required: true},
-		{Name: "limit", Value: &limit},
-		{Name: "mode", Value: &mode},
-	}
-	lookup, mistakes := words(params, []string{"limit=soon", "colour=red", "hostlist"}, func(name string) string {
-		return map[string]string{"mode": " c ", "limit": "5"}[name]
-	})
-	mistakes = append(mistakes, resolve(params, lookup)...)
-	var got []string
-	for _, m := range mistakes {
-		got = append(got, m.Error())
-	}
-	want := []string{
-		`"colour" is not a parameter`,
-		`"hostlist" is not of the form name=value`,
-		`hostlist: not set`,
-		`limit: "soon" is not a time, want for example 40, 40s or 2min`,
-		`mode: "c" is none of a, b`,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("mistakes (-want +got):\n%s", diff)
-	}
-}
-
-func TestWordsComeBeforeTheEnvironment(t *testing.T) {
-	var text Text
-	params := []Param{{Name: "a", Value: &text}}
-	lookup, _ := words(params, []string{"a=b=c"}, func(string) string { return "environment" })
-	if mistakes := resolve(params, lookup); len(mistakes) > 0 || text != "b=c" {
-		t.Errorf("a = %q, %v, want b=c", text, mistakes)
-	}
-}
-
 // FuzzHostList: what is accepted is written again as the same list, and has only
 // names that Pacemaker's reader of lists lets through.
 func FuzzHostList(f *testing.F) {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -96,7 +97,7 @@ func (c *call) params() []Param {
 		Name: "hostlist", Value: c.hosts, Required: true,
 		Short: "Nodes that this device can fence",
 		Long: fmt.Sprintf("The nodes, separated by blanks, commas or semicolons. An entry is a node's name in the cluster, "+
-			"or node:%[1]s where the device knows it by another name.", c.Plug.Word),
+			"or node:%[1]s where the device knows it by another name.", c.Plug.Word) + c.Plug.note(),
 	}}, c.config.Params()...)
 	return append(params, Param{
 		Name: "timeout", Value: &c.common.timeout,
@@ -125,12 +126,21 @@ func (c *call) run(ctx context.Context) error {
 	return fmt.Errorf("verb %q has no meaning here", c.request.verb)
 }
 
+// given returns what the call is configured with.
+func (c *call) given(params []Param) (given, []error) {
+	names := c.Plug.Names
+	for _, p := range params {
+		names = slices.Concat(names, p.names())
+	}
+	return readWords(c.request.words, names, c.Getenv)
+}
+
 // getHosts asks for no more than a good hostlist: a device whose list cannot be
 // had is, to Pacemaker, one that can fence any node at all.
 func (c *call) getHosts() error {
 	params := c.params()
-	lookup, mistakes := words(params, c.request.words, c.Getenv)
-	mistakes = append(mistakes, resolve(params[:1], lookup)...)
+	given, mistakes := c.given(params)
+	mistakes = append(mistakes, given.set(params[:1])...)
 	if len(mistakes) > 0 {
 		return errors.Join(mistakes...)
 	}
@@ -164,8 +174,9 @@ func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fence
 // finds, in parameters as in the files that they name.
 func (c *call) open() (Device, error) {
 	params := c.params()
-	lookup, mistakes := words(params, c.request.words, c.Getenv)
-	mistakes = append(mistakes, resolve(params, lookup)...)
+	given, mistakes := c.given(params)
+	mistakes = append(mistakes, given.set(params)...)
+	mistakes = append(mistakes, given.checkPlugs(c.hosts)...)
 	device, err := c.config.Open(Call{ID: c.ID, Nodes: c.hosts.nodes, Getenv: c.Getenv, Warn: c.report.warning})
 	if err != nil {
 		return nil, errors.Join(append(mistakes, branches(err)...)...)

@@ -44,7 +44,9 @@ func (r Reason) permanent() bool {
 type Error struct {
 	Reason Reason
 	Hint   string
-	Err    error
+	// Final says that waiting and asking again cannot help, though the reason alone does not say so.
+	Final bool
+	Err   error
 }
 
 // Errorf returns an Error whose text is formatted as by fmt.Errorf.
@@ -55,6 +57,12 @@ func Errorf(reason Reason, format string, args ...any) *Error {
 // WithHint returns e with a hint added: one line that says what to do.
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
+	return e
+}
+
+// AsFinal returns e as one that no repetition can cure.
+func (e *Error) AsFinal() *Error {
+	e.Final = true
 	return e
 }
 
@@ -85,6 +93,11 @@ func ReasonOf(err error) Reason {
 	default:
 		return DeviceError
 	}
+}
+
+// isFinal reports whether err has a branch that no repetition can cure.
+func isFinal(err error) bool {
+	return slices.ContainsFunc(reasoned(err), func(e *Error) bool { return e.Final || e.Reason.permanent() })
 }
 
 // reasoned returns the outermost Errors of every branch of err.

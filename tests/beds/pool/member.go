@@ -2,10 +2,12 @@ package pool
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -81,6 +83,11 @@ func (m *Member) IsMaster() bool {
 // open lets the member listen. The door is held, or nobody else has the member yet.
 func (m *Member) open() error {
 	listener, err := net.Listen("tcp4", m.Address())
+	// A process that is just being started has our last listener too, until it runs its program.
+	for limit := time.Now().Add(5 * time.Second); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(limit); {
+		time.Sleep(time.Millisecond)
+		listener, err = net.Listen("tcp4", m.Address())
+	}
 	if err != nil {
 		return err
 	}

@@ -63,15 +63,18 @@ func checkNamesAgree(t *testing.T, p stonith.Plugin) {
 			Name     string `xml:"name,attr"`
 			Unique   string `xml:"unique,attr"`
 			Required string `xml:"required,attr"`
+			Long     string `xml:"longdesc"`
 		} `xml:"parameter"`
 	}
 	if err := xml.Unmarshal([]byte(bare(t, p, "getinfo-xml").Stdout), &parameters); err != nil {
 		t.Fatal(err)
 	}
 	var inXML []string
+	var long strings.Builder
 	help := bare(t, p, "--help").Stdout
 	for _, param := range parameters.Parameter {
 		inXML = append(inXML, param.Name)
+		long.WriteString(param.Long + "\n")
 		if param.Unique != "0" || (param.Required != "0" && param.Required != "1") {
 			t.Errorf("parameter %s: unique %q, required %q", param.Name, param.Unique, param.Required)
 		}
@@ -79,21 +82,48 @@ func checkNamesAgree(t *testing.T, p stonith.Plugin) {
 			t.Errorf("parameter %s is not in the help", param.Name)
 		}
 	}
+	for _, name := range otherNames(p) {
+		if word := regexp.MustCompile(`\b` + name + `\b`); !word.MatchString(long.String()) {
+			t.Errorf("%s is taken, but is in no long description", name)
+		}
+	}
 	if names := strings.Fields(bare(t, p, "getconfignames").Stdout); !slices.Equal(names, inXML) {
 		t.Errorf("getconfignames prints %q, and the XML has %q", names, inXML)
 	}
 }
 
-// checkNamesAreNotTaken knows the names that fence_legacy takes for itself, with dire effects; see docs/protocol.md.
+// checkNamesAreNotTaken checks the names of the parameters, and those that are
+// taken besides: aliases, and names of a plug.
 func checkNamesAreNotTaken(t *testing.T, p stonith.Plugin) {
-	for name := range strings.FieldsSeq(bare(t, p, "getconfignames").Stdout) {
-		switch name {
-		case "option", "action", "plugin", "stonith", "agent", "nodename", "PATH":
-			t.Errorf("parameter %s is one that fence_legacy takes for itself", name)
+	names := strings.Fields(bare(t, p, "getconfignames").Stdout)
+	for _, name := range slices.Concat(names, otherNames(p)) {
+		checkName(t, name)
+	}
+	seen := map[string]bool{}
+	for _, name := range slices.Concat(names, otherNames(p)) {
+		if seen[name] {
+			t.Errorf("parameter %s is there twice", name)
 		}
-		if !regexp.MustCompile("^[a-z][a-z0-9_]*$").MatchString(name) {
-			t.Errorf("parameter %s is no plain shell identifier", name)
-		}
+		seen[name] = true
+	}
+}
+
+func otherNames(p stonith.Plugin) []string {
+	names := slices.Clone(p.Plug.Names)
+	for _, param := range p.New().Params() {
+		names = append(names, param.Aliases...)
+	}
+	return names
+}
+
+// checkName knows the names that fence_legacy takes for itself, with dire effects; see docs/protocol.md.
+func checkName(t *testing.T, name string) {
+	switch name {
+	case "option", "action", "plugin", "stonith", "agent", "nodename", "PATH":
+		t.Errorf("parameter %s is one that fence_legacy takes for itself", name)
+	}
+	if !regexp.MustCompile("^[a-z][a-z0-9_]*$").MatchString(name) {
+		t.Errorf("parameter %s is no plain shell identifier", name)
 	}
 }
 
