@@ -10,19 +10,27 @@ import (
 	"testing"
 )
 
-// The README's table of parameters has those of the plugin, in its order.
-func TestReadmeParameters(t *testing.T) {
-	readme := readReadme(t)
-	var inTable []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\|").FindAllStringSubmatch(readme, -1) {
-		inTable = append(inTable, row[1])
-	}
-	names, err := exec.Command(pluginPath, "getconfignames").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := strings.Fields(string(names)); !slices.Equal(inTable, want) {
-		t.Errorf("README has the parameters %q, want %q", inTable, want)
+var parameterRow = regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\|")
+
+// The documents' tables of parameters have those of the plugin, in its order.
+func TestParameterTables(t *testing.T) {
+	for document, program := range map[string]string{"../README.md": pluginPath, "../docs/xenapi.md": xenapiProgram} {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, _, _ := strings.Cut(string(text), "| theirs |") // other names are below
+		var inTable []string
+		for _, row := range parameterRow.FindAllStringSubmatch(table, -1) {
+			inTable = append(inTable, row[1])
+		}
+		names, err := exec.Command(program, "getconfignames").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.Fields(string(names)); !slices.Equal(inTable, want) {
+			t.Errorf("%s has the parameters %q, want %q", document, inTable, want)
+		}
 	}
 }
 
