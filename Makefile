@@ -73,9 +73,7 @@ unit: ## vet, and run the tests beside the code with the race detector
 
 fuzz-smoke: ## run every fuzz function for FUZZTIME (15s)
 	@all=$$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' .) || { echo 'make $@: there is no fuzz function' >&2; exit 1; }; \
-	xargs -P "$$(nproc)" -n 1 bash -c 'f=$$1 status=0; \
-		said=$$($(GO) test -run "^$$" -fuzz "^$${f##*:}$$" -fuzztime $(or $(FUZZTIME),15s) -parallel 1 "$${f%/*}" 2>&1) || status=1; \
-		echo "fuzz $${f##*:} in $${f%/*}"; tail -n 40 <<<"$$said"; exit "$$status"' fuzz <<<"$${all//func /}"
+	xargs -P "$$(nproc)" -I {} env GO=$(GO) tests/fuzz.sh {} $(or $(FUZZTIME),15s) <<<"$${all//func /}"
 
 fuzz: FUZZTIME ?= 1h
 fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
