@@ -111,7 +111,11 @@ func noAnswer(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return broken{stonith.Errorf(stonith.TimedOut, "no answer: %w", ctx.Err())}
 	}
-	return broken{stonith.Errorf(stonith.Unreachable, "%w", err)}
+	unreachable := stonith.Errorf(stonith.Unreachable, "%w", err)
+	if errors.As(err, new(*net.DNSError)) {
+		return broken{unreachable.WithHint("write the addresses of the members into pool: then a fence does not depend on a name server")}
+	}
+	return broken{unreachable}
 }
 
 // close ends the connections that nobody uses.

@@ -93,3 +93,24 @@ func TestTrust(t *testing.T) {
 		t.Errorf("%d logins, want the password to be sent once: to a member that is trusted", n)
 	}
 }
+
+// A certificate that is not trusted says what helps against its own fault.
+func TestRemedies(t *testing.T) {
+	t.Parallel()
+	for kind, says := range map[pool.Certificate]string{
+		pool.CertExpired:    "hint: is the clock of this node right?",
+		pool.CertWrongName:  "hint: write the member into pool as its certificate names it",
+		pool.CertNoAddress:  "hint: write the member into pool as its certificate names it",
+		pool.CertSelfSigned: "hint: is ca_file the authority that signed it?",
+		pool.CertOtherCA:    "hint: is ca_file the authority that signed it?",
+	} {
+		b := newBed(t, pool.Options{Members: 1})
+		if err := b.Member(0).Show(kind); err != nil {
+			t.Fatal(err)
+		}
+		got := b.run(nil, "off", stonithtest.Node)
+		if got.Status != 1 || !strings.Contains(got.Stderr, says) || b.Contacts() > 0 {
+			t.Errorf("%s: exit status %d, %d calls, %q, want %q and none", kind, got.Status, b.Contacts(), got.Stderr, says)
+		}
+	}
+}

@@ -98,7 +98,7 @@ func TestSearch(t *testing.T) {
 		{name: "wrong user", params: map[string]string{"user": "xen"}, status: 1, runs: true, says: []string{"not-authenticated", `"xen"`}},
 		{
 			name: "authority unknown", given: func(b *bed) { delete(b.params, "ca_file") }, status: 1, runs: true,
-			says: []string{"not-authenticated", "certificate signed by unknown authority", "with fingerprint ", "hint: members sign their certificates themselves"},
+			says: []string{"not-authenticated", "certificate signed by unknown authority", "with fingerprint ", "hint: is ca_file the authority that signed it"},
 		},
 		{
 			name: "tls_insecure", given: func(b *bed) { delete(b.params, "ca_file") }, params: map[string]string{"tls_insecure": "yes"},

@@ -103,8 +103,21 @@ func untrusted(err error) *stonith.Error {
 			shown = fingerprint(sha256.Sum256(failed.UnverifiedCertificates[0].Raw)).String()
 		}
 		return stonith.Errorf(stonith.NotAuthenticated, "its certificate, with fingerprint %s, is not trusted: %w", shown, failed.Err).
-			WithHint("members sign their certificates themselves unless you gave them others: compare the fingerprint on the member " +
-				"(openssl x509 -in /etc/xensource/xapi-ssl.pem -noout -fingerprint -sha256) and put it into tls_pins")
+			WithHint("%s", remedy(failed.Err))
 	}
 	return nil
+}
+
+// remedy says what helps against a certificate that is not trusted.
+func remedy(cause error) string {
+	const pin = "compare the fingerprint on the member (openssl x509 -in /etc/xensource/xapi-ssl.pem -noout -fingerprint -sha256) and put it into tls_pins"
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(cause, new(x509.HostnameError)):
+		return "write the member into pool as its certificate names it; or " + pin
+	case errors.As(cause, &invalid) && invalid.Reason == x509.Expired:
+		return "is the clock of this node right? Else the member needs a new certificate; or " + pin + ", which asks for no date"
+	default:
+		return "is ca_file the authority that signed it? Members sign for themselves unless they were given other certificates: then " + pin
+	}
 }
