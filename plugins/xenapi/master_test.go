@@ -53,6 +53,13 @@ func TestSearch(t *testing.T) {
 				b.Member(2).SlaveOf("127.0.0.99")
 			}, status: 1, says: []string{"not started, since it may be running", "is a slave of 127.0.0.99"}, unasked: []string{"VM.start"},
 		},
+		{
+			name: "a slave that had another master when it was asked", given: func(b *bed) {
+				node(b).Halt()
+				b.Member(2).SlaveOf("127.0.0.99")
+				b.Member(0).DoAt(pool.After("VM.get_record").Nth(2), func() { b.Member(2).SlaveOf(b.Member(0).IP()) })
+			}, says: []string{"off-observed"},
+		},
 		{name: "a slave names an IPv6 address", given: func(b *bed) { b.Member(1).SlaveOf("fd00::1") }, says: []string{"off-observed"}},
 		{name: "a slave names nonsense", given: func(b *bed) { b.Member(1).SlaveOf("<nowhere>") }, says: []string{"off-observed"}},
 		{

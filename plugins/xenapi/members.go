@@ -53,7 +53,7 @@ func (m *members) State(ctx context.Context, n stonith.Node) (stonith.Power, err
 	}
 	for _, g := range all {
 		if err := g.isTrusted(); err != nil {
-			return stonith.Unknown, err
+			return stonith.Unknown, m.check(err)
 		}
 	}
 	return stonith.Off, nil

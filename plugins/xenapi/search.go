@@ -251,7 +251,9 @@ func (s *search) demote(err error) error {
 }
 
 // strays returns an error if a slave names a master that is none of those that
-// let us in. Nobody knows then what it runs: this pool's database may be older than that.
+// let us in. Nobody knows then what it runs: this pool's database may be older than
+// that. It may as well have got another master since it answered, so it is asked
+// again, by a new search.
 func (s *search) strays(master *session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -259,8 +261,8 @@ func (s *search) strays(master *session) error {
 	for _, a := range s.attempts {
 		letIn := slices.ContainsFunc(s.attempts, func(other *attempt) bool { return other.at == a.master && other.done && other.err == nil })
 		if a.slave && !letIn && (ownErr != nil || own.host != a.master.host) {
-			return stonith.Errorf(stonith.UnknownState, "member %s is a slave of %s and not of this master, which may not know what it runs", a.at, a.master).
-				WithHint("xe pool-recover-slaves on the master takes it back; if it has left the pool, take it out of the parameter pool")
+			return broken{stonith.Errorf(stonith.UnknownState, "member %s is a slave of %s and not of this master, which may not know what it runs", a.at, a.master).
+				WithHint("xe pool-recover-slaves on the master takes it back; if it has left the pool, take it out of the parameter pool")}
 		}
 	}
 	return nil
