@@ -18,6 +18,9 @@ import (
 // scriptLimit is what the longest script may take, many times over.
 const scriptLimit = 5 * time.Minute
 
+// logPatience is for a line that is to come to the log.
+const logPatience = 20 * time.Second
+
 // A scriptDom0 is a Dom0 as the scripts know it: a simulated or a real one.
 // docs/testing.md says what their commands do.
 type scriptDom0 interface {
@@ -37,7 +40,6 @@ type scene struct {
 	dom0s    map[string]scriptDom0
 	folders  []string // of testdata, with the scripts
 	log      func() ([]string, error)
-	patience time.Duration      // for a line to come to the log
 	env      func() []string    // when a script begins
 	commands map[string]command // that only this scene has
 }
@@ -49,7 +51,7 @@ func TestScripts(t *testing.T) {
 	var begun logMark
 	s := &scene{
 		dom0s: map[string]scriptDom0{}, folders: []string{"script", "both"},
-		log: begun.lines, patience: time.Second,
+		log: begun.lines,
 		env: func() []string { return []string{"SHORT=timeout=3s", "CONFIGS=/etc/stonith-plugins"} },
 	}
 	s.commands = map[string]command{"fault": s.cmdFault, "bare": s.cmdBare, "snapshot": s.cmdSnapshot}
@@ -228,7 +230,7 @@ func (s *scene) cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
 	unfit := func(line string) bool {
 		return slices.ContainsFunc(args, func(arg string) bool { return !regexp.MustCompile(arg).MatchString(line) })
 	}
-	for deadline := time.Now().Add(s.patience); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(logPatience); ; time.Sleep(20 * time.Millisecond) {
 		lines, err := s.log()
 		ts.Check(err)
 		got := len(slices.DeleteFunc(slices.Clone(lines), unfit))

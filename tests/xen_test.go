@@ -70,7 +70,6 @@ func TestXen(t *testing.T) {
 			}
 			return lines, err
 		},
-		patience: 20 * time.Second,
 		env:      realEnv,
 		commands: map[string]command{"link": cmdLink},
 	}

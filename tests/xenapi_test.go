@@ -24,8 +24,8 @@ func TestXenAPI(t *testing.T) {
 	var begun logMark
 	s := &poolScene{scene: scene{
 		folders: []string{"xenapi"},
-		log:     begun.lines, patience: time.Second,
-		env: func() []string { return nil },
+		log:     begun.lines,
+		env:     func() []string { return nil },
 	}}
 	s.commands = map[string]command{"pool": s.cmdPool, "truth": s.cmdTruth}
 	s.run(t, func() error {
