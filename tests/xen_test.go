@@ -398,7 +398,8 @@ func (d *realDom0) log() ([]string, error) {
 
 func (d *realDom0) sshd(act string) error {
 	line, ok := map[string]string{
-		"stop": "kill $(cat /run/sshd.pid)", "start": "/usr/sbin/sshd",
+		"stop":   "kill $(cat /run/sshd.pid) && timeout 30 sh -c 'while test -e /run/sshd.pid; do sleep 0.05; done'",
+		"start":  "/usr/sbin/sshd && timeout 30 sh -c 'until test -s /run/sshd.pid; do sleep 0.05; done'", // it listens before it writes that
 		"freeze": "kill -STOP $(cat /run/sshd.pid)", "thaw": "kill -CONT $(cat /run/sshd.pid)",
 	}[act]
 	if !ok {
