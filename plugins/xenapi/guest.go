@@ -57,7 +57,7 @@ type guest struct {
 	name    string
 
 	mu    sync.Mutex
-	found *record  // by which it was found, until it has counted as a look
+	found *record  // by which it was found, until it is looked at
 	kill  *request // the last hard_shutdown, or one that is under way
 }
 
@@ -160,20 +160,26 @@ func (s *session) only(n stonith.Node, guests []*guest, others map[string]int) (
 	}
 }
 
-// firstLook returns the record by which the guest was found, once. Later it looks.
+// firstLook returns the record by which the guest was found, once, if it has not
+// been looked at since: nothing was asked of it then. Else it looks.
 func (g *guest) firstLook(ctx context.Context) (record, error) {
-	g.mu.Lock()
-	found := g.found
-	g.found = nil
-	g.mu.Unlock()
-	if found != nil {
+	if found := g.takeFound(); found != nil {
 		return *found, nil
 	}
 	return g.look(ctx)
 }
 
+func (g *guest) takeFound() *record {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	found := g.found
+	g.found = nil
+	return found
+}
+
 // look reads the guest's record, which must still be that of a guest.
 func (g *guest) look(ctx context.Context) (record, error) {
+	g.takeFound()
 	r, err := g.session.readRecord(ctx, g.ref)
 	switch {
 	case err != nil:
