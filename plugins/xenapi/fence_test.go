@@ -240,6 +240,15 @@ func TestFence(t *testing.T) {
 			}, status: 1, runs: true, says: []string{"unknown-state", "Halted, but not by this call", "running for"},
 		},
 
+		{
+			name: "found Halted, then Running, and a lie", given: func(b *bed) {
+				m := b.Member(0)
+				m.DoAt(pool.After("VM.get_by_name_label").Nth(1), m.LoseSessions) // so that the request finds the guest
+				m.DoAt(pool.Before("VM.get_record").Nth(2), func() { b.haltIn(0) })
+				m.DoAt(pool.Before("VM.get_record").Nth(3), func() { node(b).Write(pool.Running) })
+				node(b).Lie(pool.LieDone)
+			}, status: 1, runs: true, says: []string{"still-on"},
+		},
 		{name: "on", verb: "on", given: func(b *bed) { node(b).Halt() }, runs: true, says: []string{"on-observed"}},
 		{name: "on of a paused guest", verb: "on", given: func(b *bed) { node(b).Write(pool.Paused) }, runs: true, says: []string{"on-observed"}},
 		{
