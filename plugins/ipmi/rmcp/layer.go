@@ -54,7 +54,7 @@ type lanSession struct {
 	session   uint32
 	active    bool
 	sequence  uint32 // of the next packet we send
-	proven    bool   // the last packet received had an authentication code
+	proven    bool   // the last packet received had the right authentication code
 	inbound   inbound
 }
 
@@ -75,26 +75,24 @@ func (s *lanSession) wrap(message []byte) []byte {
 	return p.pack()
 }
 
+// unwrap leaves it to the caller to look at proven as long as the session is not
+// active: a BMC that refuses the password cannot prove that it knows it.
 func (s *lanSession) unwrap(datagram []byte) ([]byte, error) {
 	p, err := unpack(datagram)
 	if err != nil {
 		return nil, err
 	}
-	s.proven = p.authType == s.authType
+	want := s.code(p)
+	s.proven = p.authType == s.authType && hmac.Equal(p.code[:], want[:])
 	switch {
-	case s.active && p.session != s.session:
+	case !s.active:
+		return p.message, nil
+	case p.session != s.session:
 		return nil, malformed("packet of session %08Xh", p.session)
-	case p.authType == None && s.perPacket != None && s.active,
-		p.authType != None && !s.proven:
-		return nil, malformed("packet with %s", p.authType)
-	case p.authType == None:
+	case p.authType == None && s.perPacket == None:
 		return p.message, nil
-	}
-	if want := s.code(p); !hmac.Equal(p.code[:], want[:]) {
-		return nil, malformed("wrong authentication code")
-	}
-	if !s.active {
-		return p.message, nil
+	case !s.proven:
+		return nil, malformed("packet with wrong authentication code, %s", p.authType)
 	}
 	return p.message, s.inbound.take(p.sequence)
 }

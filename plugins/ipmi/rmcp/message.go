@@ -71,8 +71,8 @@ func (r request) unpackResponse(message []byte) (completion byte, data []byte, e
 		return 0, nil, malformed("response of %d bytes", len(m))
 	case checksum(m[:3]) != 0 || checksum(m[3:]) != 0:
 		return 0, nil, malformed("wrong checksum")
-	case m[0] != addressConsole || m[1] != (r.netFn|1)<<2 || m[5] != r.code:
-		return 0, nil, malformed("response to another command, %02Xh", m[5])
+	case m[1]>>2 != r.netFn|1 || m[5] != r.code: // some BMCs differ in the addresses
+		return 0, nil, malformed("response to another command, %02Xh/%02Xh", m[1]>>2, m[5])
 	case m[4]>>2 != r.sequence:
 		return 0, nil, malformed("response to request %d, not %d", m[4]>>2, r.sequence)
 	}

@@ -133,17 +133,21 @@ func (o *opener) probe(ctx context.Context, target netip.AddrPort, others bool) 
 		return 0, err
 	}
 	defer l.close()
-	if others {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, silenceLimit)
-		defer cancel()
-	}
 	const thisChannel, extended = 0x0E, 0x80
 	channel := byte(thisChannel)
 	if o.Interface == Lanplus {
 		channel |= extended
 	}
-	answer, err := l.command(ctx, outside{}, getChannelCapabilities, []byte{channel, byte(o.Privilege)})
+	var answer []byte
+	ask := func(ctx context.Context) (err error) {
+		answer, err = l.command(ctx, outside{}, getChannelCapabilities, []byte{channel, byte(o.Privilege)})
+		return err
+	}
+	if others {
+		err = step(ctx, ask)
+	} else {
+		err = ask(ctx)
+	}
 	if err != nil {
 		return 0, err
 	}
