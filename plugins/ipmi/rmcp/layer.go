@@ -99,8 +99,11 @@ func (s *lanSession) unwrap(datagram []byte) ([]byte, error) {
 
 // code returns the authentication code of a packet (section 22.17.1; MD5 is RFC 1321).
 func (s *lanSession) code(p packet) (code [16]byte) {
+	if p.authType == None {
+		return code
+	}
 	copy(code[:], s.password)
-	if p.authType != MD5 {
+	if p.authType == Straight {
 		return code
 	}
 	text := binary.LittleEndian.AppendUint32(code[:len(code):len(code)], p.session)

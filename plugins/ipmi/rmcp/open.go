@@ -12,8 +12,9 @@ import (
 
 const (
 	// silenceLimit is the time after which a step of the login has failed for good:
-	// some BMCs do not answer a second time what they have answered once.
-	silenceLimit = 1500 * time.Millisecond
+	// some BMCs do not answer a second time what they have answered once. It ends
+	// shortly before a third copy would be sent.
+	silenceLimit = 1400 * time.Millisecond
 	// maxRestarts is how often a login begins again.
 	maxRestarts = 8
 )
