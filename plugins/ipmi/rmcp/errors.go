@@ -15,7 +15,7 @@ var (
 	// ErrUser: the BMC says that it has no such user, or that the user is disabled.
 	ErrUser = errors.New("unknown user")
 	// ErrKg: the password is right, but the BMC has another K_g, or none.
-	ErrKg = errors.New("K_g missing or wrong")
+	ErrKg = errors.New("wrong or missing K_g")
 	// ErrPrivilege: the user may not have the privilege, or it does not suffice.
 	ErrPrivilege = errors.New("privilege too low")
 	// ErrSuite: the BMC takes none of the cipher suites.

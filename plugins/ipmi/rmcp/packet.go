@@ -11,7 +11,7 @@ var rmcpHeader = []byte{0x06, 0x00, 0xFF, 0x07}
 
 // formatPlus stands where the authentication type would, and says that the
 // packet is one of RMCP+ (section 13.6).
-const formatPlus AuthType = 6
+const formatPlus = 0x06
 
 // checkHeader returns an error unless the datagram is RMCP with a message of IPMI
 // that has at least so many bytes.

@@ -45,7 +45,7 @@ func (p plusPacket) pack() []byte {
 	if p.authenticated {
 		kind |= flagAuthenticated
 	}
-	d := append(bytes.Clone(rmcpHeader), byte(formatPlus), kind)
+	d := append(bytes.Clone(rmcpHeader), formatPlus, kind)
 	d = binary.LittleEndian.AppendUint32(d, p.session)
 	d = binary.LittleEndian.AppendUint32(d, p.sequence)
 	d = binary.LittleEndian.AppendUint16(d, uint16(len(p.payload)))
@@ -69,7 +69,7 @@ func unpackPlus(datagram []byte, codeLength int) (plusPacket, error) {
 	if err := checkHeader(datagram, fixed); err != nil {
 		return plusPacket{}, err
 	}
-	if AuthType(datagram[4]) != formatPlus {
+	if datagram[4] != formatPlus {
 		return plusPacket{}, malformed("not RMCP+")
 	}
 	p := plusPacket{

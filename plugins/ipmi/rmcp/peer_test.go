@@ -114,7 +114,7 @@ func (p *peer) take(port int, datagram []byte) [][]byte {
 }
 
 func (p *peer) reply(datagram []byte) (step string, reply []byte) {
-	if AuthType(datagram[4]) != formatPlus {
+	if datagram[4] != formatPlus {
 		return p.replyLan(datagram)
 	}
 	packet, err := unpackPlus(datagram, 0)
