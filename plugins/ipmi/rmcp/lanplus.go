@@ -90,17 +90,16 @@ func (a *plusLogin) proveBMC(ctx context.Context) error {
 }
 
 // proveUser proves the password to the BMC, which answers with a proof of K_g.
+// Without that answer nobody knows whether the BMC has opened the session. It is
+// left alone then, and the BMC ends it by itself: there are BMCs that crash when
+// they are sent a packet of a session that they have not opened.
 func (a *plusLogin) proveUser(ctx context.Context) (layer, error) {
 	key := a.kg
 	if len(key) == 0 {
 		key = a.password
 	}
 	sik := a.sik(key)
-	s := newPlusSession(&a.rakp, sik)
 	reply, err := a.ask(ctx, "RAKP 3", payloadRAKP3, a.message3(a.tag, 0, a.code3(a.password)))
-	if errors.Is(err, ErrNoAnswer) {
-		a.abandon(s)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -111,12 +110,7 @@ func (a *plusLogin) proveUser(ctx context.Context) (layer, error) {
 	if !hmac.Equal(code, a.code4(sik)) {
 		return nil, fmt.Errorf("RAKP 4: %w", ErrKg)
 	}
-	return s, nil
-}
-
-// abandon closes a session that may have been opened: only the answer is missing.
-func (a *plusLogin) abandon(s *plusSession) {
-	_ = a.link.send(s.wrap(request{command: closeSession, data: a.system[:]}.pack()))
+	return newPlusSession(&a.rakp, sik), nil
 }
 
 // ask sends one message of the login until it is answered, and returns the reply.

@@ -261,13 +261,15 @@ func TestRestart(t *testing.T) {
 				if len(seen) != 3*9 {
 					t.Errorf("ports, tags and IDs: %v", seen)
 				}
+				p.open = false // what the answer to RAKP 3 would have told was never heard
 			})
 		})
 	}
 }
 
-// A session that a lost RAKP 4 leaves open is closed before the next one is opened.
-func TestAbandoned(t *testing.T) {
+// Nothing is sent in a session that the BMC may not have opened: there are BMCs that
+// it makes crash.
+func TestNothingBeforeRAKP4(t *testing.T) {
 	bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
 		p.fault = lose("RAKP 3", 2)
 		s, err := p.opener(Config{}).open(ctx)
@@ -276,7 +278,7 @@ func TestAbandoned(t *testing.T) {
 		}
 		s.Close()
 		want := []string{
-			getChannelCapabilities.name, "open", "RAKP 1", "RAKP 3", "RAKP 3", closeSession.name,
+			getChannelCapabilities.name, "open", "RAKP 1", "RAKP 3", "RAKP 3",
 			"open", "RAKP 1", "RAKP 3", setSessionPrivilege.name, closeSession.name,
 		}
 		if got := p.steps(); !slices.Equal(got, want) {

@@ -34,8 +34,8 @@ type Session struct {
 //
 // The errors are the variables of this package, to be told apart by errors.Is;
 // [CompletionError], [StatusError] and [NoAnswerError] tell more. None holds a
-// secret. When Open returns an error it has left no session behind that it could
-// end.
+// secret. After an error no session is left open, but for one that the BMC may have
+// opened without our knowledge: when its last answer to the login was lost or wrong.
 func Open(ctx context.Context, config Config) (*Session, error) {
 	if err := config.check(); err != nil {
 		return nil, err
