@@ -12,8 +12,13 @@ import (
 // inSession runs a test in a session of RMCP+.
 func inSession(t *testing.T, do func(ctx context.Context, t *testing.T, p *peer, s *Session)) {
 	t.Helper()
+	inSessionOf(t, Config{}, do)
+}
+
+func inSessionOf(t *testing.T, c Config, do func(ctx context.Context, t *testing.T, p *peer, s *Session)) {
+	t.Helper()
 	bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
-		s, err := p.opener(Config{}).open(ctx)
+		s, err := p.opener(c).open(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,6 +58,53 @@ func TestForeignAnswers(t *testing.T) {
 				_, err := s.ChassisStatus(ctx)
 				if !errors.Is(err, ErrNoAnswer) || !errors.Is(err, ErrMalformed) {
 					t.Errorf("error %v does not tell what was seen", err)
+				}
+			})
+		})
+	}
+}
+
+// The same holds where packets have no code, as far as numbers can tell, and with lan.
+func TestForeignAnswersOther(t *testing.T) {
+	var former []byte
+	again := func([]byte) [][]byte { return [][]byte{former} }
+	change := func(place int) func([]byte) [][]byte {
+		return func(reply []byte) [][]byte { reply[place] ^= 1; return [][]byte{reply} }
+	}
+	tests := []struct {
+		name   string
+		config Config
+		change func([]byte) [][]byte
+	}{
+		{"no code, again", Config{Suites: []int{1}}, again},
+		{"no code, other session", Config{Suites: []int{1}}, change(6)},
+		{"lan, again", lanConfig(), again},
+		{"lan, other session", Config{Interface: Lan, AuthTypes: []AuthType{Straight}}, change(9)},
+		{"lan, wrong code", lanConfig(), change(13)},
+		{"lan, changed state", lanConfig(), change(30 + 7)},
+		{"lan, without code", lanConfig(), func(reply []byte) [][]byte {
+			p, err := unpack(reply)
+			if err != nil {
+				panic(err)
+			}
+			p.authType = None
+			return [][]byte{p.pack()}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inSessionOf(t, tt.config, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+				p.fault = func(_ string, _ int, reply []byte) [][]byte { former = slices.Clone(reply); return [][]byte{reply} }
+				if _, err := s.ChassisStatus(ctx); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				p.fault = alter(getChassisStatus.name, 2, tt.change)
+				if _, err := s.ChassisStatus(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(start); took != 500*time.Millisecond {
+					t.Errorf("took %s", took)
 				}
 			})
 		})
