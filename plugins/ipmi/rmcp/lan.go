@@ -1,0 +1,100 @@
+package rmcp
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// maxUnproven is how many logins may end in silence when the password has been
+// sent. A lost packet explains one of them.
+const maxUnproven = 2
+
+// A lanLogin logs in by IPMI 1.5 (section 13.14).
+type lanLogin struct {
+	Config
+	authType AuthType
+	unproven int // logins that ended in silence when the password had been sent
+}
+
+// openLan opens a session of IPMI 1.5. The capabilities have a bit for each
+// authentication type.
+func (o *opener) openLan(ctx context.Context, target netip.AddrPort, capabilities byte) (*Session, error) {
+	i := slices.IndexFunc(o.AuthTypes, func(t AuthType) bool { return capabilities&(1<<t) != 0 })
+	if i < 0 {
+		return nil, fmt.Errorf("%w: the BMC has %02Xh, asked for %v", ErrAuthType, capabilities, o.AuthTypes)
+	}
+	attempt := &lanLogin{Config: o.Config, authType: o.AuthTypes[i]}
+	session, err := o.restarting(ctx, target, attempt.run)
+	if err != nil {
+		return nil, err
+	}
+	session.about = attempt.authType.String()
+	return session, nil
+}
+
+// run attempts the login.
+func (a *lanLogin) run(ctx context.Context, l *link) (layer, error) {
+	temporary, challenge, err := a.challenge(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	s := &lanSession{password: []byte(a.Password), authType: a.authType, perPacket: a.authType, session: temporary}
+	err = a.activate(ctx, l, s, challenge)
+	if !errors.Is(err, ErrNoAnswer) || ctx.Err() != nil {
+		return s, err
+	}
+	if a.unproven++; a.unproven < maxUnproven {
+		return nil, err
+	}
+	return nil, fmt.Errorf("%s: %w: the BMC went silent when it was sent", activateSession.name, ErrPassword)
+}
+
+// challenge returns the BMC's ID of the session until it is activated, and what is to
+// be authenticated (section 22.16).
+func (a *lanLogin) challenge(ctx context.Context, l *link) (temporary uint32, challenge []byte, err error) {
+	data := make([]byte, 1+MaxUser)
+	data[0] = byte(a.authType)
+	copy(data[1:], a.User)
+	var answer []byte
+	err = step(ctx, func(ctx context.Context) error {
+		answer, err = l.command(ctx, outside{}, getSessionChallenge, data)
+		return err
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(answer) < 20 {
+		return 0, nil, getSessionChallenge.tooShort(answer, 20)
+	}
+	return binary.LittleEndian.Uint32(answer), answer[4:20], nil
+}
+
+// activate proves the password (section 22.17). A success that is not authenticated
+// is not the BMC's.
+func (a *lanLogin) activate(ctx context.Context, l *link, s *lanSession, challenge []byte) error {
+	data := append([]byte{byte(a.authType), byte(a.Privilege)}, challenge...)
+	data = append(data, 1, 0, 0, 0) // the number that the BMC's packets begin with
+	var answer []byte
+	err := step(ctx, func(ctx context.Context) (err error) {
+		answer, err = l.command(ctx, s, activateSession, data)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case len(answer) < 10:
+		return activateSession.tooShort(answer, 10)
+	case !s.proven:
+		return fmt.Errorf("%s: %w: the answer is not authenticated", activateSession.name, ErrDowngrade)
+	}
+	perPacket := AuthType(answer[0] & 0x0F)
+	s.activate(perPacket, binary.LittleEndian.Uint32(answer[1:]), binary.LittleEndian.Uint32(answer[5:]))
+	if perPacket != a.authType && perPacket != None {
+		return fmt.Errorf("%s: %w: asked for %s, got %s", activateSession.name, ErrDowngrade, a.authType, perPacket)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package rmcp
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+)
+
+const (
+	firstWait = 500 * time.Millisecond // until something is sent again
+	maxWait   = 2 * time.Second        // doubled up to this
+	maxPacket = 1024                   // longer ones are truncated
+)
+
+// A link carries packets to one address of a BMC, and back.
+type link struct {
+	conn   net.Conn
+	number byte // of the last request
+}
+
+// dialUDP connects a socket with a port of its own.
+func dialUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "udp", to.String())
+}
+
+func (l *link) close() { l.conn.Close() }
+
+// command carries out one command and returns the data of its answer. The same
+// request is sent until it is answered, in a packet of its own each time.
+func (l *link) command(ctx context.Context, in layer, c command, data []byte) ([]byte, error) {
+	l.number = (l.number + 1) % sequenceNumbers
+	r := request{c, l.number, data}
+	message := r.pack()
+	var completion byte
+	var answer []byte
+	err := l.exchange(ctx, c.name, func() []byte { return in.wrap(message) }, func(datagram []byte) error {
+		m, err := in.unwrap(datagram)
+		if err != nil {
+			return err
+		}
+		completion, answer, err = r.unpackResponse(m)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer, c.refusal(completion)
+}
+
+// exchange sends packets until accept returns nil for an answer, or ctx ends. The
+// bytes that accept is given are its own.
+func (l *link) exchange(ctx context.Context, step string, next func() []byte, accept func([]byte) error) error {
+	stop := context.AfterFunc(ctx, func() { _ = l.conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	silence := &NoAnswerError{Step: step}
+	for wait := firstWait; ; wait = min(2*wait, maxWait) {
+		if ctx.Err() != nil {
+			silence.end = context.Cause(ctx)
+			return silence
+		}
+		if err := l.send(next()); isTransient(err) {
+			silence.Last = err
+		} else if err != nil {
+			return err
+		}
+		answered, err := l.receive(ctx, wait, silence, accept)
+		if answered || err != nil {
+			return err
+		}
+	}
+}
+
+// send sends a packet. A socket that was told by ICMP of the fate of an earlier one
+// reports that instead, once.
+func (l *link) send(datagram []byte) error {
+	_, err := l.conn.Write(datagram)
+	if isTransient(err) {
+		_, err = l.conn.Write(datagram)
+	}
+	return err
+}
+
+// receive waits for an answer that accept takes. What it does not take is noted.
+func (l *link) receive(ctx context.Context, wait time.Duration, silence *NoAnswerError, accept func([]byte) error) (bool, error) {
+	if err := l.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
+		return false, err
+	}
+	for ctx.Err() == nil {
+		datagram := make([]byte, maxPacket)
+		n, err := l.conn.Read(datagram)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return false, nil
+		case isTransient(err): // is the BMC starting? keep the pace
+			silence.Last = err
+			continue
+		case err != nil:
+			return false, err
+		}
+		if err = accept(datagram[:n]); err == nil {
+			return true, nil
+		}
+		silence.Last = err
+	}
+	return false, nil
+}
+
+// isTransient reports whether err is what ICMP said, which may change at any time.
+func isTransient(err error) bool {
+	for _, one := range []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN} {
+		if errors.Is(err, one) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,87 @@
+// Package rmcp speaks IPMI over a LAN with the BMC of a node: RMCP with sessions
+// of IPMI 1.5 ("lan"), and RMCP+ with sessions of IPMI 2.0 ("lanplus").
+//
+// It does what fencing needs: it opens a session, reads and switches the power of
+// the chassis, and reads the GUIDs. Sections named in comments are those of the
+// IPMI specification v2.0, revision 1.1.
+package rmcp
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+)
+
+// Port is the UDP port of a BMC, asf-rmcp (section 13.1.2).
+const Port = 623
+
+// closeLimit is the time that the end of a session may take.
+const closeLimit = 300 * time.Millisecond
+
+// A Session is a login at a BMC (section 6.12). It is not for use by several
+// goroutines at once. A BMC has few sessions, so every one must be closed.
+type Session struct {
+	link   *link
+	layer  layer
+	about  string
+	closed bool
+}
+
+// Open logs in to the BMC, and asks for the privilege of the configuration. It
+// goes on until it has a session, the BMC refuses, or ctx ends; there is no other
+// time limit.
+//
+// The errors are the variables of this package, to be told apart by errors.Is;
+// [CompletionError], [StatusError] and [NoAnswerError] tell more. None holds a
+// secret. After an error no session is left open, but for one that the BMC may have
+// opened without our knowledge: when its last answer to the login was lost or wrong.
+func Open(ctx context.Context, config Config) (*Session, error) {
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	return newOpener(config).open(ctx)
+}
+
+// Close ends the session (section 22.19) and its connection, within 0.3 s. The
+// error says that the BMC did not confirm it; it ends the session by itself later,
+// most after a minute. Closing again does nothing.
+func (s *Session) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	defer s.link.close()
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	_, err := s.link.command(ctx, s.layer, closeSession, binary.LittleEndian.AppendUint32(nil, s.layer.id()))
+	return err
+}
+
+// String says where the session is and how it is protected.
+func (s *Session) String() string { return s.about }
+
+// setPrivilege raises the session to a level (section 22.18). A session begins
+// with the level User, whatever it was opened for.
+func (s *Session) setPrivilege(ctx context.Context, level Privilege) error {
+	got, err := s.ask(ctx, setSessionPrivilege, 1, byte(level))
+	if err != nil {
+		return err
+	}
+	if Privilege(got[0]&0x0F) < level {
+		return fmt.Errorf("%s: %w: asked for %s, got %s", setSessionPrivilege.name, ErrPrivilege, level, Privilege(got[0]&0x0F))
+	}
+	return nil
+}
+
+// ask carries out a command whose answer has at least so many bytes of data.
+func (s *Session) ask(ctx context.Context, c command, least int, data ...byte) ([]byte, error) {
+	answer, err := s.link.command(ctx, s.layer, c, data)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer) < least {
+		return nil, c.tooShort(answer, least)
+	}
+	return answer, nil
+}

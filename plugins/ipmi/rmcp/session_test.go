@@ -1,0 +1,299 @@
+package rmcp
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// inSession runs a test in a session of RMCP+.
+func inSession(t *testing.T, do func(ctx context.Context, t *testing.T, p *peer, s *Session)) {
+	t.Helper()
+	inSessionOf(t, Config{}, do)
+}
+
+func inSessionOf(t *testing.T, c Config, do func(ctx context.Context, t *testing.T, p *peer, s *Session)) {
+	t.Helper()
+	bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+		s, err := p.opener(c).open(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(ctx, t, p, s)
+		p.fault = nil
+		s.Close()
+	})
+}
+
+// An answer that is not to the question is not taken, whatever it says; the answer
+// to the next copy is.
+func TestForeignAnswers(t *testing.T) {
+	var former []byte // the answer to an earlier question
+	tests := map[string]func(p *peer, reply []byte) [][]byte{
+		"again":         func(_ *peer, reply []byte) [][]byte { return [][]byte{former} },
+		"other session": func(_ *peer, reply []byte) [][]byte { reply[6]++; return [][]byte{reply} },
+		"truncated":     func(_ *peer, reply []byte) [][]byte { return [][]byte{reply[:20], reply[:3], {}} },
+		"forged":        func(_ *peer, reply []byte) [][]byte { return [][]byte{forge(reply)} },
+		"lan":           func(*peer, []byte) [][]byte { return [][]byte{outside{}.wrap(make([]byte, 8))} },
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+				p.fault = func(_ string, _ int, reply []byte) [][]byte { former = slices.Clone(reply); return [][]byte{reply} }
+				if _, err := s.ChassisStatus(ctx); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				p.fault = alter(getChassisStatus.name, 2, func(reply []byte) [][]byte { return change(p, reply) })
+				if _, err := s.ChassisStatus(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(start); took != 500*time.Millisecond {
+					t.Errorf("took %s", took)
+				}
+				p.fault = alter(getChassisStatus.name, 99, func(reply []byte) [][]byte { return change(p, reply) })
+				_, err := s.ChassisStatus(ctx)
+				if !errors.Is(err, ErrNoAnswer) || !errors.Is(err, ErrMalformed) {
+					t.Errorf("error %v does not tell what was seen", err)
+				}
+			})
+		})
+	}
+}
+
+// The same holds where packets have no code, as far as numbers can tell, and with lan.
+func TestForeignAnswersOther(t *testing.T) {
+	var former []byte
+	again := func([]byte) [][]byte { return [][]byte{former} }
+	change := func(place int) func([]byte) [][]byte {
+		return func(reply []byte) [][]byte { reply[place] ^= 1; return [][]byte{reply} }
+	}
+	tests := []struct {
+		name   string
+		config Config
+		change func([]byte) [][]byte
+	}{
+		{"no code, again", Config{Suites: []int{1}}, again},
+		{"no code, other session", Config{Suites: []int{1}}, change(6)},
+		{"lan, again", lanConfig(), again},
+		{"lan, other session", Config{Interface: Lan, AuthTypes: []AuthType{Straight}}, change(9)},
+		{"lan, wrong code", lanConfig(), change(13)},
+		{"lan, changed state", lanConfig(), change(30 + 7)},
+		{"lan, without code", lanConfig(), func(reply []byte) [][]byte {
+			p, err := unpack(reply)
+			if err != nil {
+				panic(err)
+			}
+			p.authType = None
+			return [][]byte{p.pack()}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inSessionOf(t, tt.config, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+				p.fault = func(_ string, _ int, reply []byte) [][]byte { former = slices.Clone(reply); return [][]byte{reply} }
+				if _, err := s.ChassisStatus(ctx); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				p.fault = alter(getChassisStatus.name, 2, tt.change)
+				if _, err := s.ChassisStatus(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(start); took != 500*time.Millisecond {
+					t.Errorf("took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// forge says in clear what a BMC would: the power is off.
+func forge(reply []byte) []byte {
+	p, err := unpackPlus(reply, 16)
+	if err != nil {
+		panic(err)
+	}
+	m := []byte{0x81, 4, 0x7B, 0x20, 3 << 2, 1, 0, 0, 0, 0}
+	p.encrypted, p.authenticated, p.payload, p.trailer, p.code = false, false, append(m, checksum(m[3:])), nil, nil
+	return p.pack()
+}
+
+// Each copy of a request has a session sequence number of its own.
+func TestResend(t *testing.T) {
+	inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+		p.start = time.Now()
+		p.fault = lose(chassisControl.name, 3)
+		if err := s.ChassisControl(ctx, Down); err != nil {
+			t.Fatal(err)
+		}
+		want := []time.Duration{0, 500 * time.Millisecond, 1500 * time.Millisecond, 3500 * time.Millisecond}
+		if got := p.times(chassisControl.name); !slices.Equal(got, want) {
+			t.Errorf("sent at %v, want %v", got, want)
+		}
+		last := uint32(0)
+		for _, a := range p.arrivals {
+			if sessionOf(a.raw) == s.layer.id() {
+				if n := sequenceOf(a.raw); n != last+1 {
+					t.Errorf("packet %d after %d", n, last)
+				}
+				last++
+			}
+		}
+	})
+}
+
+// An answer that comes late, to an earlier copy, is as good.
+func TestLateAnswer(t *testing.T) {
+	inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+		var late []byte
+		p.fault = func(_ string, n int, reply []byte) [][]byte {
+			if n == 1 {
+				late = reply
+				return nil
+			}
+			return [][]byte{late}
+		}
+		if state, err := s.ChassisStatus(ctx); err != nil || !state.PowerOn {
+			t.Errorf("%+v, %v", state, err)
+		}
+	})
+}
+
+func TestCommandRefused(t *testing.T) {
+	for code, want := range map[byte]string{
+		0xD4: "power down: Chassis Control: privilege too low (completion code D4h)",
+		0xC0: "power down: Chassis Control: node busy (completion code C0h)",
+		0xD5: "power down: Chassis Control: not possible in the present state (completion code D5h)",
+		0x90: "power down: Chassis Control: refused (completion code 90h)",
+	} {
+		inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+			p.answers[chassisControl.code] = []byte{code}
+			err := s.ChassisControl(ctx, Down)
+			var refused *CompletionError
+			if !errors.As(err, &refused) || refused.Code != code || err.Error() != want {
+				t.Errorf("error %v, want %s", err, want)
+			}
+			if is := errors.Is(err, ErrPrivilege); is != (code == 0xD4) {
+				t.Errorf("%v: is %q: %t", err, ErrPrivilege, is)
+			}
+		})
+	}
+}
+
+// Half an answer is no state, and no identity.
+func TestShortAnswers(t *testing.T) {
+	inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+		p.answers[getChassisStatus.code] = []byte{0, 0}
+		if _, err := s.ChassisStatus(ctx); !errors.Is(err, ErrMalformed) || errors.Is(err, ErrNoAnswer) {
+			t.Errorf("state: %v", err)
+		}
+		p.answers[getDeviceGUID.code] = make([]byte, 16)
+		if _, err := s.DeviceGUID(ctx); !errors.Is(err, ErrMalformed) {
+			t.Errorf("GUID: %v", err)
+		}
+	})
+}
+
+func TestChassis(t *testing.T) {
+	for state, want := range map[byte]Chassis{
+		0x00: {}, 0x01: {PowerOn: true}, 0x60: {}, 0x02: {Overload: true}, 0x04: {Interlock: true}, 0x08: {PowerFault: true}, 0x11: {PowerOn: true, ControlFault: true},
+	} {
+		inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+			p.answers[getChassisStatus.code] = []byte{0, state, 0, 0, 0}
+			if got, err := s.ChassisStatus(ctx); err != nil || got != want {
+				t.Errorf("%02Xh: %+v, %v, want %+v", state, got, err, want)
+			}
+		})
+	}
+}
+
+func TestUnknownControl(t *testing.T) {
+	inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+		if err := s.ChassisControl(ctx, 5); !errors.Is(err, ErrConfig) || p.counts[chassisControl.name] != 0 {
+			t.Errorf("orderly shutdown: %v, sent %d times", err, p.counts[chassisControl.name])
+		}
+	})
+}
+
+// The end of a session does not wait for a BMC that is gone.
+func TestCloseInSilence(t *testing.T) {
+	bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+		s, err := p.opener(Config{}).open(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.fault = lose(closeSession.name, 99)
+		start := time.Now()
+		if err := s.Close(); !errors.Is(err, ErrNoAnswer) {
+			t.Errorf("error %v", err)
+		}
+		if took := time.Since(start); took != closeLimit {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// More requests than there are numbers for them, with an answer of each kept back:
+// none of them is taken for that of a later request with the same number.
+func TestNumbersComeAgain(t *testing.T) {
+	inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+		p.answers[getChassisStatus.code] = []byte{0, 0, 0, 0}
+		var old [][]byte
+		p.fault = func(_ string, _ int, reply []byte) [][]byte {
+			old = append(old, slices.Clone(reply))
+			if len(old) <= sequenceNumbers {
+				return [][]byte{reply}
+			}
+			return [][]byte{old[len(old)-1-sequenceNumbers], reply}
+		}
+		for i := range 2 * sequenceNumbers {
+			if i == sequenceNumbers {
+				p.answers[getChassisStatus.code] = []byte{0, 1, 0, 0}
+			}
+			state, err := s.ChassisStatus(ctx)
+			if err != nil || state.PowerOn != (i >= sequenceNumbers) {
+				t.Fatalf("request %d: %+v, %v", i, state, err)
+			}
+		}
+	})
+}
+
+func TestConfig(t *testing.T) {
+	at := []string{"192.0.2.1:623"}
+	tests := []struct {
+		name   string
+		config Config
+		want   error
+		text   string
+	}{
+		{"no address", Config{}, ErrConfig, "no address"},
+		{"no port", Config{Addresses: []string{"192.0.2.1"}}, ErrConfig, "missing port"},
+		{"port 0", Config{Addresses: []string{"192.0.2.1:0"}}, ErrConfig, `port "0"`},
+		{"user", Config{Addresses: at, User: strings.Repeat("u", 17)}, ErrTooLong, "user has 17 bytes, lanplus allows 16"},
+		{"password", Config{Addresses: at, Password: strings.Repeat("p", 21)}, ErrTooLong, "password has 21 bytes, lanplus allows 20"},
+		{"password of lan", Config{Addresses: at, Password: strings.Repeat("p", 17), Interface: Lan}, ErrTooLong, "password has 17 bytes, lan allows 16"},
+		{"K_g", Config{Addresses: at, Kg: make([]byte, 21)}, ErrTooLong, "K_g has 21 bytes, lanplus allows 20"},
+		{"K_g with lan", Config{Addresses: at, Kg: []byte{1}, Interface: Lan}, ErrConfig, "K_g is for lanplus only"},
+		{"suite", Config{Addresses: at, Suites: []int{17, 8}}, ErrConfig, "cipher suite 8 is not one of [0 1 2 3 15 16 17]"},
+		{"type", Config{Addresses: at, AuthTypes: []AuthType{1}}, ErrConfig, "authentication type 1"},
+		{"privilege", Config{Addresses: at, Privilege: 5}, ErrConfig, "privilege level 5"},
+		{"interface", Config{Addresses: at, Interface: 2}, ErrConfig, "interface 2"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Open(t.Context(), tt.config)
+			checkKind(t, err, tt.want)
+			if err == nil || !strings.Contains(err.Error(), tt.text) {
+				t.Errorf("error %v, want %q in it", err, tt.text)
+			}
+		})
+	}
+	full := Config{Addresses: at, User: strings.Repeat("u", 16), Password: strings.Repeat("p", 20), Kg: make([]byte, 20)}
+	if err := full.check(); err != nil {
+		t.Errorf("longest secrets: %v", err)
+	}
+}
