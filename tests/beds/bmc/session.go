@@ -18,9 +18,9 @@ type session struct {
 	window  window
 	sent    uint32
 
-	answered []byte // the datagram sent last
+	answered []byte   // the datagram sent last
 	login    progress // lanplus
-	asked    []byte // the step of the login that came last, with its answer
+	asked    []byte   // the step of the login that came last, with its answer
 	reply    []byte
 
 	challenge []byte // lan

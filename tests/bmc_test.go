@@ -1,0 +1,218 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/realbmc"
+)
+
+// bmcKinds are all BMCs of the tests: ours, and those that are not ours.
+func bmcKinds() map[string]func(*testing.T, realbmc.Options) realbmc.Server {
+	kinds := map[string]func(*testing.T, realbmc.Options) realbmc.Server{"bmc": startBMC}
+	for _, kind := range realbmc.Kinds() {
+		kinds[kind.Name] = func(t *testing.T, options realbmc.Options) realbmc.Server { return kind.Start(t, options) }
+	}
+	return kinds
+}
+
+func startBMC(t *testing.T, options realbmc.Options) realbmc.Server {
+	t.Helper()
+	b, err := bmc.Start(bmc.Options{Host: options.Host, Users: options.Users, Key: options.Key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
+}
+
+// TestBMCs shows that the BMCs of the tests are BMCs to others than us: ipmitool turns
+// a node off and on by each, over lan and with each cipher suite, and the true power
+// says so.
+func TestBMCs(t *testing.T) {
+	const key = "abcdefghijklmnopqrs"
+	for _, c := range []struct {
+		server  string
+		options realbmc.Options
+		args    []string
+	}{
+		{"bmc", realbmc.Options{}, []string{"-I", "lan"}},
+		{"bmc", realbmc.Options{}, []string{"-I", "lan", "-A", "PASSWORD"}},
+		{"bmc", realbmc.Options{}, []string{"-I", "lanplus"}},
+		{"bmc", realbmc.Options{}, []string{"-I", "lanplus", "-C", "17"}},
+		{"bmc", realbmc.Options{}, []string{"-I", "lanplus", "-C", "0"}},
+		{"bmc", realbmc.Options{}, []string{"-I", "lanplus", "-C", "1"}},
+		{"bmc", realbmc.Options{}, []string{"-I", "lanplus", "-C", "2"}},
+		{"bmc", realbmc.Options{}, []string{"-I", "lanplus", "-C", "3"}},
+		{"bmc", realbmc.Options{}, []string{"-I", "lanplus", "-C", "15"}},
+		{"bmc", realbmc.Options{}, []string{"-I", "lanplus", "-C", "16"}},
+		{"bmc", realbmc.Options{Key: []byte(key)}, []string{"-I", "lanplus", "-C", "3", "-K"}},
+		{"bmc", realbmc.Options{Key: []byte(key)}, []string{"-I", "lanplus", "-C", "17", "-K"}},
+		{"ipmi_sim", realbmc.Options{}, []string{"-I", "lan"}},
+		{"ipmi_sim", realbmc.Options{}, []string{"-I", "lanplus", "-C", "3"}},
+		{"ipmi_sim", realbmc.Options{}, []string{"-I", "lanplus", "-C", "0"}},
+		{"ipmi_sim", realbmc.Options{}, []string{"-I", "lanplus", "-C", "1"}},
+		{"ipmi_sim", realbmc.Options{}, []string{"-I", "lanplus", "-C", "2"}},
+		{"ipmi_sim", realbmc.Options{Key: []byte(key)}, []string{"-I", "lanplus", "-C", "3", "-K"}},
+		{"pyghmi", realbmc.Options{}, []string{"-I", "lanplus", "-C", "3"}},
+		{"pyghmi", realbmc.Options{Suite: 17}, []string{"-I", "lanplus", "-C", "17"}},
+		{"pyghmi", realbmc.Options{Key: []byte(key)}, []string{"-I", "lanplus", "-C", "3", "-K"}},
+		{"go-ipmi", realbmc.Options{}, []string{"-I", "lan"}},
+		{"go-ipmi", realbmc.Options{}, []string{"-I", "lanplus", "-C", "3"}},
+		{"go-ipmi", realbmc.Options{}, []string{"-I", "lanplus", "-C", "15"}},
+		{"go-ipmi", realbmc.Options{}, []string{"-I", "lanplus", "-C", "16"}},
+		{"go-ipmi", realbmc.Options{}, []string{"-I", "lanplus", "-C", "17"}},
+		{"go-ipmi", realbmc.Options{Key: []byte(key)}, []string{"-I", "lanplus", "-C", "17", "-K"}},
+	} {
+		name := strings.Join(append([]string{c.server}, c.args...), " ")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := bmcKinds()[c.server](t, c.options)
+			tool := newIPMITool(t, server, key, c.args...)
+			tool.says("status", "Chassis Power is on", true)
+			tool.says("off", "Chassis Power Control: Down/Off", false)
+			tool.says("status", "Chassis Power is off", false)
+			tool.says("on", "Chassis Power Control: Up/On", true)
+			tool.password("wrong")
+			// without authentication there is no proof of a password
+			if slices.Contains(c.args, "0") {
+				tool.says("off", "Chassis Power Control: Down/Off", false)
+			} else {
+				tool.fails("off", true)
+			}
+			if b, ours := server.(*bmc.BMC); ours && b.SessionsIn(bmc.Open) != 0 {
+				t.Errorf("sessions: %+v", b.Sessions())
+			}
+		})
+	}
+}
+
+// TestBMCFaults shows that each BMC fails as it is told, towards a client that is not ours.
+func TestBMCFaults(t *testing.T) {
+	for name, start := range bmcKinds() {
+		for _, c := range []struct {
+			fault bmc.Fault
+			try   func(*ipmiTool)
+		}{
+			{bmc.Refused, func(tool *ipmiTool) { tool.fails("off", true) }},
+			{bmc.Silent, func(tool *ipmiTool) { tool.fails("off", true) }},
+			{bmc.Restarts, func(tool *ipmiTool) {}},
+			{bmc.IgnoreOff, func(tool *ipmiTool) { tool.says("off", "Down/Off", true) }},
+			{bmc.IgnoreOn, func(tool *ipmiTool) {
+				tool.server.SetPower(false)
+				tool.says("on", "Up/On", false)
+			}},
+			{bmc.SaysOff, func(tool *ipmiTool) { tool.says("status", "is off", true) }},
+			{bmc.SaysOn, func(tool *ipmiTool) {
+				tool.server.SetPower(false)
+				tool.says("status", "is on", false)
+			}},
+			{bmc.SlowOff, func(tool *ipmiTool) {
+				tool.says("off", "Down/Off", true)
+				tool.becomes(false)
+				tool.says("status", "is off", false)
+			}},
+			{bmc.RefuseSet, func(tool *ipmiTool) { tool.fails("off", true) }},
+			{bmc.RefuseGet, func(tool *ipmiTool) { tool.fails("status", true) }},
+		} {
+			t.Run(name+" "+string(c.fault), func(t *testing.T) {
+				t.Parallel()
+				tool := newIPMITool(t, start(t, realbmc.Options{}), "", "-I", "lanplus", "-C", "3")
+				if err := tool.server.Fail(c.fault); err != nil {
+					t.Fatal(err)
+				}
+				if c.fault == bmc.Restarts && name == "bmc" {
+					_ = tool.server.Mend() // as a rule it hits each message
+				}
+				c.try(tool)
+				if err := tool.server.Mend(); err != nil {
+					t.Fatal(err)
+				}
+				tool.server.SetPower(true)
+				tool.says("status", "Chassis Power is on", true)
+				tool.says("off", "Chassis Power Control: Down/Off", false)
+			})
+		}
+	}
+}
+
+// An ipmiTool is Debian's ipmitool, for one server.
+type ipmiTool struct {
+	t      *testing.T
+	server realbmc.Server
+	args   []string
+	key    string
+	file   string // of the password
+}
+
+func newIPMITool(t *testing.T, server realbmc.Server, key string, args ...string) *ipmiTool {
+	t.Helper()
+	tool := &ipmiTool{t: t, server: server, key: key, file: filepath.Join(t.TempDir(), "password")}
+	tool.args = append(args, "-H", server.Host(), "-p", fmt.Sprint(server.Port()), "-U", bmc.DefaultUsers()[0].Name, "-f", tool.file, "-N", "1", "-R", "1")
+	tool.password(bmc.DefaultUsers()[0].Password)
+	return tool
+}
+
+func (i *ipmiTool) password(password string) {
+	i.t.Helper()
+	if err := os.WriteFile(i.file, []byte(password), 0o600); err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+// ipmiToolLimit is what a call may take at most: a busy machine fails no test.
+const ipmiToolLimit = 2 * time.Minute
+
+func (i *ipmiTool) run(action string) (string, error) {
+	i.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), ipmiToolLimit)
+	defer cancel()
+	command := exec.CommandContext(ctx, foreignProgram(i.t, "ipmitool"), append(slices.Clone(i.args), "chassis", "power", action)...)
+	command.Env = append(os.Environ(), "IPMI_KGKEY="+i.key)
+	out, err := command.CombinedOutput()
+	return string(out), err
+}
+
+// says expects success with these words, and the node's true power afterwards.
+func (i *ipmiTool) says(action, words string, power bool) {
+	i.t.Helper()
+	out, err := i.run(action)
+	if err != nil || !strings.Contains(out, words) {
+		i.t.Errorf("%s: %v, %q, not %q", action, err, out, words)
+	}
+	i.has(action, power)
+}
+
+// fails expects no success.
+func (i *ipmiTool) fails(action string, power bool) {
+	i.t.Helper()
+	if out, err := i.run(action); err == nil {
+		i.t.Errorf("%s succeeds: %q", action, out)
+	}
+	i.has(action, power)
+}
+
+func (i *ipmiTool) has(action string, power bool) {
+	i.t.Helper()
+	if i.server.Power() != power {
+		i.t.Fatalf("%s: the node's power is %v", action, !power)
+	}
+}
+
+// becomes waits for the node's true power.
+func (i *ipmiTool) becomes(power bool) {
+	i.t.Helper()
+	for deadline := time.Now().Add(ipmiToolLimit); i.server.Power() != power; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			i.t.Fatalf("the node's power stays %v", !power)
+		}
+	}
+}
