@@ -35,7 +35,7 @@ type launch struct {
 }
 
 // patience is how long a server may take for its start.
-const patience = 30 * time.Second
+const patience = 15 * time.Second
 
 func (s *server) Host() string { return s.options.Host }
 func (s *server) Port() int    { return s.port }
@@ -96,8 +96,9 @@ func (s *server) run() bool {
 	return false
 }
 
-// ask is Get Channel Authentication Capabilities, over lan.
-var ask = []byte{6, 0, 0xff, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0x20, 0x18, 0xc8, 0x81, 0x04, 0x38, 0x0e, 0x04, 0x31}
+// ask is Get Channel Authentication Capabilities over lan, with a word of lanplus:
+// pyghmi answers no other one.
+var ask = []byte{6, 0, 0xff, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0x20, 0x18, 0xc8, 0x81, 0x04, 0x38, 0x8e, 0x04, 0xb1}
 
 // answers waits for the first answer.
 func (s *server) answers() bool {
