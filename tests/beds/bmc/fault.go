@@ -38,16 +38,14 @@ func Faults() []Fault {
 	}
 }
 
-// Fail adds a fault, from now on and at every step.
+// Fail adds a fault, from now on and at every step. Restarts hits when the next
+// message comes.
 func (b *BMC) Fail(f Fault) error {
 	b.mu.Lock()
 	b.faults[f] = true
 	b.mu.Unlock()
-	switch f {
-	case Refused:
+	if f == Refused {
 		b.port.shut()
-	case Restarts:
-		b.Restart()
 	}
 	return nil
 }

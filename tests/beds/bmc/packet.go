@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -74,13 +75,8 @@ func (r *request) name() string {
 	if r.handshake() || r.session != nil {
 		return ""
 	}
-	switch r.step {
-	case AuthCapabilities, SystemGUID, CipherSuites:
+	if slices.Contains([]Step{AuthCapabilities, SystemGUID, CipherSuites}, r.step) || (r.step == SessionChallenge && !r.plus) {
 		return ""
-	case SessionChallenge:
-		if !r.plus {
-			return ""
-		}
 	}
 	return string(r.step) + " outside of a session"
 }

@@ -134,6 +134,7 @@ func (s *session) proof(number uint32, raw []byte) []byte {
 	var password [16]byte
 	copy(password[:], s.user.Password)
 	switch s.Auth {
+	case AuthNone:
 	case AuthStraight:
 		return password[:]
 	case AuthMD5:
