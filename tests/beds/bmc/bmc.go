@@ -170,6 +170,11 @@ func (b *BMC) listen() error {
 // serve acts on one datagram.
 func (b *BMC) serve(from netip.AddrPort, datagram []byte) {
 	b.mu.Lock()
+	if answer := pong(datagram); answer != nil && !b.faults[Silent] {
+		b.port.send(from, [][]byte{answer})
+		b.mu.Unlock()
+		return
+	}
 	b.expire()
 	r, reason := b.read(from, datagram)
 	if r == nil {

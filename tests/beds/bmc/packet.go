@@ -35,6 +35,17 @@ const (
 // rmcp begins each packet: version, reserved, no acknowledgement, class IPMI.
 var rmcp = []byte{6, 0, 0xff, 7}
 
+// asfPing is a presence ping after the header of RMCP, up to its tag.
+var asfPing = []byte{0, 0, 0x11, 0xbe, 0x80}
+
+// pong answers a presence ping, and nothing else: IPMI is spoken here.
+func pong(datagram []byte) []byte {
+	if len(datagram) < 12 || datagram[0] != rmcp[0] || datagram[3] != 6 || !bytes.Equal(datagram[4:9], asfPing) {
+		return nil
+	}
+	return slices.Concat([]byte{6, 0, 0xff, 6, 0, 0, 0x11, 0xbe, 0x40, datagram[9], 0, 16, 0, 0, 0x11, 0xbe, 0, 0, 0, 0, 0x81}, make([]byte, 7))
+}
+
 // formatPlus stands for RMCP+ where lan has its type of authentication.
 const formatPlus = 6
 

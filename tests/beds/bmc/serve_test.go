@@ -1,6 +1,7 @@
 package bmc
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/netip"
@@ -65,6 +66,15 @@ func TestCapabilities(t *testing.T) {
 		if b.Count(AuthCapabilities) != 1 {
 			t.Errorf("%s: %+v", host, b.Commands())
 		}
+	}
+}
+
+func TestPresencePing(t *testing.T) {
+	b := start(t, Options{})
+	answer, err := exchange(t, dial(t, b), []byte{6, 0, 0xff, 6, 0, 0, 0x11, 0xbe, 0x80, 7, 0, 0}, long)
+	want := []byte{6, 0, 0xff, 6, 0, 0, 0x11, 0xbe, 0x40, 7, 0, 16, 0, 0, 0x11, 0xbe, 0, 0, 0, 0, 0x81, 0, 0, 0, 0, 0, 0, 0}
+	if err != nil || !bytes.Equal(answer, want) {
+		t.Errorf("% x, %v", answer, err)
 	}
 }
 
