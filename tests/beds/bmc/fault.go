@@ -38,9 +38,12 @@ func Faults() []Fault {
 	}
 }
 
-// Fail adds a fault, from now on and at every step. Restarts hits when the next
-// message comes.
+// Fail adds a fault, from now on and at every step. Restarts is once, and now.
 func (b *BMC) Fail(f Fault) error {
+	if f == Restarts {
+		b.Restart()
+		return nil
+	}
 	b.mu.Lock()
 	b.faults[f] = true
 	b.mu.Unlock()
