@@ -141,21 +141,76 @@ func TestBMCFaults(t *testing.T) {
 	}
 }
 
+// TestBMCLogins shows what only our BMC does on demand: ipmitool gets over a loss, and
+// has no success where the login is not as it should be.
+func TestBMCLogins(t *testing.T) {
+	failAt := func(step bmc.Step, fault bmc.Fault) func(*bmc.BMC) {
+		return func(b *bmc.BMC) { b.FailAt(bmc.At(step).Nth(1), fault) }
+	}
+	none := func(*bmc.BMC) {}
+	for _, c := range []struct {
+		name    string
+		prepare func(*bmc.BMC)
+		user    int // of bmc.DefaultUsers
+		level   string
+		works   bool
+	}{
+		{"Open Session lost", failAt(bmc.OpenSession, bmc.Silent), 0, "ADMINISTRATOR", true},
+		{"RAKP 1 lost", failAt(bmc.RAKP1, bmc.Silent), 0, "ADMINISTRATOR", true},
+		{"RAKP 2 lost", failAt(bmc.RAKP1, bmc.LoseAnswer), 0, "ADMINISTRATOR", true},
+		{"RAKP 3 lost", failAt(bmc.RAKP3, bmc.Silent), 0, "ADMINISTRATOR", true},
+		{"RAKP 4 lost", failAt(bmc.RAKP3, bmc.LoseAnswer), 0, "ADMINISTRATOR", true},
+		{"operator", none, 1, "OPERATOR", true},
+		{"operator as administrator", none, 1, "ADMINISTRATOR", false},
+		{"viewer", none, 2, "USER", false},
+		{"other suite", failAt(bmc.OpenSession, bmc.OtherSuite), 0, "ADMINISTRATOR", false},
+		{"wrong RAKP 2", failAt(bmc.RAKP1, bmc.Corrupt), 0, "ADMINISTRATOR", false},
+		{"wrong RAKP 4", failAt(bmc.RAKP3, bmc.Corrupt), 0, "ADMINISTRATOR", false},
+		{"no free session", func(b *bmc.BMC) { b.SetSessions(0) }, 0, "ADMINISTRATOR", false},
+		{"refused", func(b *bmc.BMC) { b.RefuseAt(bmc.At(bmc.ChassisControl), 0xc0) }, 0, "ADMINISTRATOR", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := startBMC(t, realbmc.Options{}).(*bmc.BMC)
+			c.prepare(b)
+			tool := newIPMITool(t, b, "", "-I", "lanplus", "-C", "17", "-L", c.level)
+			tool.user(bmc.DefaultUsers()[c.user])
+			tool.wait = "2" // a busy BMC is asked again
+			if c.works {
+				tool.says("off", "Chassis Power Control: Down/Off", false)
+			} else {
+				tool.fails("off")
+			}
+			if sessions := b.Sessions(); c.works && sessions[len(sessions)-1].State != bmc.Closed {
+				t.Errorf("sessions: %+v", sessions)
+			}
+		})
+	}
+}
+
 // An ipmiTool is Debian's ipmitool, for one server.
 type ipmiTool struct {
 	t      *testing.T
 	server realbmc.Server
 	args   []string
 	key    string
+	name   string
+	wait   string // for an answer, in seconds
 	file   string // of the password
 }
 
 func newIPMITool(t *testing.T, server realbmc.Server, key string, args ...string) *ipmiTool {
 	t.Helper()
-	tool := &ipmiTool{t: t, server: server, key: key, file: filepath.Join(t.TempDir(), "password")}
-	tool.args = append(args, "-H", server.Host(), "-p", fmt.Sprint(server.Port()), "-U", bmc.DefaultUsers()[0].Name, "-f", tool.file)
-	tool.password(bmc.DefaultUsers()[0].Password)
+	tool := &ipmiTool{t: t, server: server, key: key, wait: "20", file: filepath.Join(t.TempDir(), "password")}
+	tool.args = append(args, "-H", server.Host(), "-p", fmt.Sprint(server.Port()), "-f", tool.file)
+	tool.user(bmc.DefaultUsers()[0])
 	return tool
+}
+
+func (i *ipmiTool) user(user bmc.User) {
+	i.t.Helper()
+	i.name = user.Name
+	i.password(user.Password)
 }
 
 func (i *ipmiTool) password(password string) {
@@ -172,7 +227,7 @@ func (i *ipmiTool) run(action string, patience ...string) (string, error) {
 	i.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), ipmiToolLimit)
 	defer cancel()
-	command := exec.CommandContext(ctx, foreignProgram(i.t, "ipmitool"), slices.Concat(i.args, patience, []string{"chassis", "power", action})...)
+	command := exec.CommandContext(ctx, foreignProgram(i.t, "ipmitool"), slices.Concat(i.args, patience, []string{"-U", i.name}, []string{"chassis", "power", action})...)
 	command.Env = append(os.Environ(), "IPMI_KGKEY="+i.key)
 	out, err := command.CombinedOutput()
 	return string(out), err
@@ -181,7 +236,7 @@ func (i *ipmiTool) run(action string, patience ...string) (string, error) {
 // says expects success with these words, and the node's true power afterwards.
 func (i *ipmiTool) says(action, words string, power bool) {
 	i.t.Helper()
-	out, err := i.run(action, "-N", "20", "-R", "2")
+	out, err := i.run(action, "-N", i.wait, "-R", "4")
 	if err != nil || !strings.Contains(out, words) {
 		i.t.Errorf("%s: %v, %q, not %q", action, err, out, words)
 	}
