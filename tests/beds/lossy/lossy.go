@@ -1,0 +1,139 @@
+// Package lossy is a UDP proxy on the loopback that loses datagrams.
+package lossy
+
+import (
+	"errors"
+	"math/rand"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+// Options say what is lost. The zero value loses nothing.
+type Options struct {
+	Requests []int // these of each client, counted from 1
+	Replies  []int // these to each client, counted from 1
+	Percent  int   // of all datagrams, either way
+	Seed     int64 // which ones they are
+}
+
+// A Proxy is between clients and a server.
+type Proxy struct {
+	options Options
+	server  string
+	conn    *net.UDPConn
+	work    sync.WaitGroup
+
+	mu      sync.Mutex
+	random  *rand.Rand
+	clients map[netip.AddrPort]*client
+	lost    int
+}
+
+// A client is one address that datagrams come from.
+type client struct {
+	to                *net.UDPConn
+	requests, replies int
+}
+
+// Start starts a Proxy on a free port of the host, for a server at host:port.
+func Start(host, server string, options Options) (*Proxy, error) {
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(host), 0)))
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{
+		options: options, server: server, conn: conn,
+		random: rand.New(rand.NewSource(options.Seed)), clients: map[netip.AddrPort]*client{},
+	}
+	p.work.Go(p.forward)
+	return p, nil
+}
+
+// Port is where the Proxy listens.
+func (p *Proxy) Port() int { return p.conn.LocalAddr().(*net.UDPAddr).Port }
+
+// Lost is how many datagrams were lost so far.
+func (p *Proxy) Lost() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lost
+}
+
+// Close ends the Proxy.
+func (p *Proxy) Close() {
+	_ = p.conn.Close() // it cannot be used any more in either case
+	p.work.Wait()
+}
+
+// forward takes requests to the server, and ends with the Proxy.
+func (p *Proxy) forward() {
+	defer p.hangUp()
+	buffer := make([]byte, 2048)
+	for {
+		n, from, err := p.conn.ReadFromUDPAddrPort(buffer)
+		if err != nil {
+			return
+		}
+		c, err := p.client(from)
+		if err == nil && !p.loses(&c.requests, p.options.Requests) {
+			_, _ = c.to.Write(buffer[:n]) // a server that is gone answers nothing
+		}
+	}
+}
+
+// client is the one at that address, which may be new.
+func (p *Proxy) client(from netip.AddrPort) (*client, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c, known := p.clients[from]; known {
+		return c, nil
+	}
+	conn, err := net.Dial("udp", p.server)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{to: conn.(*net.UDPConn)}
+	p.clients[from] = c
+	p.work.Go(func() { p.back(c, from) })
+	return c, nil
+}
+
+// back takes replies to the client.
+func (p *Proxy) back(c *client, from netip.AddrPort) {
+	buffer := make([]byte, 2048)
+	for {
+		n, _, err := c.to.ReadFromUDPAddrPort(buffer)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err == nil && !p.loses(&c.replies, p.options.Replies):
+			_, _ = p.conn.WriteToUDPAddrPort(buffer[:n], from)
+		}
+	}
+}
+
+// hangUp ends what takes replies back.
+func (p *Proxy) hangUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.clients {
+		_ = c.to.Close()
+	}
+}
+
+// loses counts a datagram, and tells whether it gets lost.
+func (p *Proxy) loses(count *int, these []int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*count++
+	lost := slices.Contains(these, *count)
+	if p.options.Percent > 0 && p.random.Intn(100) < p.options.Percent {
+		lost = true
+	}
+	if lost {
+		p.lost++
+	}
+	return lost
+}

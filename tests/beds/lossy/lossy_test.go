@@ -1,0 +1,93 @@
+package lossy
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+	"time"
+)
+
+// echo is a server that answers each datagram with itself.
+func echo(t *testing.T) string {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	go func() {
+		buffer := make([]byte, 2048)
+		for {
+			n, from, err := conn.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			_, _ = conn.WriteTo(buffer[:n], from)
+		}
+	}()
+	return conn.LocalAddr().String()
+}
+
+// through sends 1, 2, ... n, and then an end until it comes back. It returns what came.
+func through(t *testing.T, p *Proxy, n int) (came []string) {
+	t.Helper()
+	conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", p.Port()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for i := 1; i <= n; i++ {
+		fmt.Fprint(conn, i)
+	}
+	buffer := make([]byte, 16)
+	for range 1000 {
+		fmt.Fprint(conn, "end")
+		_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		for {
+			n, err := conn.Read(buffer)
+			if err != nil {
+				break
+			}
+			if string(buffer[:n]) == "end" {
+				return came
+			}
+			came = append(came, string(buffer[:n]))
+		}
+	}
+	t.Fatal("no end")
+	return nil
+}
+
+func start(t *testing.T, options Options) *Proxy {
+	t.Helper()
+	p, err := Start("127.0.0.1", echo(t), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func TestNumbered(t *testing.T) {
+	p := start(t, Options{Requests: []int{2}, Replies: []int{1, 3}})
+	// 2 is lost on the way there; 1 and 4 are the first and the third reply
+	for range 2 {
+		if came := through(t, p, 5); !slices.Equal(came, []string{"3", "5"}) {
+			t.Errorf("came: %q", came)
+		}
+	}
+	if p.Lost() != 6 {
+		t.Errorf("lost: %d", p.Lost())
+	}
+}
+
+func TestPercent(t *testing.T) {
+	all := start(t, Options{})
+	if came := through(t, all, 20); len(came) != 20 {
+		t.Errorf("nothing is to be lost; came: %q", came)
+	}
+	some := start(t, Options{Percent: 50, Seed: 1})
+	if came := through(t, some, 40); len(came) == 0 || len(came) > 25 || some.Lost() < 15 {
+		t.Errorf("half is to be lost; came: %d, lost: %d", len(came), some.Lost())
+	}
+}
