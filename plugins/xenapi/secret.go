@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -45,7 +43,7 @@ func (p *password) source() (func(context.Context) (string, error), error) {
 	var err error
 	switch {
 	case p.script != "":
-		return p.runScript, checkScript(string(p.script))
+		return p.runScript, stonith.CheckProgram("passwd_script", string(p.script))
 	case p.file != "":
 		text, err = readPassword(string(p.file))
 	default:
@@ -73,27 +71,6 @@ func readPassword(path string) (string, error) {
 		return "", err
 	}
 	return usable("passwd_file: "+path, text)
-}
-
-// checkScript looks at the file, and does not run it.
-func checkScript(path string) error {
-	if !filepath.IsAbs(path) {
-		return stonith.Errorf(stonith.BadConfig, "passwd_script: %q is not an absolute path", path).
-			WithHint("passwd_script is one program without arguments; no shell reads it")
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return stonith.Errorf(stonith.BadConfig, "passwd_script: %w", err).
-			WithHint("passwd_script is one program without arguments; no shell reads it")
-	}
-	switch mode := info.Mode(); {
-	case !mode.IsRegular() || mode.Perm()&0o111 == 0:
-		return stonith.Errorf(stonith.BadConfig, "passwd_script: %s is not an executable file", path)
-	case mode.Perm()&0o022 != 0:
-		return stonith.Errorf(stonith.BadConfig, "passwd_script: %s has mode %04o, so that others than its owner can change it", path, mode.Perm()).
-			WithHint("chmod go-w %s", path)
-	}
-	return nil
 }
 
 // runScript runs the program and returns what it printed.

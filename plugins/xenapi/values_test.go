@@ -45,9 +45,9 @@ func TestValues(t *testing.T) {
 		{value: new(boolean), text: "perhaps", want: `"perhaps" is neither true nor false`, bad: true},
 		{value: new(uuidValue), text: strings.ToUpper(uuidA), want: uuidA},
 		{value: new(uuidValue), text: uuidA + "0", want: "is not a UUID", bad: true},
-		{value: new(uuids), text: "node-2=" + uuidB + ", Node-1=" + uuidA, want: "node-1=" + uuidA + " node-2=" + uuidB},
-		{value: new(uuids), text: "node-1=" + uuidA + " NODE-1=" + uuidB, want: `node "node-1" is listed twice`, bad: true},
-		{value: new(uuids), text: "node-1 =" + uuidA, want: `"node-1" is not of the form node=uuid; "=` + uuidA + `" is not`, bad: true},
+		{value: newUUIDs(), text: "node-2=" + uuidB + ", Node-1=" + uuidA, want: "node-1=" + uuidA + " node-2=" + uuidB},
+		{value: newUUIDs(), text: "node-1=" + uuidA + " NODE-1=" + uuidB, want: `node "node-1" is listed twice`, bad: true},
+		{value: newUUIDs(), text: "node-1 =" + uuidA, want: `"node-1" is not of the form node=uuid; "=` + uuidA + `" is not`, bad: true},
 		{value: new(fingerprints), text: pin, want: strings.TrimSuffix(strings.Repeat("0A:", 32), ":")},
 		{value: new(fingerprints), text: strings.TrimSuffix(strings.Repeat("0A:", 32), ":"), want: strings.TrimSuffix(strings.Repeat("0A:", 32), ":")},
 		{value: new(fingerprints), text: pin + "00", want: "is not a SHA-256 fingerprint", bad: true},
@@ -66,6 +66,8 @@ func TestValues(t *testing.T) {
 		}
 	}
 }
+
+func newUUIDs() *stonith.PerNode { return &newConfig().guestUUIDs }
 
 func TestURLOfAddress(t *testing.T) {
 	tests := []struct{ text, want string }{
