@@ -113,13 +113,13 @@ func (b *bmc) do(ctx context.Context, command func(context.Context, chassis) err
 	if b.session != nil {
 		err := b.doWithin(ctx, b.lostAfter, command)
 		if b.session != nil || ctx.Err() != nil {
-			return explain(err, b.proven)
+			return explain(err, false)
 		}
 	}
 	if err := b.open(ctx); err != nil {
 		return explain(err, b.proven)
 	}
-	return explain(b.doWithin(ctx, 0, command), b.proven)
+	return explain(b.doWithin(ctx, 0, command), false)
 }
 
 // doWithin runs a command in the session, which is gone if the BMC does not answer

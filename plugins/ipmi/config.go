@@ -160,19 +160,35 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	d := &device{bmcs: map[string]*bmc{}, way: c.way(), diag: max(0, time.Duration(c.diag)), warn: call.Warn}
 	owners := map[string]string{}
 	for _, n := range call.Nodes {
-		login, err := c.loginOf(n, len(call.Nodes), exceptions[strings.ToLower(n.Name)])
-		if err == nil && login.Password == "" {
+		its := exceptions[strings.ToLower(n.Name)]
+		login, err := c.loginOf(n, len(call.Nodes), its)
+		if its.passwdFile == "" {
 			login.Password = password
 		}
 		login.Kg = kg
-		mistakes = append(mistakes, err, c.check(login), claim(owners, n.Name, login.Addresses))
+		mistakes = append(mistakes, err, claim(owners, n.Name, login.Addresses))
+		if err == nil && passwordErr == nil && kgErr == nil {
+			mistakes = append(mistakes, its.name(n, c.check(login)))
+		}
 		d.bmcs[n.Name] = newBMC(c.access(login), guid(pins[n.Name]))
 	}
-	if err := errors.Join(mistakes...); err != nil {
+	if err := errors.Join(onceEach(mistakes)...); err != nil {
 		return nil, err
 	}
 	c.warnOfRisks(call.Warn)
 	return d, nil
+}
+
+// onceEach leaves out what has been said: a mistake in a parameter is one for all nodes.
+func onceEach(mistakes []error) []error {
+	said := map[string]bool{}
+	return slices.DeleteFunc(mistakes, func(err error) bool {
+		if err == nil || said[err.Error()] {
+			return true
+		}
+		said[err.Error()] = true
+		return false
+	})
 }
 
 func (c *config) exceptions() (map[string]exception, error) {
@@ -278,11 +294,8 @@ func claim(owners map[string]string, node string, addresses []string) error {
 
 // check says what is wrong with a login before any BMC is asked.
 func (c *config) check(login rmcp.Config) error {
-	if len(login.Addresses) == 0 {
-		return nil // that is told already
-	}
 	if login.Password == "" && (c.kind.Chosen != "lan" || c.auth.Chosen != "none") {
-		return stonith.Errorf(stonith.BadConfig, "no password").
+		return stonith.Errorf(stonith.BadConfig, "none of passwd_file, passwd and nodes_file has a password").
 			WithHint("set passwd_file to a file with the password, which only root can read")
 	}
 	if err := login.Check(); err != nil {
@@ -312,7 +325,7 @@ func (c *config) access(login rmcp.Config) access {
 		login: func(ctx context.Context) (chassis, error) {
 			session, err := rmcp.Open(ctx, login)
 			if err != nil {
-				return nil, err // not a nil session in a chassis that is not nil
+				return nil, fmt.Errorf("login of user %q: %w", login.User, err)
 			}
 			return session, nil
 		},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -35,7 +36,11 @@ func (d *device) Check(ctx context.Context, nodes []stonith.Node) error {
 	failed := make([]error, len(nodes))
 	var all sync.WaitGroup
 	for i, n := range nodes {
-		all.Go(func() { _, _, failed[i] = d.bmcs[n.Name].power(ctx) })
+		all.Go(func() {
+			if _, _, err := d.bmcs[n.Name].power(ctx); err != nil {
+				failed[i] = fmt.Errorf("node %s: %w", n.Name, err)
+			}
+		})
 	}
 	all.Wait()
 	return errors.Join(failed...)
