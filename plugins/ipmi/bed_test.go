@@ -31,6 +31,7 @@ func newBed(t *testing.T, o bmcbed.Options) *bed {
 		"hostlist":    stonithtest.Node + ":" + addressOf(b.BMC) + " " + stonithtest.Other + ":" + addressOf(b.other),
 		"userid":      "oper",
 		"passwd_file": writeFile(t, "passwd", 0o600, "Secret-2\n"),
+		"cycle_time":  "500ms", // looks of short calls are short
 	}
 	return b
 }

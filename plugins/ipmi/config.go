@@ -29,6 +29,7 @@ type config struct {
 	priv         privilege
 	guids        stonith.PerNode
 	method       stonith.Choice
+	cycleTime    stonith.Duration
 	diag         stonith.Duration
 	ipmitool     stonith.Text
 }
@@ -43,6 +44,8 @@ func newConfig() *config {
 		priv:         privilege(rmcp.Operator),
 		guids:        stonith.PerNode{Form: "GUID", Parse: parseGUID},
 		method:       stonith.Choice{Chosen: "onoff", Words: []string{"onoff", "cycle", "hard"}},
+		// 5 s is OpenBMC's default (PowerCycleMs of x86-power-control), the specification's least is 1 s.
+		cycleTime: stonith.Duration(6 * time.Second),
 	}
 }
 
@@ -142,6 +145,11 @@ func (c *config) fenceParams() []stonith.Param {
 			"the node was seen off in between. hard asks for a hard reset: a success then says that the BMC has accepted it, and nothing " +
 			"has seen the node off, so that it may still run and write. A BMC that refuses cycle or hard gets onoff.",
 	}, {
+		Name: "cycle_time", Value: &c.cycleTime,
+		Short: "Time that a power cycle is without power",
+		Long: "A node that is off at first sight may be in the off half of a power cycle that somebody else began. It counts as off " +
+			"when it has been seen off for this time, and never on.",
+	}, {
 		Name: "diag", Value: &c.diag,
 		Short: "Time for a dump before off",
 		Long: "With it, a node that is on gets a diagnostic interrupt (NMI) before it is switched off, and this time to write a dump, but " +
@@ -157,7 +165,7 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	password, passwordErr := c.password()
 	toolErr := c.checkTool()
 	mistakes := []error{fileErr, pinsErr, kgErr, passwordErr, toolErr}
-	d := &device{bmcs: map[string]*bmc{}, way: c.way(), diag: max(0, time.Duration(c.diag)), warn: call.Warn}
+	d := &device{bmcs: map[string]*bmc{}, way: c.way(), cycleTime: time.Duration(c.cycleTime), diag: time.Duration(c.diag), warn: call.Warn}
 	owners := map[string]string{}
 	for _, n := range call.Nodes {
 		its := exceptions[strings.ToLower(n.Name)]

@@ -111,6 +111,22 @@ func TestFence(t *testing.T) {
 		{name: "off that takes its time", options: bmcbed.Options{OffTime: 2 * time.Second}, happens: []bmcbed.Happening{off}, logins: 1, says: []string{"off-observed"}},
 		{name: "the off half of someone's cycle", given: cycling, happens: []bmcbed.Happening{off, on, off}, says: []string{"off-observed"}, unsaid: "already-off"},
 		{name: "the off half of someone's cycle, and a lie", given: func(b *bed) { cycling(b); b.fail(bmcbed.IgnoreOff) }, status: 1, on: true, says: []string{"still-on"}},
+		{name: "someone's cycle with a long off half", given: func(b *bed) {
+			b.BMC.SetPower(false)
+			b.DoAt(bmcbed.At(bmcbed.ChassisStatus).Nth(5), func() { b.BMC.SetPower(true) })
+		}, params: params("cycle_time="), happens: []bmcbed.Happening{off, on, off}, says: []string{"off-observed"}, unsaid: "already-off"},
+		{name: "someone's cycle with an off half that is longer than a look", given: func(b *bed) {
+			b.BMC.SetPower(false)
+			b.fail(bmcbed.IgnoreOff) // as BMCs do in the middle of a cycle
+			b.DoAt(bmcbed.At(bmcbed.ChassisStatus).Nth(6), func() { b.BMC.SetPower(true) })
+		}, params: params("cycle_time=", "timeout=8s"), status: 1, on: true, happens: []bmcbed.Happening{off, on}, says: []string{"still-on"}},
+		{name: "unreadable, and someone's cycle", given: func(b *bed) {
+			b.BMC.SetPower(false)
+			b.fail(bmcbed.IgnoreOff)
+			b.RefuseAt(bmcbed.At(bmcbed.ChassisStatus).Nth(1), 0xFF)
+			b.DoAt(bmcbed.At(bmcbed.ChassisStatus).Nth(3), func() { b.BMC.SetPower(true) })
+		}, status: 1, on: true, happens: []bmcbed.Happening{off, on}, says: []string{"still-on"}},
+		{name: "off for too short a time", options: bmcbed.Options{Off: true}, params: params("cycle_time=1min"), status: 1, happens: nothing, says: []string{"unknown-state", "off half of a power cycle (cycle_time is 1m0s)"}},
 		{name: "unreadable, and sent", given: func(b *bed) { b.RefuseAt(bmcbed.At(bmcbed.ChassisStatus).Nth(1), 0xFF) }, happens: []bmcbed.Happening{off}, says: []string{"off-observed"}},
 		{name: "unreadable to the end, and sent", given: func(b *bed) { b.fail(bmcbed.RefuseGet) }, status: 1, happens: []bmcbed.Happening{off}, says: []string{"device-error", "completion code FFh", "never seen"}},
 		{name: "off that is refused while off", given: func(b *bed) {
