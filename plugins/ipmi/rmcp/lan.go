@@ -77,7 +77,8 @@ func (a *lanLogin) challenge(ctx context.Context, l *link) (temporary uint32, ch
 // is not the BMC's.
 func (a *lanLogin) activate(ctx context.Context, l *link, s *lanSession, challenge []byte) error {
 	data := append([]byte{byte(a.authType), byte(a.Privilege)}, challenge...)
-	data = append(data, 1, 0, 0, 0) // the number that the BMC's packets begin with
+	first := randomID() // number of the BMC's packets
+	data = append(data, first[:]...)
 	var answer []byte
 	err := step(ctx, func(ctx context.Context) (err error) {
 		answer, err = l.command(ctx, s, activateSession, data)
@@ -92,7 +93,8 @@ func (a *lanLogin) activate(ctx context.Context, l *link, s *lanSession, challen
 		return fmt.Errorf("%s: %w: the answer is not authenticated", activateSession.name, ErrDowngrade)
 	}
 	perPacket := AuthType(answer[0] & 0x0F)
-	s.activate(perPacket, binary.LittleEndian.Uint32(answer[1:]), binary.LittleEndian.Uint32(answer[5:]))
+	s.perPacket = perPacket
+	s.activate(binary.LittleEndian.Uint32(answer[1:]), binary.LittleEndian.Uint32(answer[5:]), binary.LittleEndian.Uint32(first[:]))
 	if perPacket != a.authType && perPacket != None {
 		return fmt.Errorf("%s: %w: asked for %s, got %s", activateSession.name, ErrDowngrade, a.authType, perPacket)
 	}

@@ -43,16 +43,13 @@ type plusLogin struct {
 
 func newPlusLogin(c Config, s suite, tag byte, l *link) *plusLogin {
 	a := &plusLogin{
-		rakp:     rakp{suite: s, role: byte(c.Privilege) | nameOnly, user: c.User},
+		rakp:     rakp{suite: s, console: randomID(), role: byte(c.Privilege) | nameOnly, user: c.User},
 		link:     l,
 		tag:      tag,
 		password: []byte(c.Password),
 		kg:       c.Kg,
 	}
-	for a.console == [4]byte{} { // 0 is not the ID of a session
-		rand.Read(a.console[:]) // never fails
-	}
-	rand.Read(a.consoleRandom[:])
+	rand.Read(a.consoleRandom[:]) // never fails
 	return a
 }
 

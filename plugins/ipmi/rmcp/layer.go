@@ -30,18 +30,22 @@ func (outside) unwrap(datagram []byte) ([]byte, error) {
 	return p.message, err
 }
 
+// maxAhead is how far the number of a packet may be ahead of the last one. It is
+// more than can be lost in the time that a session lasts.
+const maxAhead = 1024
+
 // inbound refuses packets that were received before. There is one request under
 // way at a time, so what comes late is of no use.
 type inbound struct {
-	any  bool
-	last uint32
+	known bool // last is
+	last  uint32
 }
 
 func (i *inbound) take(sequence uint32) error {
-	if i.any && int32(sequence-i.last) <= 0 {
-		return malformed("packet %d again or late, after %d", sequence, i.last)
+	if ahead := sequence - i.last; i.known && (ahead == 0 || ahead > maxAhead) {
+		return malformed("packet %d, not one of those after %d", sequence, i.last)
 	}
-	i.any, i.last = true, sequence
+	i.known, i.last = true, sequence
 	return nil
 }
 
@@ -60,10 +64,12 @@ type lanSession struct {
 
 func (s *lanSession) id() uint32 { return s.session }
 
-// activate goes on with what the BMC answered.
-func (s *lanSession) activate(perPacket AuthType, session, sequence uint32) {
-	s.perPacket, s.session, s.sequence = perPacket, session, sequence
-	s.active, s.inbound = true, inbound{}
+// activate goes on with what the BMC answered. Ours is the number of our next
+// packet, theirs that of the BMC's. We have chosen theirs, so that the packets of an
+// earlier session, which have right codes too, are not of this one.
+func (s *lanSession) activate(session, ours, theirs uint32) {
+	s.session, s.sequence = session, ours
+	s.active, s.inbound = true, inbound{known: true, last: theirs - 1}
 }
 
 func (s *lanSession) wrap(message []byte) []byte {

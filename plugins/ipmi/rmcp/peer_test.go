@@ -37,7 +37,8 @@ type peer struct {
 	rakp     rakp
 	plus     *plusSession
 	lan      *lanSession
-	open     bool // a session is
+	first    uint32 // number of our packets with lan
+	open     bool   // a session is
 }
 
 // An arrival is a packet that reached the peer.
@@ -148,7 +149,8 @@ func (p *peer) replyLan(datagram []byte) (step string, reply []byte) {
 	step, answer := p.carryOut(message)
 	reply = p.lan.wrap(answer)
 	if step == activateSession.name {
-		p.lan.activate(p.lan.authType, p.lan.session, 1)
+		p.lan.activate(p.lan.session, p.first, 9)
+		p.lan.inbound.known = false // the same may come again, with number 0
 	}
 	return step, reply
 }
@@ -179,7 +181,7 @@ func (p *peer) data(c command, sent []byte) []byte {
 		p.lan = &lanSession{password: []byte(p.password), authType: AuthType(sent[0]), perPacket: AuthType(sent[0]), session: 77}
 		return append([]byte{0, 77, 0, 0, 0}, make([]byte, 16)...)
 	case activateSession.code:
-		p.open = true
+		p.open, p.first = true, binary.LittleEndian.Uint32(sent[18:])
 		return []byte{0, sent[0], 77, 0, 0, 0, 9, 0, 0, 0, 4}
 	case setSessionPrivilege.code:
 		return []byte{0, sent[0]}

@@ -111,6 +111,59 @@ func TestForeignAnswersOther(t *testing.T) {
 	}
 }
 
+// Someone who has heard a session and plays the BMC's part of it again does not get
+// to the state of then: with lan all the codes are right, the numbers are not.
+func TestReplayedSession(t *testing.T) {
+	for _, config := range []Config{{}, lanConfig(), {Interface: Lan, AuthTypes: []AuthType{Straight}}} {
+		bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+			heard := map[string][]byte{}
+			p.fault = func(step string, _ int, reply []byte) [][]byte {
+				heard[step] = slices.Clone(reply)
+				return [][]byte{reply}
+			}
+			s, err := p.opener(config).open(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.ChassisStatus(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			p.fault = func(step string, _ int, _ []byte) [][]byte { return [][]byte{slices.Clone(heard[step])} }
+			if s, err = p.opener(config).open(ctx); err == nil {
+				state, err := s.ChassisStatus(ctx)
+				t.Fatalf("%s is open; state %+v, %v", s, state, err)
+			}
+			if !errors.Is(err, ErrNoAnswer) {
+				t.Errorf("error %v", err)
+			}
+			p.open = false // it was never asked to close it
+		})
+	}
+}
+
+func TestInbound(t *testing.T) {
+	for _, last := range []uint32{0, 5, 1<<32 - 3} {
+		for ahead, fresh := range map[uint32]bool{
+			0: false, 1: true, 2: true, maxAhead: true, maxAhead + 1: false, 1 << 31: false, 1<<32 - 1: false,
+		} {
+			i := inbound{known: true, last: last}
+			if err := i.take(last + ahead); (err == nil) != fresh {
+				t.Errorf("%d after %d: %v", last+ahead, last, err)
+			}
+			if want := last + ahead; fresh && i.last != want || !fresh && i.last != last {
+				t.Errorf("%d after %d: the last is %d", last+ahead, last, i.last)
+			}
+		}
+	}
+	var first inbound
+	if err := first.take(9); err != nil || first.take(9) == nil {
+		t.Errorf("the first packet: %v, and again %+v", err, first)
+	}
+}
+
 // forge says in clear what a BMC would: the power is off.
 func forge(reply []byte) []byte {
 	p, err := unpackPlus(reply, 16)

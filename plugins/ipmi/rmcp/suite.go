@@ -91,6 +91,15 @@ func (s suite) newBlock(sik []byte) cipher.Block {
 	return block
 }
 
+// randomID returns four random bytes that are not all 0, which no session may have
+// for its ID or a number of its packets.
+func randomID() (id [4]byte) {
+	for id == [4]byte{} {
+		rand.Read(id[:]) // never fails
+	}
+	return id
+}
+
 // encrypt returns a payload encrypted by AES-CBC-128 (section 13.29, RFC 3602): a
 // random vector, then the payload with padding.
 func encrypt(block cipher.Block, payload []byte) []byte {
