@@ -31,7 +31,8 @@ type Config struct {
 	Suites []int
 	// AuthTypes are the authentication types for lan, the first one that the BMC has
 	// is taken. MD5 if empty: anyone on the way can claim that the BMC has no other
-	// than Straight, which sends the password, or None.
+	// than Straight, which sends the password, or None. A BMC that wants only the login
+	// authenticated, and not the packets after it, is refused unless None is among them.
 	AuthTypes []AuthType
 	// Privilege is Operator unless set, which is enough for all that a Session does.
 	Privilege Privilege

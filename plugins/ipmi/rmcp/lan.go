@@ -92,11 +92,12 @@ func (a *lanLogin) activate(ctx context.Context, l *link, s *lanSession, challen
 	case !s.proven:
 		return fmt.Errorf("%s: %w: the answer is not authenticated", activateSession.name, ErrDowngrade)
 	}
-	perPacket := AuthType(answer[0] & 0x0F)
-	s.perPacket = perPacket
 	s.activate(binary.LittleEndian.Uint32(answer[1:]), binary.LittleEndian.Uint32(answer[5:]), binary.LittleEndian.Uint32(first[:]))
-	if perPacket != a.authType && perPacket != None {
-		return fmt.Errorf("%s: %w: asked for %s, got %s", activateSession.name, ErrDowngrade, a.authType, perPacket)
+	perPacket := AuthType(answer[0] & 0x0F)
+	if perPacket != a.authType && (perPacket != None || !slices.Contains(a.AuthTypes, None)) {
+		_ = (&Session{link: l, layer: s}).Close() // the answer is what counts
+		return fmt.Errorf("%s: %w: asked for %s, got %s for the packets", activateSession.name, ErrDowngrade, a.authType, perPacket)
 	}
+	s.perPacket = perPacket
 	return nil
 }

@@ -54,7 +54,7 @@ func (i *inbound) take(sequence uint32) error {
 type lanSession struct {
 	password  []byte
 	authType  AuthType // asked for
-	perPacket AuthType // what our packets have: authType, or None if the BMC wants none
+	perPacket AuthType // what packets have: authType, or None if the BMC wants none and may
 	session   uint32
 	active    bool
 	sequence  uint32 // of the next packet we send

@@ -108,7 +108,7 @@ func TestRefused(t *testing.T) {
 		{"lan: password", lanConfig(), answer(activateSession, 0x85), ErrPassword, "Activate Session: wrong password or user (completion code 85h)"},
 		{"lan: privilege", lanConfig(), answer(activateSession, 0x86), ErrPrivilege, "completion code 86h"},
 		{"lan: activation cut short", lanConfig(), answer(activateSession, 0), ErrMalformed, "0 bytes of data, not 10"},
-		{"lan: other type", lanConfig(), answer(activateSession, 0, byte(Straight), 1, 0, 0, 0, 1, 0, 0, 0, 4), ErrDowngrade, "asked for MD5, got straight password"},
+		{"lan: other type", lanConfig(), answer(activateSession, 0, byte(Straight), 77, 0, 0, 0, 9, 0, 0, 0, 4), ErrDowngrade, "asked for MD5, got straight password for the packets"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,6 +198,31 @@ func TestUnprovenActivation(t *testing.T) {
 		checkKind(t, err, ErrDowngrade)
 		p.open = false // the peer has not opened one, whatever it was made to say
 	})
+}
+
+// A BMC that wants no more authentication once the user is logged in is obeyed if None
+// was named, and otherwise left, with the session closed.
+func TestPacketsWithoutCode(t *testing.T) {
+	for _, types := range [][]AuthType{{MD5}, {MD5, None}} {
+		bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+			p.answers[activateSession.code] = []byte{0, byte(None), 77, 0, 0, 0, 9, 0, 0, 0, 4}
+			s, err := p.opener(Config{Interface: Lan, AuthTypes: types}).open(ctx)
+			if len(types) == 1 {
+				checkKind(t, err, ErrDowngrade)
+				if n := p.counts[closeSession.name]; n != 1 {
+					t.Errorf("closed %d times", n)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if state, err := s.ChassisStatus(ctx); err != nil || !state.PowerOn {
+				t.Errorf("%+v, %v", state, err)
+			}
+			s.Close()
+		})
+	}
 }
 
 // One lost reply costs one wait, whatever it is.

@@ -37,8 +37,7 @@ type peer struct {
 	rakp     rakp
 	plus     *plusSession
 	lan      *lanSession
-	first    uint32 // number of our packets with lan
-	open     bool   // a session is
+	open     bool // a session is
 }
 
 // An arrival is a packet that reached the peer.
@@ -143,14 +142,17 @@ func (p *peer) replyLan(datagram []byte) (step string, reply []byte) {
 		return step, outside{}.wrap(answer)
 	}
 	message, err := p.lan.unwrap(datagram)
-	if err != nil || !p.lan.proven {
+	if err != nil || !p.lan.proven && p.lan.perPacket != None {
 		return "refused: unproven", nil
 	}
 	step, answer := p.carryOut(message)
 	reply = p.lan.wrap(answer)
 	if step == activateSession.name {
-		p.lan.activate(p.lan.session, p.first, 9)
+		p.lan.activate(p.lan.session, binary.LittleEndian.Uint32(message[6+18:]), 9)
 		p.lan.inbound.known = false // the same may come again, with number 0
+		if AuthType(answer[7]&0x0F) == None {
+			p.lan.perPacket = None
+		}
 	}
 	return step, reply
 }
@@ -181,7 +183,7 @@ func (p *peer) data(c command, sent []byte) []byte {
 		p.lan = &lanSession{password: []byte(p.password), authType: AuthType(sent[0]), perPacket: AuthType(sent[0]), session: 77}
 		return append([]byte{0, 77, 0, 0, 0}, make([]byte, 16)...)
 	case activateSession.code:
-		p.open, p.first = true, binary.LittleEndian.Uint32(sent[18:])
+		p.open = true
 		return []byte{0, sent[0], 77, 0, 0, 0, 9, 0, 0, 0, 4}
 	case setSessionPrivilege.code:
 		return []byte{0, sent[0]}
