@@ -95,9 +95,7 @@ func (s *lanSession) unwrap(datagram []byte) ([]byte, error) {
 		return p.message, nil
 	case p.session != s.session:
 		return nil, malformed("packet of session %08Xh", p.session)
-	case p.authType == None && s.perPacket == None:
-		return p.message, nil
-	case !s.proven:
+	case !s.proven && (p.authType != None || s.perPacket != None):
 		return nil, malformed("packet with wrong authentication code, %s", p.authType)
 	}
 	return p.message, s.inbound.take(p.sequence)
@@ -174,9 +172,9 @@ func (s *plusSession) unwrap(datagram []byte) ([]byte, error) {
 		if !hmac.Equal(p.code, s.shortMAC(s.key, signed)) {
 			return nil, malformed("wrong authentication code")
 		}
-		if err := s.inbound.take(p.sequence); err != nil {
-			return nil, err
-		}
+	}
+	if err := s.inbound.take(p.sequence); err != nil {
+		return nil, err
 	}
 	if !p.encrypted {
 		return p.payload, nil

@@ -291,28 +291,31 @@ func TestCloseInSilence(t *testing.T) {
 }
 
 // More requests than there are numbers for them, with an answer of each kept back:
-// none of them is taken for that of a later request with the same number.
+// none of them is taken for that of a later request with the same number, protected
+// or not.
 func TestNumbersComeAgain(t *testing.T) {
-	inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
-		p.answers[getChassisStatus.code] = []byte{0, 0, 0, 0}
-		var old [][]byte
-		p.fault = func(_ string, _ int, reply []byte) [][]byte {
-			old = append(old, slices.Clone(reply))
-			if len(old) <= sequenceNumbers {
-				return [][]byte{reply}
+	for _, config := range []Config{{}, {Suites: []int{0}}, {Suites: []int{1}}, lanConfig(), {Interface: Lan, AuthTypes: []AuthType{None}}} {
+		inSessionOf(t, config, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+			p.answers[getChassisStatus.code] = []byte{0, 0, 0, 0}
+			var old [][]byte
+			p.fault = func(_ string, _ int, reply []byte) [][]byte {
+				old = append(old, slices.Clone(reply))
+				if len(old) <= sequenceNumbers {
+					return [][]byte{reply}
+				}
+				return [][]byte{old[len(old)-1-sequenceNumbers], reply}
 			}
-			return [][]byte{old[len(old)-1-sequenceNumbers], reply}
-		}
-		for i := range 2 * sequenceNumbers {
-			if i == sequenceNumbers {
-				p.answers[getChassisStatus.code] = []byte{0, 1, 0, 0}
+			for i := range 2 * sequenceNumbers {
+				if i == sequenceNumbers {
+					p.answers[getChassisStatus.code] = []byte{0, 1, 0, 0}
+				}
+				state, err := s.ChassisStatus(ctx)
+				if err != nil || state.PowerOn != (i >= sequenceNumbers) {
+					t.Fatalf("%s, request %d: %+v, %v", s, i, state, err)
+				}
 			}
-			state, err := s.ChassisStatus(ctx)
-			if err != nil || state.PowerOn != (i >= sequenceNumbers) {
-				t.Fatalf("request %d: %+v, %v", i, state, err)
-			}
-		}
-	})
+		})
+	}
 }
 
 func TestConfig(t *testing.T) {
