@@ -106,8 +106,8 @@ func (c Config) String() string {
 	return fmt.Sprintf("%s to %s, user %q, %s", c.Interface, strings.Join(c.Addresses, ", "), c.User, c.withDefaults().Privilege)
 }
 
-// GoString is String, so that no verb of package fmt prints a secret.
-func (c Config) GoString() string { return c.String() }
+// Format prints String, so that no verb of package fmt prints a secret.
+func (c Config) Format(state fmt.State, _ rune) { fmt.Fprint(state, c.String()) }
 
 // withDefaults returns the configuration with what was left out.
 func (c Config) withDefaults() Config {
