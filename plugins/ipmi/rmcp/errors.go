@@ -38,6 +38,11 @@ var (
 // errSessionGone is an answer for a session that the BMC has forgotten.
 var errSessionGone = errors.New("session forgotten by the BMC")
 
+// errOtherCopy is a proof of the password that the BMC refuses after it has proved the
+// password itself. It has taken another random number, when a copy of a message of
+// ours came late.
+var errOtherCopy = errors.New("the BMC has answered another copy of a message")
+
 // A NoAnswerError is silence. It is [ErrNoAnswer], and also what explains it, if
 // something does: the error of the network, of a packet that was not accepted, or
 // of the context.
@@ -140,6 +145,12 @@ func (e *StatusError) Error() string {
 		meaning = kind.Error()
 	}
 	return fmt.Sprintf("%s: %s (status %02Xh)", e.Step, meaning, e.Status)
+}
+
+// isStatus reports whether err is a refusal with the status.
+func isStatus(err error, status byte) bool {
+	var refused *StatusError
+	return errors.As(err, &refused) && refused.Status == status
 }
 
 // Unwrap returns the variable of this package that the status amounts to, or nil.

@@ -17,9 +17,13 @@ const statusInvalidCheckValue = 0x0F
 func (o *opener) openLanplus(ctx context.Context, target netip.AddrPort) (*Session, error) {
 	var failed attempts
 	for _, number := range o.Suites {
+		slow := false
 		session, err := o.restarting(ctx, target, func(ctx context.Context, l *link) (layer, error) {
 			o.tag++
-			return newPlusLogin(o.Config, suites[number], o.tag, l).run(ctx)
+			l.slow = slow
+			in, err := newPlusLogin(o.Config, suites[number], o.tag, l).run(ctx)
+			slow = slow || errors.Is(err, errOtherCopy)
+			return in, err
 		})
 		if err == nil {
 			session.about = fmt.Sprintf("cipher suite %d", number)
@@ -38,6 +42,7 @@ type plusLogin struct {
 	rakp
 	link         *link
 	tag          byte // all messages of this login have it
+	repeated     bool // a message was sent again
 	password, kg []byte
 }
 
@@ -97,6 +102,9 @@ func (a *plusLogin) proveUser(ctx context.Context) (layer, error) {
 	}
 	sik := a.sik(key)
 	reply, err := a.ask(ctx, "RAKP 3", payloadRAKP3, a.message3(a.tag, 0, a.code3(a.password)))
+	if a.repeated && a.hash != nil && isStatus(err, statusInvalidCheckValue) {
+		return nil, fmt.Errorf("RAKP 3: %w", errOtherCopy)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -113,13 +121,15 @@ func (a *plusLogin) proveUser(ctx context.Context) (layer, error) {
 // ask sends one message of the login until it is answered, and returns the reply.
 func (a *plusLogin) ask(ctx context.Context, name string, payloadType byte, message []byte) ([]byte, error) {
 	var reply []byte
+	copies := 0
 	err := step(ctx, func(ctx context.Context) error {
-		next := func() []byte { return outsidePlus(payloadType, message) }
+		next := func() []byte { copies++; return outsidePlus(payloadType, message) }
 		return a.link.exchange(ctx, name, next, func(datagram []byte) (err error) {
 			reply, err = a.unwrapReply(datagram, payloadType+1)
 			return err
 		})
 	})
+	a.repeated = a.repeated || copies > 1
 	switch {
 	case err != nil:
 		return nil, err

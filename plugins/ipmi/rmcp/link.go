@@ -20,6 +20,7 @@ const (
 type link struct {
 	conn   net.Conn
 	number byte // of the last request
+	slow   bool // the BMC is: nothing is sent again soon
 }
 
 // dialUDP connects a socket with a port of its own.
@@ -57,7 +58,11 @@ func (l *link) exchange(ctx context.Context, step string, next func() []byte, ac
 	stop := context.AfterFunc(ctx, func() { _ = l.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	silence := &NoAnswerError{Step: step}
-	for wait := firstWait; ; wait = min(2*wait, maxWait) {
+	wait := firstWait
+	if l.slow {
+		wait = maxWait
+	}
+	for ; ; wait = min(2*wait, maxWait) {
 		if ctx.Err() != nil {
 			silence.end = context.Cause(ctx)
 			return silence

@@ -347,6 +347,30 @@ func TestForgotten(t *testing.T) {
 	})
 }
 
+// A BMC that takes a new random number for every copy of RAKP 1, and is so slow that it
+// is sent two, does not make a right password wrong.
+func TestSlowRAKP2(t *testing.T) {
+	bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+		const slow = 700 * time.Millisecond
+		p.fault = func(step string, _ int, reply []byte) [][]byte {
+			if step != "RAKP 1" {
+				return [][]byte{reply}
+			}
+			inbox := p.ports[len(p.ports)-1].inbox
+			time.AfterFunc(slow, func() { inbox <- reply })
+			return nil
+		}
+		s, err := p.opener(Config{}).open(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if took := time.Since(p.start); took != 2*slow {
+			t.Errorf("took %s: %q", took, p.steps())
+		}
+	})
+}
+
 // With lan a BMC that is sent a wrong password says nothing.
 func TestLanPassword(t *testing.T) {
 	bubble(t, func(ctx context.Context, t *testing.T, p *peer) {

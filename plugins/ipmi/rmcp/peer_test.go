@@ -1,6 +1,7 @@
 package rmcp
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -209,6 +210,7 @@ func (p *peer) replyLogin(in plusPacket) (step string, reply []byte) {
 	case payloadRAKP1:
 		copy(r.consoleRandom[:], m[8:])
 		r.role, r.user = m[24], string(m[28:])
+		r.systemRandom[0]++
 		if r.user != rightUser {
 			return "RAKP 1", wrap(m[0], 0x0D)
 		}
@@ -218,6 +220,9 @@ func (p *peer) replyLogin(in plusPacket) (step string, reply []byte) {
 	case payloadRAKP3:
 		if m[1] != 0 {
 			return fmt.Sprintf("RAKP 3 with status %02X", m[1]), nil
+		}
+		if !bytes.Equal(m[8:], r.code3(password)) {
+			return "RAKP 3", wrap(m[0], statusInvalidCheckValue)
 		}
 		key := p.kg
 		if key == nil {
