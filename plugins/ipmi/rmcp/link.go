@@ -114,9 +114,13 @@ func (l *link) receive(ctx context.Context, wait time.Duration, silence *NoAnswe
 	return false, nil
 }
 
-// isTransient reports whether err is what ICMP said, which may change at any time.
+// isTransient reports whether err is what ICMP said, or of an interface that is down,
+// which may change at any time.
 func isTransient(err error) bool {
-	for _, one := range []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN} {
+	for _, one := range []error{
+		syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN,
+		syscall.EACCES, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.ENETDOWN,
+	} {
 		if errors.Is(err, one) {
 			return true
 		}

@@ -260,6 +260,8 @@ type port struct {
 	dead   bool // nobody is there
 	inbox  chan []byte
 	closed bool
+	// What the next calls of Write and Read return.
+	writeErrors, readErrors []error
 
 	mu       sync.Mutex
 	deadline time.Time
@@ -267,6 +269,11 @@ type port struct {
 }
 
 func (c *port) Write(datagram []byte) (int, error) {
+	if len(c.writeErrors) > 0 {
+		err := c.writeErrors[0]
+		c.writeErrors = c.writeErrors[1:]
+		return 0, err
+	}
 	if !c.dead {
 		for _, reply := range c.peer.take(c.number, datagram) {
 			c.inbox <- reply
@@ -276,6 +283,11 @@ func (c *port) Write(datagram []byte) (int, error) {
 }
 
 func (c *port) Read(b []byte) (int, error) {
+	if len(c.readErrors) > 0 {
+		err := c.readErrors[0]
+		c.readErrors = c.readErrors[1:]
+		return 0, err
+	}
 	for {
 		c.mu.Lock()
 		left := time.Until(c.deadline)

@@ -3,8 +3,11 @@ package rmcp
 import (
 	"context"
 	"errors"
+	"net"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -214,6 +217,65 @@ func TestLateAnswer(t *testing.T) {
 			t.Errorf("%+v, %v", state, err)
 		}
 	})
+}
+
+// What the network says while a command is under way ends it only if that cannot
+// change. It is never an answer.
+func TestNetworkErrors(t *testing.T) {
+	wrap := func(errs ...error) []error {
+		for i, err := range errs {
+			errs[i] = &net.OpError{Op: "test", Err: os.NewSyscallError("test", err)}
+		}
+		return errs
+	}
+	tests := []struct {
+		name        string
+		write, read []error
+		took        time.Duration
+		want        error
+	}{
+		{"told of an earlier packet", wrap(syscall.ECONNREFUSED), nil, 0, nil},
+		{"refused twice", wrap(syscall.ECONNREFUSED, syscall.ECONNREFUSED), nil, 500 * time.Millisecond, nil},
+		{"down", wrap(syscall.ENETDOWN, syscall.ENETDOWN), nil, 500 * time.Millisecond, nil},
+		{"told while waiting", nil, wrap(syscall.EHOSTUNREACH, syscall.EACCES, syscall.EPROTO, syscall.ENOPROTOOPT), 0, nil},
+		{"cannot send", wrap(syscall.EMSGSIZE), nil, 0, syscall.EMSGSIZE},
+		{"cannot read", nil, wrap(syscall.EIO), 0, syscall.EIO},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+				start, last := time.Now(), p.ports[len(p.ports)-1]
+				last.writeErrors, last.readErrors = tt.write, tt.read
+				state, err := s.ChassisStatus(ctx)
+				if !errors.Is(err, tt.want) || state.PowerOn != (tt.want == nil) {
+					t.Errorf("%+v, %v, want %v", state, err, tt.want)
+				}
+				if took := time.Since(start); took != tt.took {
+					t.Errorf("took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// Nothing is read in a session that is closed.
+func TestClosed(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	l := &link{}
+	if l.conn, err = net.Dial("udp", conn.LocalAddr().String()); err != nil {
+		t.Fatal(err)
+	}
+	s := &Session{link: l, layer: outside{}}
+	if err := s.Close(); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("error %v", err)
+	}
+	if state, err := s.ChassisStatus(t.Context()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%+v, %v", state, err)
+	}
 }
 
 func TestCommandRefused(t *testing.T) {
