@@ -118,8 +118,8 @@ type StatusError struct {
 	Status byte
 }
 
-// statusKinds are the status codes of table 13-15, as far as they tell more than
-// that the two sides do not understand each other.
+// statusKinds are the status codes (section 13.24), as far as they tell more than that
+// the two sides do not understand each other.
 var statusKinds = map[byte]error{
 	0x01: ErrSessions,    // insufficient resources to create a session
 	0x02: errSessionGone, // invalid session ID

@@ -9,7 +9,7 @@ import (
 	"net/netip"
 )
 
-// statusInvalidCheckValue tells the BMC that its code is wrong (table 13-15).
+// statusInvalidCheckValue says that a code is wrong (section 13.24).
 const statusInvalidCheckValue = 0x0F
 
 // openLanplus opens a session of RMCP+ with the first of the suites that the BMC

@@ -24,7 +24,7 @@ const (
 	confidentiality        // index of algorithms
 )
 
-// A suite is a cipher suite (section 22.15.2, table 22-20).
+// A suite is a cipher suite (section 22.15.2).
 type suite struct {
 	algorithms
 	hash func() hash.Hash // nil if nothing is authenticated
