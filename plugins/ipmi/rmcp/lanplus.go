@@ -102,7 +102,7 @@ func (a *plusLogin) proveUser(ctx context.Context) (layer, error) {
 	}
 	sik := a.sik(key)
 	reply, err := a.ask(ctx, "RAKP 3", payloadRAKP3, a.message3(a.tag, 0, a.code3(a.password)))
-	if a.repeated && a.hash != nil && isStatus(err, statusInvalidCheckValue) {
+	if a.repeated && isStatus(err, statusInvalidCheckValue) {
 		return nil, fmt.Errorf("RAKP 3: %w", errOtherCopy)
 	}
 	if err != nil {

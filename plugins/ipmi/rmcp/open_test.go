@@ -79,6 +79,13 @@ func TestRefused(t *testing.T) {
 			})
 		}
 	}
+	cut := func(step string, length int) func(*peer) {
+		return func(p *peer) {
+			p.fault = alter(step, 99, func(reply []byte) [][]byte {
+				return [][]byte{outsidePlus(reply[5], reply[16:16+length])}
+			})
+		}
+	}
 	answer := func(c command, data ...byte) func(*peer) { return func(p *peer) { p.answers[c.code] = data } }
 	tests := []struct {
 		name   string
@@ -98,16 +105,22 @@ func TestRefused(t *testing.T) {
 		{"K_g missing", Config{}, func(p *peer) { p.kg = []byte("key") }, ErrKg, "RAKP 4: wrong or missing K_g"},
 		{"K_g wrong", Config{Kg: []byte("lock")}, func(p *peer) { p.kg = []byte("key") }, ErrKg, "RAKP 4"},
 		{"other refusal", Config{}, refuse("open", 0x12), nil, "Open Session Request: refused (status 12h)"},
+		{"open cut short", Config{}, cut("open", 35), ErrMalformed, "Open Session Response: malformed packet: 35 bytes, not 36"},
+		{"RAKP 2 cut short", Config{}, cut("RAKP 1", 39), ErrMalformed, "RAKP 2: malformed packet: 39 bytes, not 40"},
+		{"RAKP 2 without code", Config{}, cut("RAKP 1", 40), ErrPassword, "RAKP 2: wrong password or user"},
+		{"RAKP 2 with part of the code", Config{}, cut("RAKP 1", 40+16), ErrPassword, "RAKP 2: wrong password or user"},
+		{"RAKP 4 without code", Config{}, cut("RAKP 3", 8), ErrMalformed, "RAKP 4: malformed packet: 8 bytes, not 24"},
+		{"RAKP 4 with part of the code", Config{}, cut("RAKP 3", 8+12), ErrMalformed, "RAKP 4: malformed packet: 20 bytes, not 24"},
 		{"level refused", Config{}, answer(setSessionPrivilege, 0x81), ErrPrivilege, "Set Session Privilege Level: privilege too low (completion code 81h)"},
 		{"lower level", Config{}, answer(setSessionPrivilege, 0, 2), ErrPrivilege, "asked for OPERATOR, got USER"},
 		{"capabilities cut short", Config{}, answer(getChannelCapabilities, 0, 1), ErrMalformed, "Get Channel Authentication Capabilities: malformed packet: 1 bytes of data, not 4"},
 		{"lan: type", lanConfig(), func(p *peer) { p.capable = 1 << Straight }, ErrAuthType, "the BMC has 10h, asked for [MD5]"},
 		{"lan: user", lanConfig(), answer(getSessionChallenge, 0x81), ErrUser, "Get Session Challenge: unknown user (completion code 81h)"},
-		{"lan: challenge cut short", lanConfig(), answer(getSessionChallenge, 0, 1), ErrMalformed, "1 bytes of data, not 20"},
+		{"lan: challenge cut short", lanConfig(), answer(getSessionChallenge, make([]byte, 1+19)...), ErrMalformed, "19 bytes of data, not 20"},
 		{"lan: no session", lanConfig(), answer(activateSession, 0x81), ErrSessions, "Activate Session: no free session (completion code 81h)"},
 		{"lan: password", lanConfig(), answer(activateSession, 0x85), ErrPassword, "Activate Session: wrong password or user (completion code 85h)"},
 		{"lan: privilege", lanConfig(), answer(activateSession, 0x86), ErrPrivilege, "completion code 86h"},
-		{"lan: activation cut short", lanConfig(), answer(activateSession, 0), ErrMalformed, "0 bytes of data, not 10"},
+		{"lan: activation cut short", lanConfig(), answer(activateSession, make([]byte, 1+9)...), ErrMalformed, "9 bytes of data, not 10"},
 		{"lan: other type", lanConfig(), answer(activateSession, 0, byte(Straight), 77, 0, 0, 0, 9, 0, 0, 0, 4), ErrDowngrade, "asked for MD5, got straight password for the packets"},
 	}
 	for _, tt := range tests {
@@ -117,7 +130,7 @@ func TestRefused(t *testing.T) {
 					tt.peer(p)
 				}
 				_, err := p.opener(tt.config).open(ctx)
-				p.open = p.open && !errors.Is(err, ErrKg) && !errors.Is(err, ErrPassword) // those cannot be closed
+				p.open = p.open && !errors.Is(err, ErrKg) && !errors.Is(err, ErrPassword) && !errors.Is(err, ErrMalformed) // those cannot be closed
 				checkKind(t, err, tt.want)
 				if err == nil || !strings.Contains(err.Error(), tt.text) {
 					t.Errorf("error %v, want %q in it", err, tt.text)
@@ -294,11 +307,20 @@ func TestRestart(t *testing.T) {
 
 // A reply that is not to what was sent in this login is not taken.
 func TestForeignReplies(t *testing.T) {
-	for name, place := range map[string]int{"format": 4, "payload type": 5, "packet of a session": 6, "tag": 16, "session": 20} {
+	change := func(place int, bits byte) func([]byte) [][]byte {
+		return func(reply []byte) [][]byte { reply[place] ^= bits; return [][]byte{reply} }
+	}
+	for name, change := range map[string]func([]byte) [][]byte{
+		"RMCP version": change(0, 1), "RMCP class": change(3, 1),
+		"format": change(4, 0x20), "payload type": change(5, 0x20), "authenticated": change(5, flagAuthenticated),
+		"encrypted": change(5, flagEncrypted), "packet of a session": change(6, 1), "tag": change(16, 1), "session": change(20, 1),
+		"empty":    func(reply []byte) [][]byte { return [][]byte{outsidePlus(reply[5], nil)} },
+		"one byte": func(reply []byte) [][]byte { return [][]byte{outsidePlus(reply[5], reply[16:17])} },
+	} {
 		for _, step := range []string{"open", "RAKP 1", "RAKP 3"} {
 			t.Run(step+" "+name, func(t *testing.T) {
 				bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
-					p.fault = alter(step, 1, func(reply []byte) [][]byte { reply[place] ^= 0x20; return [][]byte{reply} })
+					p.fault = alter(step, 1, change)
 					s, err := p.opener(Config{}).open(ctx)
 					if err != nil {
 						t.Fatal(err)
@@ -379,6 +401,18 @@ func TestLanPassword(t *testing.T) {
 		checkKind(t, err, ErrPassword)
 		if took := time.Since(p.start); took != 2800*time.Millisecond {
 			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// With lan too a login that is met by silence is begun again from a new port.
+func TestLanChallengeLost(t *testing.T) {
+	bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+		p.fault = lose(getSessionChallenge.name, 99)
+		_, err := p.opener(lanConfig()).open(ctx)
+		checkKind(t, err, ErrNoAnswer)
+		if took := time.Since(p.start); took != 9*silenceLimit || len(p.ports) != 1+9 {
+			t.Errorf("took %s and %d ports", took, len(p.ports))
 		}
 	})
 }

@@ -39,6 +39,8 @@ func TestForeignAnswers(t *testing.T) {
 		"again":         func(_ *peer, reply []byte) [][]byte { return [][]byte{former} },
 		"other session": func(_ *peer, reply []byte) [][]byte { reply[6]++; return [][]byte{reply} },
 		"truncated":     func(_ *peer, reply []byte) [][]byte { return [][]byte{reply[:20], reply[:3], {}} },
+		"RMCP version":  func(_ *peer, reply []byte) [][]byte { reply[0]++; return [][]byte{reply} },
+		"RMCP class":    func(_ *peer, reply []byte) [][]byte { reply[3]--; return [][]byte{reply} },
 		"forged":        func(_ *peer, reply []byte) [][]byte { return [][]byte{forge(reply)} },
 		"lan":           func(*peer, []byte) [][]byte { return [][]byte{outside{}.wrap(make([]byte, 8))} },
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"testing"
 )
 
@@ -120,6 +121,62 @@ func TestEncrypt(t *testing.T) {
 		}
 		if got, err := decrypt(block, sealed); err != nil || !bytes.Equal(got, payload) {
 			t.Errorf("%d bytes: %x, %v", length, got, err)
+		}
+	}
+}
+
+// What is not a padded payload is refused, whatever its blocks hold.
+func TestDecrypt(t *testing.T) {
+	block, err := aes.NewCipher(make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, length := range []int{0, 1, 16, 31} {
+		if got, err := decrypt(block, make([]byte, length)); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%d bytes: %x, %v", length, got, err)
+		}
+	}
+	for padding := range 256 {
+		sealed, last := make([]byte, 2*16), make([]byte, 16)
+		last[15] = byte(padding)
+		block.Encrypt(sealed[16:], last)
+		got, err := decrypt(block, sealed)
+		if padding < 16 && (err != nil || len(got) != 15-padding) || padding >= 16 && !errors.Is(err, ErrMalformed) {
+			t.Errorf("%d bytes of padding: %x, %v", padding, got, err)
+		}
+	}
+}
+
+// A packet with a right code is refused nevertheless if it is of another type, or is not
+// protected as all of the session are.
+func TestOtherProtection(t *testing.T) {
+	changes := map[string]func(*plusPacket){
+		"type":              func(p *plusPacket) { p.payloadType = 1 },
+		"encrypted or not":  func(p *plusPacket) { p.encrypted = !p.encrypted },
+		"without code":      func(p *plusPacket) { p.authenticated = false },
+		"session":           func(p *plusPacket) { p.session++ },
+		"outside a session": func(p *plusPacket) { p.session = 0 },
+	}
+	for _, number := range []int{0, 1, 2, 3, 15, 16, 17} {
+		for name, change := range changes {
+			r := &rakp{suite: suites[number], console: [4]byte{1}, system: [4]byte{2}}
+			console, bmc := newPlusSession(r, []byte("key")), newPlusSession(r, []byte("key"))
+			bmc.console, bmc.system = bmc.system, bmc.console
+			p, err := unpackPlus(bmc.wrap(make([]byte, 8)), bmc.codeLength())
+			if err != nil {
+				t.Fatal(err)
+			}
+			was := p.authenticated
+			if change(&p); p.authenticated {
+				p.code = nil
+				p.code = bmc.shortMAC(bmc.key, p.pack()[len(rmcpHeader):])
+			}
+			if name == "without code" && !was {
+				continue // it never had one
+			}
+			if m, err := console.unwrap(p.pack()); !errors.Is(err, ErrMalformed) {
+				t.Errorf("suite %d, %s: %x, %v", number, name, m, err)
+			}
 		}
 	}
 }
