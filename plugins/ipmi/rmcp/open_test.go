@@ -143,6 +143,21 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+func TestStatusKinds(t *testing.T) {
+	for want, all := range map[error][]byte{
+		ErrSuite:     {0x04, 0x05, 0x06, 0x07, 0x10, 0x11},
+		ErrSessions:  {0x01, 0x0B},
+		ErrPrivilege: {0x09, 0x0A},
+		ErrUser:      {0x0C, 0x0D},
+		ErrPassword:  {0x0F},
+		nil:          {0x02, 0x03, 0x08, 0x0E, 0x12, 0xFF},
+	} {
+		for _, status := range all {
+			checkKind(t, &StatusError{"RAKP 1", status}, want)
+		}
+	}
+}
+
 // checkKind fails the test unless err is of that kind alone.
 func checkKind(t *testing.T, err, want error) {
 	t.Helper()
@@ -295,9 +310,16 @@ func TestRestart(t *testing.T) {
 						seen[fmt.Sprintf("tag %x", payload[0])]++
 						seen[fmt.Sprintf("ID %x", payload[4:8])]++
 					}
+					if a.step == silent && silent == "RAKP 1" {
+						seen[fmt.Sprintf("number %x", a.raw[16+8:16+24])]++
+					}
 				}
-				if len(seen) != 3*9 {
-					t.Errorf("ports, tags and IDs: %v", seen)
+				want := 3 * 9
+				if silent == "RAKP 1" {
+					want = 4 * 9
+				}
+				if len(seen) != want {
+					t.Errorf("ports, tags, IDs and random numbers: %v", seen)
 				}
 				p.open = false // what the answer to RAKP 3 would have told was never heard
 			})

@@ -280,6 +280,35 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// The answer to a second copy of a question that was answered already is not one to the
+// question that is asked next: in between the power may have been switched.
+func TestAnswerToCopy(t *testing.T) {
+	for _, config := range []Config{{}, lanConfig()} {
+		inSessionOf(t, config, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+			p.answers[getChassisStatus.code] = []byte{0, 0, 0, 0}
+			var first, second []byte
+			p.fault = func(_ string, n int, reply []byte) [][]byte {
+				switch n {
+				case 1:
+					first = reply
+					return nil
+				case 2:
+					second = reply
+					return [][]byte{first}
+				}
+				return [][]byte{second, reply}
+			}
+			if state, err := s.ChassisStatus(ctx); err != nil || state.PowerOn {
+				t.Fatalf("%+v, %v", state, err)
+			}
+			p.answers[getChassisStatus.code] = []byte{0, 1, 0, 0}
+			if state, err := s.ChassisStatus(ctx); err != nil || !state.PowerOn {
+				t.Errorf("%s: %+v, %v", s, state, err)
+			}
+		})
+	}
+}
+
 func TestCommandRefused(t *testing.T) {
 	for code, want := range map[byte]string{
 		0xD4: "power down: Chassis Control: privilege too low (completion code D4h)",

@@ -3,6 +3,7 @@ package rmcp
 import (
 	"bytes"
 	"crypto/aes"
+	"crypto/cipher"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -137,11 +138,11 @@ func TestDecrypt(t *testing.T) {
 		}
 	}
 	for padding := range 256 {
-		sealed, last := make([]byte, 2*16), make([]byte, 16)
-		last[15] = byte(padding)
-		block.Encrypt(sealed[16:], last)
+		sealed, body := make([]byte, 3*16), make([]byte, 2*16)
+		body[31] = byte(padding)
+		cipher.NewCBCEncrypter(block, sealed[:16]).CryptBlocks(sealed[16:], body)
 		got, err := decrypt(block, sealed)
-		if padding < 16 && (err != nil || len(got) != 15-padding) || padding >= 16 && !errors.Is(err, ErrMalformed) {
+		if padding < 16 && (err != nil || len(got) != 31-padding) || padding >= 16 && !errors.Is(err, ErrMalformed) {
 			t.Errorf("%d bytes of padding: %x, %v", padding, got, err)
 		}
 	}
