@@ -107,7 +107,7 @@ func (c Config) String() string {
 }
 
 // Format prints String, so that no verb of package fmt prints a secret.
-func (c Config) Format(state fmt.State, _ rune) { fmt.Fprint(state, c.String()) }
+func (c Config) Format(state fmt.State, _ rune) { _, _ = fmt.Fprint(state, c.String()) }
 
 // withDefaults returns the configuration with what was left out.
 func (c Config) withDefaults() Config {

@@ -38,9 +38,8 @@ var (
 // errSessionGone is an answer for a session that the BMC has forgotten.
 var errSessionGone = errors.New("session forgotten by the BMC")
 
-// errOtherCopy is a proof of the password that the BMC refuses after it has proved the
-// password itself. It has taken another random number, when a copy of a message of
-// ours came late.
+// errOtherCopy is a proof of the password that the BMC refuses after it was sent copies
+// of a message: it may have gone on with another copy than the one whose answer we have.
 var errOtherCopy = errors.New("the BMC has answered another copy of a message")
 
 // A NoAnswerError is silence. It is [ErrNoAnswer], and also what explains it, if

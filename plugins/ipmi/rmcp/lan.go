@@ -9,15 +9,15 @@ import (
 	"slices"
 )
 
-// maxUnproven is how many logins may end in silence when the password has been
-// sent. A lost packet explains one of them.
+// maxUnproven is how many logins may fail when the password has been sent, by silence
+// or by the refusal of a copy. A lost packet explains one of them.
 const maxUnproven = 2
 
 // A lanLogin logs in by IPMI 1.5 (section 13.14).
 type lanLogin struct {
 	Config
 	authType AuthType
-	unproven int // logins that ended in silence when the password had been sent
+	unproven int // logins that failed when the password had been sent
 }
 
 // openLan opens a session of IPMI 1.5. The capabilities have a bit for each
@@ -44,10 +44,15 @@ func (a *lanLogin) run(ctx context.Context, l *link) (layer, error) {
 	}
 	s := &lanSession{password: []byte(a.Password), authType: a.authType, perPacket: a.authType, session: temporary}
 	err = a.activate(ctx, l, s, challenge)
-	if !errors.Is(err, ErrNoAnswer) || ctx.Err() != nil {
+	silent, copyRefused := errors.Is(err, ErrNoAnswer), errors.Is(err, ErrPassword) && l.copies > 1
+	if ctx.Err() != nil || !silent && !copyRefused {
 		return s, err
 	}
-	if a.unproven++; a.unproven < maxUnproven {
+	a.unproven++
+	switch {
+	case a.unproven < maxUnproven && copyRefused:
+		return nil, fmt.Errorf("%s: %w", activateSession.name, errOtherCopy)
+	case a.unproven < maxUnproven || copyRefused:
 		return nil, err
 	}
 	return nil, fmt.Errorf("%s: %w: the BMC went silent when it was sent", activateSession.name, ErrPassword)

@@ -121,15 +121,14 @@ func (a *plusLogin) proveUser(ctx context.Context) (layer, error) {
 // ask sends one message of the login until it is answered, and returns the reply.
 func (a *plusLogin) ask(ctx context.Context, name string, payloadType byte, message []byte) ([]byte, error) {
 	var reply []byte
-	copies := 0
 	err := step(ctx, func(ctx context.Context) error {
-		next := func() []byte { copies++; return outsidePlus(payloadType, message) }
+		next := func() []byte { return outsidePlus(payloadType, message) }
 		return a.link.exchange(ctx, name, next, func(datagram []byte) (err error) {
 			reply, err = a.unwrapReply(datagram, payloadType+1)
 			return err
 		})
 	})
-	a.repeated = a.repeated || copies > 1
+	a.repeated = a.repeated || a.link.copies > 1
 	switch {
 	case err != nil:
 		return nil, err

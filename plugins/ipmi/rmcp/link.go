@@ -20,6 +20,7 @@ const (
 type link struct {
 	conn   net.Conn
 	number byte // of the last request
+	copies int  // of the last message that were sent
 	slow   bool // the BMC is: nothing is sent again soon
 }
 
@@ -58,6 +59,7 @@ func (l *link) exchange(ctx context.Context, step string, next func() []byte, ac
 	stop := context.AfterFunc(ctx, func() { _ = l.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	silence := &NoAnswerError{Step: step}
+	l.copies = 0
 	wait := firstWait
 	if l.slow {
 		wait = maxWait
@@ -67,6 +69,7 @@ func (l *link) exchange(ctx context.Context, step string, next func() []byte, ac
 			silence.end = context.Cause(ctx)
 			return silence
 		}
+		l.copies++
 		if err := l.send(next()); isTransient(err) {
 			silence.Last = err
 		} else if err != nil {

@@ -427,6 +427,35 @@ func TestLanPassword(t *testing.T) {
 	})
 }
 
+// The password is not wrong when a BMC that has taken it, and whose answer was lost, does
+// not know the session of the copy; but it is when that happens again.
+func TestLanActivationRepeated(t *testing.T) {
+	for _, logins := range []int{1, 2} {
+		bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+			p.fault = func(step string, n int, reply []byte) [][]byte {
+				switch {
+				case step == activateSession.name && n <= 2*logins && n%2 == 1:
+					p.answers[activateSession.code] = []byte{0x85}
+					return nil
+				case step == activateSession.name:
+					delete(p.answers, activateSession.code)
+				}
+				return [][]byte{reply}
+			}
+			s, err := p.opener(lanConfig()).open(ctx)
+			if logins == 1 && err == nil {
+				s.Close()
+				return
+			}
+			checkKind(t, err, ErrPassword)
+			if n := p.counts[activateSession.name]; logins == 1 || n != 4 {
+				t.Errorf("%d copies: %v", n, err)
+			}
+			p.open = false // nobody heard of it
+		})
+	}
+}
+
 // With lan too a login that is met by silence is begun again from a new port.
 func TestLanChallengeLost(t *testing.T) {
 	bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
