@@ -202,3 +202,41 @@ func TestTampered(t *testing.T) {
 		t.Errorf("the first packet has number %d", got)
 	}
 }
+
+// Whatever a packet with a right code holds, it is refused as malformed, or is of the
+// session and protected as it should be.
+func FuzzUnwrap(f *testing.F) {
+	numbers := []int{0, 1, 2, 3, 15, 16, 17}
+	response := []byte{0x81, 4, 0x7B, 0x20, 0x14, 1, 0, 1, 0, 0, 0xCA}
+	for i := range numbers {
+		f.Add(byte(i), byte(payloadMessage), uint32(1), uint32(1), response)
+		f.Add(byte(i), byte(flagAuthenticated), uint32(1), uint32(0), response)
+		f.Add(byte(i), byte(flagAuthenticated|flagEncrypted), uint32(2), uint32(9), make([]byte, 32))
+	}
+	f.Fuzz(func(t *testing.T, suite, kind byte, session, sequence uint32, payload []byte) {
+		if len(payload) > maxPacket {
+			return
+		}
+		r := &rakp{suite: suites[numbers[int(suite)%len(numbers)]], console: [4]byte{1}, system: [4]byte{2}}
+		console := newPlusSession(r, []byte("key"))
+		p := plusPacket{
+			payloadType: kind & payloadType, encrypted: kind&flagEncrypted != 0, authenticated: kind&flagAuthenticated != 0,
+			session: session, sequence: sequence, payload: payload,
+		}
+		if p.authenticated {
+			p.trailer = newTrailer(len(payload))
+			p.code = r.shortMAC(console.key, p.pack()[len(rmcpHeader):])
+		}
+		message, err := console.unwrap(p.pack())
+		if err == nil {
+			if p.payloadType != payloadMessage || session != console.console ||
+				p.encrypted != r.encrypts() || p.authenticated != (r.codeLength() > 0) {
+				t.Errorf("taken: %+v", p)
+			}
+			_, _, err = request{command: getChassisStatus, sequence: 5}.unpackResponse(message)
+		}
+		if err != nil && !errors.Is(err, ErrMalformed) {
+			t.Errorf("error of another kind: %v", err)
+		}
+	})
+}
