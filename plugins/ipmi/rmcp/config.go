@@ -27,7 +27,7 @@ type Config struct {
 	Interface Interface
 	// Suites are the cipher suites for lanplus, the first one that the BMC has is
 	// taken. 17 and 3 if empty. 0 to 2, 15 and 16 leave out protection, so they must
-	// be named.
+	// be named, and anyone on the way can claim that the BMC has no other.
 	Suites []int
 	// AuthTypes are the authentication types for lan, the first one that the BMC has
 	// is taken. MD5 if empty: anyone on the way can claim that the BMC has no other
