@@ -138,6 +138,9 @@ func TestRefused(t *testing.T) {
 				if took := time.Since(p.start); took != 0 {
 					t.Errorf("took %s", took)
 				}
+				if n := p.counts[activateSession.name]; n > 1 {
+					t.Errorf("tried %d times: users are locked out so", n)
+				}
 			})
 		})
 	}

@@ -87,14 +87,8 @@ func TestForeignAnswersOther(t *testing.T) {
 		{"lan, other session", Config{Interface: Lan, AuthTypes: []AuthType{Straight}}, change(9)},
 		{"lan, wrong code", lanConfig(), change(13)},
 		{"lan, changed state", lanConfig(), change(30 + 7)},
-		{"lan, without code", lanConfig(), func(reply []byte) [][]byte {
-			p, err := unpack(reply)
-			if err != nil {
-				panic(err)
-			}
-			p.authType = None
-			return [][]byte{p.pack()}
-		}},
+		{"lan, without code", lanConfig(), retype(None)},
+		{"lan without authentication, wrong code", Config{Interface: Lan, AuthTypes: []AuthType{None}}, retype(MD5)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -166,6 +160,18 @@ func TestInbound(t *testing.T) {
 	var first inbound
 	if err := first.take(9); err != nil || first.take(9) == nil {
 		t.Errorf("the first packet: %v, and again %+v", err, first)
+	}
+}
+
+// retype gives a packet of lan another authentication type.
+func retype(t AuthType) func([]byte) [][]byte {
+	return func(reply []byte) [][]byte {
+		p, err := unpack(reply)
+		if err != nil {
+			panic(err)
+		}
+		p.authType = t
+		return [][]byte{p.pack()}
 	}
 }
 
