@@ -107,7 +107,7 @@ func (s *benchBMC) ipmitool(action string) []string {
 
 // toolOff is off by ipmitool, and then its status until it is off.
 func toolOff(tool func(action string) []string) *exec.Cmd {
-	return exec.Command("sh", "-c", strings.Join(tool("off"), " ")+"\nuntil "+strings.Join(tool("status"), " ")+" | grep -q off; do sleep 0.2; done")
+	return exec.Command("sh", "-c", strings.Join(tool("off"), " ")+" || exit\nuntil "+strings.Join(tool("status"), " ")+" | grep -q off; do sleep 0.2; done")
 }
 
 // glue is cluster-glue's external/ipmi.
@@ -308,7 +308,7 @@ func BenchmarkIPMIAtOnce(b *testing.B) {
 			}
 			reportMany(b, one, all)
 			b.ReportMetric(middle(peer).Seconds()*1000, "ms/64-ipmitool")
-			b.ReportMetric(middle(peer).Seconds()/middle(all).Seconds(), "ipmitool-ratio(goal>=3)")
+			b.ReportMetric(middle(peer).Seconds()/middle(all).Seconds(), "ipmitool-ratio")
 		})
 	}
 }
