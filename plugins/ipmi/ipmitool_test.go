@@ -396,6 +396,7 @@ func newToolBed(t *testing.T) *toolBed {
 	b := &toolBed{t, filepath.Dir(path), map[string]string{
 		"hostlist": stonithtest.Node + ":192.0.2.1 " + stonithtest.Other + ":192.0.2.2",
 		"userid":   "oper", "passwd_file": writeFile(t, "passwd", 0o600, "Secret-2\n"), "ipmitool": path,
+		"cycle_time": "500ms", // looks of short calls are short
 	}}
 	b.SetPower(stonith.On)
 	b.Break(stonithtest.Sound)
