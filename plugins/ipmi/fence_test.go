@@ -228,3 +228,18 @@ func TestGUID(t *testing.T) {
 		}
 	}
 }
+
+// A BMC that is too busy to tell its GUID is not another one.
+func TestBusyGUID(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, bmcbed.Options{})
+	told := b.run(map[string]string{"bmc_guid": "node-1=" + strings.Repeat("0", 32)}, "off", stonithtest.Node).Stderr
+	_, after, _ := strings.Cut(told, "it has ")
+	its, _, _ := strings.Cut(after, " ")
+	b.RefuseAt(bmcbed.At(bmcbed.DeviceGUID).Nth(1), 0xC0)
+	b.RefuseAt(bmcbed.At(bmcbed.SystemGUID).Nth(1), 0xC1)
+	got := b.run(map[string]string{"bmc_guid": "node-1=" + its}, "off", stonithtest.Node)
+	if got.Status != 0 || b.BMC.Power() {
+		t.Errorf("exit status %d, node on: %v, want 0 and off; %q", got.Status, b.BMC.Power(), got.Stderr)
+	}
+}
