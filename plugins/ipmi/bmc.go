@@ -112,7 +112,7 @@ func (b *bmc) control(ctx context.Context, control rmcp.Control) error {
 		err := c.ChassisControl(ctx, control)
 		if control != rmcp.Diag {
 			ends := control == rmcp.Down || control == rmcp.Cycle
-			b.ours = err == nil && ends && (b.ours || b.seen == stonith.On)
+			b.ours = err == nil && ends && b.seen == stonith.On
 		}
 		return err
 	}

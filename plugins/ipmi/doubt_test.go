@@ -21,6 +21,11 @@ func TestDoubtfulOff(t *testing.T) {
 			b.FailAt(bmcbed.At(bmcbed.ChassisControl).Nth(1), bmcbed.Restarts)
 			b.FailAt(bmcbed.At(bmcbed.ChassisStatus).Nth(2), bmcbed.SaysOff)
 		}, params: map[string]string{"timeout": "16s"}, status: 1, on: true, happens: nothing, says: []string{"still-on"}},
+		{name: "a BMC that restarts after off, and does not know its node yet", given: func(b *bed) {
+			b.fail(bmcbed.IgnoreOff)
+			b.FailAt(bmcbed.At(bmcbed.ChassisStatus).Nth(2), bmcbed.Restarts)
+			b.FailAt(bmcbed.At(bmcbed.ChassisStatus).Nth(3), bmcbed.SaysOff)
+		}, params: map[string]string{"timeout": "16s"}, status: 1, on: true, happens: nothing, says: []string{"still-on"}},
 		{name: "a BMC that is busy with someone's cycle", given: func(b *bed) {
 			b.fail(bmcbed.IgnoreOff)
 			b.RefuseAt(bmcbed.At(bmcbed.ChassisControl).Nth(1), 0xC0)
@@ -57,7 +62,7 @@ func TestDoubtfulOff(t *testing.T) {
 		{name: "silence, and a password that is refused once", given: func(b *bed) {
 			b.fail(bmcbed.Silent)
 			b.RefuseAt(bmcbed.At(bmcbed.RAKP1).Nth(1), 0x0D)
-			time.AfterFunc(3*time.Second, func() { b.BMC.Mend(); b.RefuseAt(bmcbed.At(bmcbed.RAKP1).Nth(1), 0x0D) })
+			time.AfterFunc(3*time.Second, func() { _ = b.Mend(); b.RefuseAt(bmcbed.At(bmcbed.RAKP1).Nth(1), 0x0D) })
 		}, params: map[string]string{"timeout": "10s"}, status: 0, happens: []bmcbed.Happening{off}, says: []string{"off-observed"}},
 	}
 	for _, tt := range tests {

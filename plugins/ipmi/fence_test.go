@@ -217,6 +217,9 @@ func TestGUID(t *testing.T) {
 	if wrong.Status != 1 || !b.BMC.Power() || !strings.Contains(wrong.Stderr, "not-found") {
 		t.Fatalf("with another GUID: exit status %d, node on: %v, %q", wrong.Status, b.BMC.Power(), wrong.Stderr)
 	}
+	if n := b.Count(bmcbed.OpenSession); n != 1 {
+		t.Errorf("another BMC is logged in at %d times, want once", n)
+	}
 	_, after, _ := strings.Cut(wrong.Stderr, "it has ")
 	shown, _, _ := strings.Cut(after, ",")
 	shown, _, _ = strings.Cut(shown, " ")
