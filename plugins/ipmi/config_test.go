@@ -114,7 +114,7 @@ func TestWaysToConfigure(t *testing.T) {
 		"names of fence_ipmilan, too": {"hostlist=node-1", "ip=" + at, "userid=", "login=oper"},
 		"two addresses":               {"hostlist=node-1", "ipaddr=" + addressOf(dead) + " " + at},
 		"by name":                     {"hostlist=node-1:localhost:" + port},
-		"a file":                      {"hostlist=node-1 node-2:" + addressOf(b.other), "userid=nobody", "nodes_file=" + writeFile(t, "nodes", 0o644, "# rack 1\nNode-1 "+addressOf(dead)+","+at+" admin "+admin+" # the first\nnode-9 - - /nowhere\n")},
+		"a file":                      {"hostlist=NODE-1 node-2:" + addressOf(b.other), "userid=nobody", "nodes_file=" + writeFile(t, "nodes", 0o644, "# rack 1\nNode-1 "+addressOf(dead)+","+at+" admin "+admin+" # the first\nnode-9 - - /nowhere\n")},
 		"a file for users":            {"userid=nobody", "passwd_file=", "nodes_file=" + writeFile(t, "nodes", 0o600, "node-1 - oper "+secret+"\nnode-2 - oper "+secret+"\n")},
 		"anonymous":                   {"hostlist=node-1:" + addressOf(startBMC(t, bmcbed.Options{Users: []bmcbed.User{{Password: "Secret-2"}}})), "userid="},
 	} {

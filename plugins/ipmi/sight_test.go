@@ -52,7 +52,7 @@ func (s *scripted) String() string                                { return "scri
 // What a call has seen and sent decides what one more sight of an off node means.
 func TestSight(t *testing.T) {
 	for _, tt := range []struct {
-		done   string // a second apart, but for "at once": looks and requests with their answers
+		done   string // half a second apart: looks and requests with their answers
 		ours   bool
 		offFor time.Duration
 	}{
@@ -68,7 +68,7 @@ func TestSight(t *testing.T) {
 		{"look=on up=ok look=off", false, 0},
 		{"look=on reset=ok look=off", false, 0},
 		{"look=on look=off", false, 0},
-		{"look=on look=off down=ok look=off", false, 0}, // out of sight for two seconds
+		{"look=on look=off down=ok look=off", false, time.Second},
 		{"look=on look=busy down=ok look=off", false, 0},
 		{"look=on down=ok look=busy down=ok look=off", false, 0},
 		{"look=on down=ok look=lost look=off", false, 0},
@@ -76,30 +76,24 @@ func TestSight(t *testing.T) {
 		{"look=on down=lost down=ok look=off", false, 0},
 		{"look=on diag=ok down=ok look=off", true, 0},
 		{"down=ok look=off", false, 0},
-		{"look=off look=off", false, time.Second},
-		{"look=off look=off look=off", false, 2 * time.Second},
-		{"look=off look=slow", false, time.Second},
-		{"look=slow look=off", false, time.Second},
+		{"look=off look=off", false, lookAgain},
+		{"look=off look=off look=off", false, 2 * lookAgain},
+		{"look=off look=slow", false, lookAgain},
+		{"look=slow look=off", false, lookAgain},
 		{"look=off look=on look=off", false, 0},
-		{"look=off look=busy look=off", false, 0},
-		{"look=off at=once look=lost at=once look=off", false, 0},
-		{"look=off at=once look=busy look=off", false, time.Second},
+		{"look=off look=lost look=off", false, 0},
+		{"look=off look=busy look=off", false, 2 * lookAgain},
+		{"look=off look=busy look=busy look=off", false, 0}, // out of sight for too long
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			script := &scripted{}
 			b := newBMC(access{login: func(context.Context) (chassis, error) { return script, nil }}, "")
 			var last sight
-			pausing := true
 			for i, word := range strings.Fields(tt.done) {
 				what, answer, _ := strings.Cut(word, "=")
-				if what == "at" {
-					pausing = false
-					continue
+				if i > 0 {
+					time.Sleep(lookAgain)
 				}
-				if i > 0 && pausing {
-					time.Sleep(time.Second)
-				}
-				pausing = true
 				script.words = []string{answer}
 				if what == "look" {
 					last, _ = b.look(t.Context())
