@@ -19,6 +19,9 @@ const (
 	loginPause = time.Second
 	// closeLimit is how long another command may hold up the end of a session.
 	closeLimit = 300 * time.Millisecond
+	// maxUnseen is how long a node may be out of sight and still count as off all the
+	// time. A power cycle is without power for a second or more.
+	maxUnseen = time.Second
 )
 
 // A chassis obeys commands: a session of rmcp, or ipmitool.
@@ -47,12 +50,13 @@ type bmc struct {
 	turn     chan struct{} // has an element while somebody uses what is below
 	session  chassis       // nil if there is none
 	proven   bool          // a login has succeeded in this call
+	troubled bool          // a login has failed for another reason than a refusal
 	refused  time.Time     // when a login was refused
 	refusal  error         // after which there is no other login
-	seen     stonith.Power // at the last look
-	wasOn    bool          // at some look
+	seen     stonith.Power // at the last look of the session, Unknown if that failed
 	offSince time.Time     // the first look since when it was never on, zero if the last one saw it on
-	obeyed   bool          // the last command that it took switches off
+	offUntil time.Time     // the last look that saw it off
+	ours     bool          // the last command that it took switches off, and the look before saw the node on
 	dumped   bool          // the node has had its diagnostic interrupt
 }
 
@@ -63,8 +67,8 @@ func newBMC(by access, guid guid) *bmc {
 // A sight is what was seen at one look.
 type sight struct {
 	power stonith.Power
-	// ours says that the node was on in this call, and that the last thing the BMC
-	// took from us was to switch it off.
+	// ours says that the node was on, and that the next and last thing the BMC took
+	// from us was to switch it off.
 	ours bool
 	// offFor is how long the node has been seen off, and never on.
 	offFor time.Duration
@@ -77,6 +81,7 @@ func (b *bmc) look(ctx context.Context) (sight, error) {
 		asked := time.Now()
 		state, err := c.ChassisStatus(ctx)
 		if err != nil {
+			b.seen = stonith.Unknown
 			return err
 		}
 		s = b.see(state.PowerOn, asked)
@@ -88,14 +93,15 @@ func (b *bmc) look(ctx context.Context) (sight, error) {
 // see notes what was seen at a look that began at that time.
 func (b *bmc) see(on bool, began time.Time) sight {
 	if on {
-		b.seen, b.wasOn, b.offSince = stonith.On, true, time.Time{}
+		b.seen, b.offSince = stonith.On, time.Time{}
 		return sight{power: stonith.On}
 	}
-	b.seen = stonith.Off
-	if b.offSince.IsZero() {
-		b.offSince = time.Now()
+	unseen := began.Sub(b.offUntil) // from one sight to the next
+	b.seen, b.offUntil = stonith.Off, time.Now()
+	if b.offSince.IsZero() || unseen > maxUnseen {
+		b.offSince = b.offUntil
 	}
-	return sight{power: stonith.Off, ours: b.wasOn && b.obeyed, offFor: began.Sub(b.offSince)}
+	return sight{power: stonith.Off, ours: b.ours, offFor: began.Sub(b.offSince)}
 }
 
 // control sends one command. One that resets is not repeated in another session: it
@@ -105,7 +111,8 @@ func (b *bmc) control(ctx context.Context, control rmcp.Control) error {
 		b.dumped = b.dumped || control == rmcp.Diag
 		err := c.ChassisControl(ctx, control)
 		if control != rmcp.Diag {
-			b.obeyed = err == nil && (control == rmcp.Down || control == rmcp.Cycle)
+			ends := control == rmcp.Down || control == rmcp.Cycle
+			b.ours = err == nil && ends && b.seen == stonith.On
 		}
 		return err
 	}
@@ -131,7 +138,7 @@ func (b *bmc) do(ctx context.Context, command func(context.Context, chassis) err
 				return err
 			}
 			err := b.within(ctx, patience, command)
-			if err == nil || b.session != nil || patience == 0 || ctx.Err() != nil {
+			if err == nil || b.session != nil || patience == 0 || ctx.Err() != nil || !errors.Is(err, rmcp.ErrNoAnswer) {
 				return err
 			}
 		}
@@ -163,7 +170,12 @@ func (b *bmc) ready(ctx context.Context) error {
 	if b.session != nil {
 		return nil
 	}
-	return explain(b.open(ctx), b.proven)
+	err := b.open(ctx)
+	told := explain(err, b.proven)
+	if isCredential(err) && b.troubled && b.refusal == nil && !b.proven {
+		return stonith.Errorf(stonith.DeviceError, "after other trouble with it: %w", told) // not final: there is one more attempt
+	}
+	return told
 }
 
 // within runs a command in the session, which is gone if the BMC does not answer in
@@ -183,7 +195,7 @@ func (b *bmc) within(ctx context.Context, limit time.Duration, command func(cont
 	if !errors.As(err, &answer) {
 		_ = b.session.Close() // it is lost, and its end need not be confirmed
 		b.session = nil
-		b.obeyed, b.offSince = false, time.Time{} // a BMC that starts anew may not know yet what its node does
+		b.seen, b.ours, b.offSince = stonith.Unknown, false, time.Time{} // a BMC that starts anew may not know yet what its node does
 	}
 	return explain(err, false)
 }
@@ -202,6 +214,7 @@ func (b *bmc) open(ctx context.Context) error {
 	if err == nil {
 		return b.take(ctx, session)
 	}
+	b.troubled = b.troubled || !isCredential(err)
 	if !errors.Is(err, rmcp.ErrNoAnswer) {
 		if isCredential(err) && !b.proven && !b.refused.IsZero() {
 			b.refusal = err

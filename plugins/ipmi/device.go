@@ -15,7 +15,8 @@ const (
 	// lookAgain is the time between two looks at a node that may be in the off half of
 	// a power cycle.
 	lookAgain = 500 * time.Millisecond
-	// interruptLimit is the time in which the BMC must take a diagnostic interrupt.
+	// interruptLimit is the time in which the BMC must take a diagnostic interrupt, and
+	// answer the look after it.
 	interruptLimit = 3 * time.Second
 )
 
@@ -75,11 +76,19 @@ func (d *device) Switch(ctx context.Context, n stonith.Node, want stonith.Power)
 }
 
 // interrupt lets a node that runs write a dump, once. A fence does not fail for want
-// of a dump, and has half of its time left for the rest.
+// of a dump, and has half of its time left for the rest. Then it looks again: somebody
+// else may have switched the node off meanwhile.
 func (d *device) interrupt(ctx context.Context, b *bmc) {
 	if d.diag == 0 || !b.mayDump() {
 		return
 	}
+	d.dump(ctx, b)
+	part, cancel := context.WithTimeout(ctx, interruptLimit)
+	defer cancel()
+	_, _ = b.look(part) // b knows if it failed
+}
+
+func (d *device) dump(ctx context.Context, b *bmc) {
 	part, cancel := context.WithTimeout(ctx, interruptLimit)
 	defer cancel()
 	if err := b.control(part, rmcp.Diag); err != nil {

@@ -218,6 +218,9 @@ func TestGUID(t *testing.T) {
 	if wrong.Status != 1 || !b.BMC.Power() || !strings.Contains(wrong.Stderr, "not-found") {
 		t.Fatalf("with another GUID: exit status %d, node on: %v, %q", wrong.Status, b.BMC.Power(), wrong.Stderr)
 	}
+	if n := b.Count(bmcbed.OpenSession); n != 1 {
+		t.Errorf("another BMC is logged in at %d times, want once", n)
+	}
 	_, after, _ := strings.Cut(wrong.Stderr, "it has ")
 	shown, _, _ := strings.Cut(after, ",")
 	shown, _, _ = strings.Cut(shown, " ")
@@ -227,5 +230,20 @@ func TestGUID(t *testing.T) {
 		if right := pinned(guid); right.Status != 0 || b.Power() != stonith.Off {
 			t.Errorf("with its GUID %s: exit status %d, node on: %v, %q", guid, right.Status, b.BMC.Power(), right.Stderr)
 		}
+	}
+}
+
+// A BMC that is too busy to tell its GUID is not another one.
+func TestBusyGUID(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, bmcbed.Options{})
+	told := b.run(map[string]string{"bmc_guid": "node-1=" + strings.Repeat("0", 32)}, "off", stonithtest.Node).Stderr
+	_, after, _ := strings.Cut(told, "it has ")
+	its, _, _ := strings.Cut(after, " ")
+	b.RefuseAt(bmcbed.At(bmcbed.DeviceGUID).Nth(1), 0xC0)
+	b.RefuseAt(bmcbed.At(bmcbed.SystemGUID).Nth(1), 0xC1)
+	got := b.run(map[string]string{"bmc_guid": "node-1=" + its}, "off", stonithtest.Node)
+	if got.Status != 0 || b.BMC.Power() {
+		t.Errorf("exit status %d, node on: %v, want 0 and off; %q", got.Status, b.BMC.Power(), got.Stderr)
 	}
 }

@@ -25,6 +25,10 @@ func parseGUID(text string) (digits string, ok bool) {
 // errWrongBMC is what a BMC of another node is.
 var errWrongBMC = errors.New("another BMC than bmc_guid says")
 
+// busyCodes are the completion codes of a BMC that has no time to say what it knows
+// (IPMI specification v2.0, table 5-2).
+var busyCodes = []byte{0xC0, 0xC3, 0xC4, 0xCE, 0xD0, 0xD1, 0xD2, 0xFF}
+
 func isWrongBMC(err error) bool { return errors.Is(err, errWrongBMC) }
 
 // check says whether the BMC is the one with that GUID. Some BMCs have one of their
@@ -35,12 +39,13 @@ func (g guid) check(ctx context.Context, c chassis) error {
 	}
 	var found []string
 	var refused error
+	busy := false
 	for _, read := range []func(context.Context) (rmcp.GUID, error){c.DeviceGUID, c.SystemGUID} {
 		its, err := read(ctx)
 		var answer *rmcp.CompletionError
 		switch {
 		case errors.As(err, &answer):
-			refused = err
+			refused, busy = err, busy || slices.Contains(busyCodes, answer.Code)
 		case err != nil:
 			return fmt.Errorf("%s: %w", c, err)
 		case g.is(its):
@@ -48,6 +53,9 @@ func (g guid) check(ctx context.Context, c chassis) error {
 		default:
 			found = append(found, its.String())
 		}
+	}
+	if busy {
+		return fmt.Errorf("%s: %w", c, refused)
 	}
 	if len(found) == 0 {
 		return stonith.Errorf(stonith.NotFound, "%s: %w: it tells no GUID: %w", c, errWrongBMC, refused).
