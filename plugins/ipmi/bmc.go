@@ -17,6 +17,9 @@ const (
 	// loginPause is the time between a login that was refused and the next one: a BMC
 	// may lock an account, and has few sessions.
 	loginPause = time.Second
+	// maxRefusals is how many refusals of our credentials are the last word, and
+	// maxSilences how many are if they are guessed from silence.
+	maxRefusals, maxSilences = 2, 4
 	// closeLimit is how long another command may hold up the end of a session.
 	closeLimit = 300 * time.Millisecond
 	// maxUnseen is how long a node may be out of sight and still count as off all the
@@ -46,12 +49,14 @@ type access struct {
 type bmc struct {
 	access
 	guid guid // that it must have, "" if any will do
+	// patient says that a refused login is attempted again.
+	patient bool
 
 	turn     chan struct{} // has an element while somebody uses what is below
 	session  chassis       // nil if there is none
 	proven   bool          // a login has succeeded in this call
-	troubled bool          // a login has failed for another reason than a refusal
 	refused  time.Time     // when a login was refused
+	refusals int           // of our credentials
 	refusal  error         // after which there is no other login
 	seen     stonith.Power // at the last look of the session, Unknown if that failed
 	offSince time.Time     // the first look since when it was never on, zero if the last one saw it on
@@ -60,8 +65,8 @@ type bmc struct {
 	dumped   bool          // the node has had its diagnostic interrupt
 }
 
-func newBMC(by access, guid guid) *bmc {
-	return &bmc{access: by, guid: guid, turn: make(chan struct{}, 1)}
+func newBMC(by access, guid guid, patient bool) *bmc {
+	return &bmc{access: by, guid: guid, patient: patient, turn: make(chan struct{}, 1)}
 }
 
 // A sight is what was seen at one look.
@@ -172,8 +177,8 @@ func (b *bmc) ready(ctx context.Context) error {
 	}
 	err := b.open(ctx)
 	told := explain(err, b.proven)
-	if isCredential(err) && b.troubled && b.refusal == nil && !b.proven {
-		return stonith.Errorf(stonith.DeviceError, "after other trouble with it: %w", told) // not final: there is one more attempt
+	if b.patient && isCredential(err) && b.refusal == nil && !b.proven {
+		return stonith.Errorf(stonith.DeviceError, "%w", told) // not final: there is one more attempt
 	}
 	return told
 }
@@ -214,14 +219,25 @@ func (b *bmc) open(ctx context.Context) error {
 	if err == nil {
 		return b.take(ctx, session)
 	}
-	b.troubled = b.troubled || !isCredential(err)
 	if !errors.Is(err, rmcp.ErrNoAnswer) {
-		if isCredential(err) && !b.proven && !b.refused.IsZero() {
-			b.refusal = err
-		}
-		b.refused = time.Now()
+		b.refuse(err)
 	}
 	return err
+}
+
+// refuse notes that a login was refused.
+func (b *bmc) refuse(err error) {
+	b.refused = time.Now()
+	if !isCredential(err) || b.proven {
+		return
+	}
+	attempts := maxRefusals
+	if errors.Is(err, rmcp.ErrSilence) {
+		attempts = maxSilences
+	}
+	if b.refusals++; b.refusals >= attempts {
+		b.refusal = err
+	}
 }
 
 // take keeps a session, if it is one with the right BMC.

@@ -178,10 +178,13 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 		}
 		login.Kg = kg
 		mistakes = append(mistakes, err, claim(owners, n.Name, login.Addresses))
+		if pin := pins[n.Name]; pin != "" {
+			mistakes = append(mistakes, claim(owners, n.Name, []string{"with the GUID " + pin}))
+		}
 		if err == nil && passwordErr == nil && kgErr == nil {
 			mistakes = append(mistakes, its.name(n, c.check(login)))
 		}
-		d.bmcs[n.Name] = newBMC(c.access(login), guid(pins[n.Name]))
+		d.bmcs[n.Name] = newBMC(c.access(login), guid(pins[n.Name]), call.ProvesOff)
 	}
 	if err := errors.Join(onceEach(mistakes)...); err != nil {
 		return nil, err
@@ -292,9 +295,9 @@ func (c *config) addressesOf(n stonith.Node, nodes int, its exception) (addresse
 	return where, nil
 }
 
-// claim makes the addresses those of the node. Two nodes have no BMC in common.
-func claim(owners map[string]string, node string, addresses []string) error {
-	for _, a := range addresses {
+// claim makes what a BMC is known by that of the node. Two nodes have no BMC in common.
+func claim(owners map[string]string, node string, marks []string) error {
+	for _, a := range marks {
 		if other := owners[a]; other != "" && other != node {
 			return stonith.Errorf(stonith.BadConfig, "nodes %s and %s have the same BMC %s", other, node, a)
 		}

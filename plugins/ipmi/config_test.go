@@ -58,6 +58,8 @@ func TestBadConfig(t *testing.T) {
 		{[]string{"diag=later"}, `diag: "later" is not a time`, ""},
 		{[]string{"bmc_guid=node-1=00"}, `bmc_guid: "node-1=00" is not of the form node=GUID`, ""},
 		{[]string{"bmc_guid=node-3=" + strings.Repeat("0", 32)}, `bmc_guid: "node-3" is not a node of hostlist`, ""},
+		{[]string{"bmc_guid=node-1=" + strings.Repeat("0", 32) + " node-2=" + strings.Repeat("0", 32)}, "nodes node-1 and node-2 have the same BMC with the GUID 000", ""},
+		{[]string{"passwd_file=", "passwd_method=file", "passwd=Secret-2"}, "passwd: not an absolute path", "hint: passwd names a file"},
 		{[]string{"ipmitool=ipmitool"}, `ipmitool: "ipmitool" is not an absolute path`, "hint: ipmitool is one program"},
 		{[]string{"ipmitool=/nowhere/ipmitool"}, "ipmitool: stat /nowhere/ipmitool: no such file", ""},
 		{[]string{"nodes_file=/nowhere"}, "nodes_file: open /nowhere: no such file", ""},

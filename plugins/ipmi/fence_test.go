@@ -149,6 +149,12 @@ func TestFence(t *testing.T) {
 		{name: "wrong password", params: params("passwd=wrong-password", "passwd_file="), status: 1, on: true, logins: 2, says: []string{"not-authenticated", "wrong password or user", "hint: compare user and password"}},
 		{name: "wrong password, status", verb: "status", params: params("passwd=wrong-password", "passwd_file="), status: 1, on: true, logins: 1, says: []string{"not-authenticated", "hint: compare user and password"}},
 		{name: "wrong password, lan", params: params("passwd=wrong-password", "passwd_file=", "interface=lan", "timeout=30s"), status: 1, on: true, says: []string{"not-authenticated"}},
+		{name: "wrong password, lan, status", verb: "status", params: params("passwd=wrong-password", "passwd_file=", "interface=lan", "timeout=30s"), status: 1, on: true, says: []string{"not-authenticated", "went silent"}},
+		{name: "the right password, and lost answers", params: params("interface=lan"), given: func(b *bed) {
+			for n := range 8 { // two logins, of two attempts with two copies each
+				b.FailAt(bmcbed.At(bmcbed.ActivateSession).Nth(n+1), bmcbed.Silent)
+			}
+		}, happens: []bmcbed.Happening{off}, says: []string{"off-observed"}},
 		{name: "unknown user", params: params("userid=nobody"), status: 1, on: true, logins: 2, says: []string{"not-authenticated"}},
 		{name: "a password that is refused once", given: func(b *bed) { b.RefuseAt(bmcbed.At(bmcbed.RAKP1).Nth(1), 0x0D) }, logins: 2, happens: []bmcbed.Happening{off}, says: []string{"off-observed"}},
 		{name: "a password that is refused later", given: func(b *bed) {

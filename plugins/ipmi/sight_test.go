@@ -87,7 +87,7 @@ func TestSight(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			script := &scripted{}
-			b := newBMC(access{login: func(context.Context) (chassis, error) { return script, nil }}, "")
+			b := newBMC(access{login: func(context.Context) (chassis, error) { return script, nil }}, "", true)
 			var last sight
 			for i, word := range strings.Fields(tt.done) {
 				what, answer, _ := strings.Cut(word, "=")
@@ -114,14 +114,14 @@ func TestOnce(t *testing.T) {
 	for control, logins := range map[rmcp.Control]int{rmcp.Down: 2, rmcp.Up: 2, rmcp.Cycle: 1, rmcp.Reset: 1} {
 		synctest.Test(t, func(t *testing.T) {
 			n := 0
-			b := newBMC(access{login: func(context.Context) (chassis, error) { n++; return silentOnce{n}, nil }, lostAfter: lostAfter}, "")
+			b := newBMC(access{login: func(context.Context) (chassis, error) { n++; return silentOnce{n}, nil }, lostAfter: lostAfter}, "", true)
 			_ = b.control(t.Context(), control)
 			if n != logins {
 				t.Errorf("%s: %d logins, want %d", control, n, logins)
 			}
 		})
 	}
-	b := newBMC(access{login: func(context.Context) (chassis, error) { return &scripted{words: []string{"on", "ok"}}, nil }}, "")
+	b := newBMC(access{login: func(context.Context) (chassis, error) { return &scripted{words: []string{"on", "ok"}}, nil }}, "", true)
 	if _, err := b.look(t.Context()); err != nil || !b.mayDump() {
 		t.Errorf("a node that is on gets no dump; %v", err)
 	}

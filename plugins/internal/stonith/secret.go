@@ -3,6 +3,7 @@ package stonith
 import (
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -45,6 +46,9 @@ func CheckSecret(origin, text string) error {
 // ReadSecret returns the only line of a file that no one but its owner can read. The
 // file is the value of the parameter param. No error has what is in it.
 func ReadSecret(param, path string) (string, error) {
+	if !filepath.IsAbs(path) { // it is not shown: it may be the secret itself
+		return "", Errorf(BadConfig, "%s: not an absolute path", param).WithHint("%s names a file, by a path that begins with /", param)
+	}
 	// A pipe without a writer would otherwise never open.
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -12,6 +12,9 @@ var (
 	ErrNoAnswer = errors.New("no answer")
 	// ErrPassword: the password is wrong. Some BMCs hide that it is the user.
 	ErrPassword = errors.New("wrong password or user")
+	// ErrSilence: ErrPassword is no more than a guess. Over lan, BMCs are silent to a
+	// wrong password, and so is a network that loses every copy of the answer.
+	ErrSilence = errors.New("the BMC went silent when it was sent")
 	// ErrUser: the BMC says that it has no such user, or that the user is disabled.
 	ErrUser = errors.New("unknown user")
 	// ErrKg: the password is right, but the BMC has another K_g, or none.

@@ -55,7 +55,7 @@ func (a *lanLogin) run(ctx context.Context, l *link) (layer, error) {
 	case a.unproven < maxUnproven || copyRefused:
 		return nil, err
 	}
-	return nil, fmt.Errorf("%s: %w: the BMC went silent when it was sent", activateSession.name, ErrPassword)
+	return nil, fmt.Errorf("%s: %w: %w", activateSession.name, ErrPassword, ErrSilence)
 }
 
 // challenge returns the BMC's ID of the session until it is activated, and what is to
