@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,29 +22,46 @@ import (
 // ipmiProgram is the installed plugin.
 const ipmiProgram = "/usr/lib/stonith/plugins/external/ipmi2"
 
-// An ipmiScene is a scene with BMCs, once a script has started them.
-type ipmiScene struct {
+// An ipmiBed is what one script has: BMCs, once it has started them.
+type ipmiBed struct {
 	scene
-	names []string // of the nodes, in their order
-	bmcs  map[string]*bmc.BMC
+	number int      // of the script
+	names  []string // of the nodes, in their order
+	bmcs   map[string]*bmc.BMC
 }
 
-// TestIPMI runs the scripts that have BMCs of ours.
+// TestIPMI runs the scripts that have BMCs of ours, side by side: each has its own.
 func TestIPMI(t *testing.T) {
 	must("a network", makeLAN())
-	var begun logMark
-	s := &ipmiScene{scene: scene{
-		folders: []string{"ipmi"},
-		log:     begun.lines,
-		env:     func() []string { return []string{"SHORT=timeout=3s", "LAN6=" + lan6} },
-	}}
-	s.commands = map[string]command{"bmc": s.cmdBMC, "node": s.cmdNode}
-	s.run(t, func() error {
-		s.names, s.bmcs = nil, map[string]*bmc.BMC{}
-		begun.set()
-		return nil
+	scripts, err := filepath.Glob("testdata/ipmi/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	var begun atomic.Int32
+	testscript.Run(t, testscript.Params{
+		Files: scripts, RequireExplicitExec: true, Deadline: time.Now().Add(scriptLimit),
+		Cmds: map[string]command{
+			"exits":  cmdExits,
+			"bmc":    func(ts *testscript.TestScript, neg bool, args []string) { theBed(ts).cmdBMC(ts, neg, args) },
+			"node":   func(ts *testscript.TestScript, neg bool, args []string) { theBed(ts).cmdNode(ts, neg, args) },
+			"logged": func(ts *testscript.TestScript, neg bool, args []string) { theBed(ts).cmdLogged(ts, neg, args) },
+		},
+		Setup: func(env *testscript.Env) error {
+			var mark logMark
+			mark.set()
+			bed := &ipmiBed{scene: scene{log: mark.lines}, number: int(begun.Add(1)), bmcs: map[string]*bmc.BMC{}}
+			env.Values[bedKey{}] = bed
+			env.Vars = append(env.Vars, "SHORT=timeout=3s", "LAN6="+lan6,
+				"PLUGINS=/usr/lib/stonith/plugins/external", "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
+			return nil
+		},
 	})
 }
+
+// bedKey is the key of a script's bed.
+type bedKey struct{}
+
+func theBed(ts *testscript.TestScript) *ipmiBed { return ts.Value(bedKey{}).(*ipmiBed) }
 
 // lan6 is an address of this machine: ipmitool does not speak IPv6 with the loopback.
 const lan6 = "fd00:77::1"
@@ -71,11 +89,11 @@ func makeLAN() error {
 //	bmc NODE mend                        ends all faults
 //	bmc NODE button on|off STEP N        turns the node on or off by its button when that message comes
 //	bmc NODE times OFF ON CYCLE          says how long off and on take, and a cycle is without power
-//	bmc NODE got STEP N                  fails unless N such messages have come
-//	bmc NODE sessions STATE N            fails unless N sessions are in that state
+//	bmc NODE got STEP N                  waits until N such messages have come
+//	bmc NODE sessions STATE N            waits until N sessions are in that state
 //
 // What stands before a node are options of its BMC, see bmcOptions.
-func (s *ipmiScene) cmdBMC(ts *testscript.TestScript, neg bool, args []string) {
+func (s *ipmiBed) cmdBMC(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: bmc start|NODE ...")
 	}
@@ -86,7 +104,7 @@ func (s *ipmiScene) cmdBMC(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(actOnBMC(s.bmc(ts, args[0]), args[1:]))
 }
 
-func (s *ipmiScene) bmc(ts *testscript.TestScript, node string) *bmc.BMC {
+func (s *ipmiBed) bmc(ts *testscript.TestScript, node string) *bmc.BMC {
 	b := s.bmcs[node]
 	if b == nil {
 		ts.Fatalf("%s has no BMC yet: bmc start %[1]s", node)
@@ -95,7 +113,7 @@ func (s *ipmiScene) bmc(ts *testscript.TestScript, node string) *bmc.BMC {
 }
 
 // start gives each BMC an address of its own, and the usual port.
-func (s *ipmiScene) start(ts *testscript.TestScript, words []string) {
+func (s *ipmiBed) start(ts *testscript.TestScript, words []string) {
 	var options []string
 	for _, word := range words {
 		if strings.Contains(word, "=") {
@@ -105,7 +123,7 @@ func (s *ipmiScene) start(ts *testscript.TestScript, words []string) {
 		o, err := bmcOptions(options)
 		ts.Check(err)
 		if o.Host == "" {
-			o.Host = fmt.Sprintf("127.0.0.%d", 21+len(s.names))
+			o.Host = fmt.Sprintf("127.1.%d.%d", s.number, len(s.names)+1)
 		}
 		b, err := bmc.Start(o)
 		ts.Check(err)
@@ -201,9 +219,9 @@ func actOnBMC(b *bmc.BMC, words []string) error {
 	case act == "times" && len(words) == 3:
 		return setTimes(b, words)
 	case act == "sessions" && len(words) == 2:
-		return compareCount(words[1], b.SessionsIn(bmc.State(words[0])), b.Sessions())
+		return await(words[1], func() (any, any) { return b.SessionsIn(bmc.State(words[0])), b.Sessions() })
 	case act == "got" && len(words) == 2:
-		return compareCount(words[1], b.Count(bmc.Step(words[0])), b.Commands())
+		return await(words[1], func() (any, any) { return b.Count(bmc.Step(words[0])), b.Commands() })
 	case len(words) < 2:
 		return fmt.Errorf("bmc NODE %s %q?", act, words)
 	}
@@ -250,18 +268,24 @@ func setTimes(b *bmc.BMC, words []string) error {
 	return nil
 }
 
-func compareCount(want string, got int, all any) error {
-	if want != fmt.Sprint(got) {
-		return fmt.Errorf("%d, want %s: %+v", got, want, all)
+// await waits for a number. It is given with what it counts.
+func await(want string, count func() (number, all any)) error {
+	for deadline := time.Now().Add(logPatience); ; time.Sleep(10 * time.Millisecond) {
+		got, all := count()
+		if fmt.Sprint(got) == want {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%v, want %s: %+v", got, want, all)
+		}
 	}
-	return nil
 }
 
 // cmdNode: what is true
 //
 //	node NODE on|off            the node's power
 //	node NODE did [HAPPENING...]  all that has happened to it: off, on, reset, diag
-func (s *ipmiScene) cmdNode(ts *testscript.TestScript, neg bool, args []string) {
+func (s *ipmiBed) cmdNode(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: node NODE on|off|did ...")
 	}

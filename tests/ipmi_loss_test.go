@@ -1,0 +1,65 @@
+package tests
+
+import (
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/lossy"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/realbmc"
+)
+
+// TestIPMILoss loses datagrams between external/ipmi2 and a BMC: each one of a call in
+// turn, and a fifth of all. Off succeeds all the same, within its time limit, and the
+// node is off.
+func TestIPMILoss(t *testing.T) {
+	type loss struct {
+		name    string
+		options lossy.Options
+	}
+	var all []loss
+	for n := 1; n <= 8; n++ {
+		all = append(all, loss{fmt.Sprint("request ", n), lossy.Options{Requests: []int{n}}},
+			loss{fmt.Sprint("reply ", n), lossy.Options{Replies: []int{n}}})
+	}
+	for seed := range int64(8) {
+		all = append(all, loss{fmt.Sprint("20 %, seed ", seed), lossy.Options{Percent: 20, Seed: seed}})
+	}
+	for _, server := range []string{"bmc", "ipmi_sim"} {
+		for _, face := range []string{"lanplus", "lan"} {
+			for _, l := range all {
+				t.Run(server+" "+face+" "+l.name, func(t *testing.T) {
+					t.Parallel()
+					checkLoss(t, server, face, l.options)
+				})
+			}
+		}
+	}
+}
+
+// checkLoss wants off to succeed through the proxy, and the proxy to have lost something.
+func checkLoss(t *testing.T, name, face string, options lossy.Options) {
+	server := startPeer(t, name, realbmc.Options{})
+	proxy, err := lossy.Start("127.0.0.1", net.JoinHostPort(server.Host(), fmt.Sprint(server.Port())), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	p := newIPMIPeer(t, throughProxy{server, proxy}, "interface="+face, "timeout=40s")
+	status, out := p.call("off")
+	if status != 0 || server.Power() {
+		t.Errorf("off: exit status %d, the node is %s, %d datagrams were lost; %s", status, powerWord(server.Power()), proxy.Lost(), out)
+	}
+	if proxy.Lost() == 0 {
+		t.Errorf("no datagram was lost; %s", out)
+	}
+}
+
+// A throughProxy is a server that is reached by way of a proxy.
+type throughProxy struct {
+	realbmc.Server
+	proxy *lossy.Proxy
+}
+
+// Port is the proxy's.
+func (p throughProxy) Port() int { return p.proxy.Port() }
