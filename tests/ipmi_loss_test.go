@@ -3,11 +3,15 @@ package tests
 import (
 	"fmt"
 	"net"
+	"slices"
 	"testing"
 
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/lossy"
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/realbmc"
 )
+
+// longestCall is a message that a call over lan does not come to.
+const longestCall = 8
 
 // TestIPMILoss loses datagrams between external/ipmi2 and a BMC: each one of a call in
 // turn, and a fifth of all. Off succeeds all the same, within its time limit, and the
@@ -18,7 +22,7 @@ func TestIPMILoss(t *testing.T) {
 		options lossy.Options
 	}
 	var all []loss
-	for n := 1; n <= 8; n++ {
+	for n := 1; n <= longestCall; n++ {
 		all = append(all, loss{fmt.Sprint("request ", n), lossy.Options{Requests: []int{n}}},
 			loss{fmt.Sprint("reply ", n), lossy.Options{Replies: []int{n}}})
 	}
@@ -50,7 +54,7 @@ func checkLoss(t *testing.T, name, face string, options lossy.Options) {
 	if status != 0 || server.Power() {
 		t.Errorf("off: exit status %d, the node is %s, %d datagrams were lost; %s", status, powerWord(server.Power()), proxy.Lost(), out)
 	}
-	if proxy.Lost() == 0 {
+	if proxy.Lost() == 0 && !slices.Contains(slices.Concat(options.Requests, options.Replies), longestCall) {
 		t.Errorf("no datagram was lost; %s", out)
 	}
 }
