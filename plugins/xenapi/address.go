@@ -3,13 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/hostport"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 )
 
@@ -17,60 +14,32 @@ import (
 const httpsPort = "443"
 
 // An address is where a member of the pool is reached.
-type address struct {
-	host string // a name or an IP address, without brackets
-	port string
-}
-
-// hostPort returns host:port, with brackets where the host is an IPv6 address.
-func (a address) hostPort() string { return net.JoinHostPort(a.host, a.port) }
+type address struct{ hostport.Address }
 
 // String returns the host, with its port if that is not https's.
 func (a address) String() string {
-	if a.port == httpsPort {
-		return a.host
+	if a.Port == httpsPort {
+		return a.Host
 	}
-	return a.hostPort()
+	return a.HostPort()
 }
 
 // url is what calls are sent to.
 func (a address) url() string {
-	return (&url.URL{Scheme: "https", Host: a.hostPort(), Path: "/"}).String()
+	return (&url.URL{Scheme: "https", Host: a.HostPort(), Path: "/"}).String()
 }
 
-var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
-
-// parseAddress parses host, host:port, an IPv6 address with or without brackets,
-// or one in brackets with a port. port is the one without another.
+// parseAddress parses host, host:port and the like. Members name each other by
+// addresses without zones.
 func parseAddress(text, port string) (address, error) {
-	if at := strings.LastIndex(text, "@"); at >= 0 { // perhaps with a password, which is not shown
-		return address{}, fmt.Errorf("%q has a user before it, want the address alone", text[at+1:])
+	a, err := hostport.Parse(text, port)
+	if err == nil && strings.Contains(a.Host, "%") {
+		err = fmt.Errorf("%q has a zone, want an address that all members know", text)
 	}
-	a := address{host: text, port: port}
-	bracketed := strings.HasPrefix(text, "[")
-	switch {
-	case bracketed && strings.HasSuffix(text, "]"):
-		a.host = text[1 : len(text)-1]
-	case bracketed || strings.Count(text, ":") == 1:
-		var err error
-		if a.host, a.port, err = net.SplitHostPort(text); err != nil {
-			return address{}, fmt.Errorf("%q: %w", text, err)
-		}
+	if err != nil {
+		return address{}, err
 	}
-	ip, ipErr := netip.ParseAddr(a.host)
-	isIPv6 := ipErr == nil && ip.Is6() && ip.Zone() == ""
-	number, portErr := strconv.Atoi(a.port)
-	switch {
-	case !isIPv6 && (bracketed || len(a.host) > 253 || !hostName.MatchString(a.host)):
-		return address{}, fmt.Errorf("%q is neither a host name nor an address", text)
-	case portErr != nil || number < 1 || number > 65535:
-		return address{}, fmt.Errorf("%q: %q is not a port", text, a.port)
-	}
-	if ipErr == nil {
-		a.host = ip.String()
-	}
-	a.host = strings.ToLower(a.host)
-	return a, nil
+	return address{a}, nil
 }
 
 // addresses is the Value of the parameter pool.

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -16,7 +15,7 @@ type config struct {
 	password       password
 	trust          trust
 	poolUUID       uuidValue
-	guestUUIDs     uuids
+	guestUUIDs     stonith.PerNode
 	originator     line
 	connectTimeout stonith.Duration
 	settleTime     stonith.Duration
@@ -24,7 +23,8 @@ type config struct {
 
 func newConfig() *config {
 	return &config{
-		user: "root", originator: "external/xenapi",
+		guestUUIDs: stonith.PerNode{Form: "uuid", Parse: asUUID},
+		user:       "root", originator: "external/xenapi",
 		// A member of an old release thinks about a wrong password for 5 s.
 		connectTimeout: stonith.Duration(8 * time.Second),
 		settleTime:     stonith.Duration(2 * time.Minute),
@@ -116,7 +116,7 @@ func (c *config) limitParams() []stonith.Param {
 func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	password, passwordErr := c.password.source()
 	rules, trustErr := c.trust.config()
-	pins, pinsErr := c.pinned(call.Nodes)
+	pins, pinsErr := c.guestUUIDs.ByName("vm_uuid", call.Nodes)
 	if err := errors.Join(passwordErr, trustErr, pinsErr); err != nil {
 		return nil, err
 	}
@@ -134,23 +134,4 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 			poolUUID: string(c.poolUUID), limit: time.Duration(c.connectTimeout), settle: time.Duration(c.settleTime),
 		},
 	}, nil
-}
-
-// pinned returns vm_uuid by the nodes of hostlist.
-func (c *config) pinned(nodes []stonith.Node) (map[string]string, error) {
-	pins := map[string]string{}
-	known := map[string]bool{}
-	for _, n := range nodes {
-		known[strings.ToLower(n.Name)] = true
-		if uuid := c.guestUUIDs[strings.ToLower(n.Name)]; uuid != "" {
-			pins[n.Name] = uuid
-		}
-	}
-	var mistakes []error
-	for node := range c.guestUUIDs {
-		if !known[node] {
-			mistakes = append(mistakes, stonith.Errorf(stonith.BadConfig, "vm_uuid: %q is not a node of hostlist", node))
-		}
-	}
-	return pins, errors.Join(mistakes...)
 }

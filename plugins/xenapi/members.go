@@ -258,7 +258,7 @@ func (m *members) learn(s *search, err error) {
 	for _, master := range masters {
 		more = append(more, master.addresses()...)
 		if code(err) == "HOST_IS_SLAVE" {
-			if named, err := parseAddress(slaveOf(err), master.at.port); err == nil {
+			if named, err := parseAddress(slaveOf(err), master.at.Port); err == nil {
 				more = append(more, named)
 			}
 		}

@@ -117,7 +117,7 @@ func (s *search) enter(a *attempt, found *session, err error, password string) b
 // follow asks the master that a slave has named. It may be on a port like the slave's.
 func (s *search) follow(a *attempt, err error, password string) {
 	named := slaveOf(err)
-	master, parseErr := parseAddress(named, a.at.port)
+	master, parseErr := parseAddress(named, a.at.Port)
 	if parseErr != nil {
 		a.err = stonith.Errorf(stonith.UnknownState, "it is a slave, and names %q as its master", named)
 		return
@@ -260,7 +260,7 @@ func (s *search) strays(master *session) error {
 	own, ownErr := parseAddress(master.hosts[master.master].Address, httpsPort)
 	for _, a := range s.attempts {
 		letIn := slices.ContainsFunc(s.attempts, func(other *attempt) bool { return other.at == a.master && other.done && other.err == nil })
-		if a.slave && !letIn && (ownErr != nil || own.host != a.master.host) {
+		if a.slave && !letIn && (ownErr != nil || own.Host != a.master.Host) {
 			return broken{stonith.Errorf(stonith.UnknownState, "member %s is a slave of %s and not of this master, which may not know what it runs", a.at, a.master).
 				WithHint("xe pool-recover-slaves on the master takes it back; if it has left the pool, take it out of the parameter pool")}
 		}

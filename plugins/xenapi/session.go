@@ -135,7 +135,7 @@ func (s *session) isSame(other *session) bool {
 // String names the master.
 func (s *session) String() string {
 	name := s.hosts[s.master].Name
-	if name == "" || strings.EqualFold(name, s.at.host) {
+	if name == "" || strings.EqualFold(name, s.at.Host) {
 		return "master " + s.at.String()
 	}
 	return fmt.Sprintf("master %s (%s)", s.at, name)
@@ -154,7 +154,7 @@ func (s *session) hostName(ref string) string {
 func (s *session) addresses() []address {
 	var all []address
 	for _, h := range s.hosts {
-		if a, err := parseAddress(h.Address, s.at.port); err == nil {
+		if a, err := parseAddress(h.Address, s.at.Port); err == nil {
 			all = append(all, a)
 		}
 	}

@@ -4,9 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -79,43 +77,6 @@ func (u *uuidValue) String() string { return string(*u) }
 
 // Type is string.
 func (u *uuidValue) Type() string { return "string" }
-
-// uuids is the Value of the parameter vm_uuid: by node, the UUID that its guest must have.
-type uuids map[string]string
-
-// Set parses entries node=uuid, separated by blanks, commas or semicolons.
-func (us *uuids) Set(text string) error {
-	*us = uuids{}
-	var mistakes []string
-	for _, entry := range stonith.SplitList(text) {
-		node, uuid, _ := strings.Cut(entry, "=")
-		uuid, ok := asUUID(uuid)
-		node = strings.ToLower(node)
-		switch {
-		case !ok || node == "":
-			mistakes = append(mistakes, fmt.Sprintf("%q is not of the form node=uuid", entry))
-		case (*us)[node] != "":
-			mistakes = append(mistakes, fmt.Sprintf("node %q is listed twice", node))
-		}
-		(*us)[node] = uuid
-	}
-	if len(mistakes) > 0 {
-		return fmt.Errorf("%s", strings.Join(mistakes, "; "))
-	}
-	return nil
-}
-
-// String returns the entries, separated by blanks.
-func (us *uuids) String() string {
-	var entries []string
-	for _, node := range slices.Sorted(maps.Keys(*us)) {
-		entries = append(entries, node+"="+(*us)[node])
-	}
-	return strings.Join(entries, " ")
-}
-
-// Type is string.
-func (us *uuids) Type() string { return "string" }
 
 // A fingerprint is the SHA-256 of a certificate.
 type fingerprint [sha256.Size]byte

@@ -50,6 +50,27 @@ type Device interface {
 	Close() error
 }
 
+// A Resetter is a Device whose administrator can choose how reset is done to a node
+// that is on.
+type Resetter interface {
+	Device
+	// Way is what was chosen.
+	Way() Way
+	// Reset asks for that, and is not called if it is OffAndOn. A nil error means
+	// asked, not done.
+	Reset(ctx context.Context, n Node) error
+}
+
+// A Way is how a node that is on is reset.
+type Way int
+
+// The ways.
+const (
+	OffAndOn  Way = iota // it is switched off, seen off, and switched on
+	ByCycle              // one request for both; it must be seen off in between
+	HardReset            // one request that leaves the power on: nobody sees whether it is done
+)
+
 // A Call is what a Config may know of the one call that it opens a Device for.
 type Call struct {
 	// ID identifies the call in every log that it reaches: 8 hexadecimal digits.

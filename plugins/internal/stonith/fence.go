@@ -54,9 +54,34 @@ func (f *fencer) on(ctx context.Context, n Node) (outcome, error) {
 	return outcome{reasons: []Reason{OnObserved}}, nil
 }
 
-// reset is off, then on. Once the node has been seen off it is fenced, and
-// what becomes of on is no more than trouble.
+// reset resets in the way that the device is told to. A node that is not seen on,
+// or whose device does not take that request, is switched off and on: that
+// proves no less.
 func (f *fencer) reset(ctx context.Context, n Node) (outcome, error) {
+	device, ok := f.device.(Resetter)
+	if !ok || device.Way() == OffAndOn {
+		return f.offAndOn(ctx, n)
+	}
+	var w watch
+	if f.look(ctx, n, &w) != On || f.ask(ctx, &w, func(ctx context.Context) error { return device.Reset(ctx, n) }) != nil {
+		return f.offAndOn(ctx, n)
+	}
+	if device.Way() == HardReset {
+		return outcome{reasons: []Reason{ResetAccepted}}, nil
+	}
+	for f.look(ctx, n, &w) != Off {
+		if err := w.hopeless(); err != nil {
+			return outcome{}, err
+		}
+		if !sleep(ctx, pollInterval) {
+			return outcome{}, w.gaveUp(ctx, f.budget, Off)
+		}
+	}
+	return f.onAgain(ctx, n, outcome{reasons: []Reason{OffObserved}})
+}
+
+// offAndOn is off, then on.
+func (f *fencer) offAndOn(ctx context.Context, n Node) (outcome, error) {
 	out, err := f.off(ctx, n)
 	if err != nil {
 		return outcome{}, err
@@ -64,6 +89,12 @@ func (f *fencer) reset(ctx context.Context, n Node) (outcome, error) {
 	if f.leaveOff && out.reasons[0] == AlreadyOff {
 		return outcome{reasons: []Reason{LeftOff}}, nil
 	}
+	return f.onAgain(ctx, n, out)
+}
+
+// onAgain switches on a node that has been seen off. It is fenced, and what becomes
+// of on is no more than trouble.
+func (f *fencer) onAgain(ctx context.Context, n Node, out outcome) (outcome, error) {
 	started, err := f.on(ctx, n)
 	out.reasons = append(out.reasons, started.reasons...)
 	if err != nil {
@@ -82,7 +113,7 @@ func (f *fencer) pursue(ctx context.Context, n Node, want Power) (already bool, 
 	}
 	for {
 		if w.askErr != nil || time.Since(w.asked) >= askAgainAfter {
-			f.ask(ctx, n, want, &w)
+			_ = f.ask(ctx, &w, func(ctx context.Context) error { return f.device.Switch(ctx, n, want) }) // w has it
 		}
 		if f.look(ctx, n, &w) == want {
 			return false, nil
@@ -112,14 +143,15 @@ func (f *fencer) look(ctx context.Context, n Node, w *watch) Power {
 	return p
 }
 
-func (f *fencer) ask(ctx context.Context, n Node, want Power, w *watch) {
+func (f *fencer) ask(ctx context.Context, w *watch, request func(context.Context) error) error {
 	part, cancel := context.WithTimeout(ctx, f.budget/2)
 	defer cancel()
-	_, err := within(part, func() (struct{}, error) { return struct{}{}, f.device.Switch(part, n, want) })
+	_, err := within(part, func() (struct{}, error) { return struct{}{}, request(part) })
 	if cutShort := err != nil && ctx.Err() != nil; !cutShort || w.asked.IsZero() {
 		w.askErr = err
 	}
 	w.asked = time.Now()
+	return err
 }
 
 // check asks the device whether it would obey a request for each of nodes.

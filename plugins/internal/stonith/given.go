@@ -71,7 +71,7 @@ func (g given) set(params []Param) []error {
 func (p Param) set(name, text string) error {
 	if text == "" {
 		if p.Required {
-			return Errorf(BadConfig, "%s: not set", p.Name).WithHint("set %s in the parameters of the resource, or behind the verb as %s=...; --help lists all", p.Name, p.Name)
+			return notSet(p.Name)
 		}
 		return nil
 	}
@@ -79,6 +79,11 @@ func (p Param) set(name, text string) error {
 		return Errorf(BadConfig, "%s: %w", name, err)
 	}
 	return nil
+}
+
+func notSet(name string) error {
+	return Errorf(BadConfig, "%s: not set", name).
+		WithHint("set %[1]s in the parameters of the resource, or behind the verb as %[1]s=...; --help lists all", name)
 }
 
 // checkPlugs refuses what is given under one of hosts' names of a single plug, if

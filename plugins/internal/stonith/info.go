@@ -87,6 +87,14 @@ func (p Param) long() string {
 	return fmt.Sprintf("%s Also taken as %s.", p.Long, strings.Join(p.Aliases, " or "))
 }
 
+// entry says what an entry of hostlist with a plug is.
+func (s PlugSyntax) entry() string {
+	if s.Apart {
+		return fmt.Sprintf("node:%[1]s with its %[1]s", s.Word)
+	}
+	return fmt.Sprintf("node:%s where the device knows it by another name", s.Word)
+}
+
 // note says what hostlist makes of the other names.
 func (s PlugSyntax) note() string {
 	if len(s.Names) == 0 {

@@ -11,7 +11,8 @@ import (
 type Node struct {
 	// Name is the name that the cluster uses, in the configured spelling.
 	Name string
-	// Plug is what the device knows the node by; without another it is Name.
+	// Plug is what the device knows the node by. Without one in hostlist it is Name,
+	// or "" if the PlugSyntax is Apart.
 	Plug string
 }
 
@@ -21,6 +22,8 @@ type PlugSyntax struct {
 	Word string
 	// Check says what is wrong with a plug.
 	Check func(plug string) error
+	// Apart says that a plug is nothing that could be called as a node is.
+	Apart bool
 	// Names are those under which other programs for such devices are given the
 	// plug of their only node. hostlist says it here: they may only agree with it.
 	Names []string
@@ -56,20 +59,22 @@ func (h *hostList) Set(text string) error {
 
 func (h *hostList) add(entry string) error {
 	name, plug, mapped := strings.Cut(entry, ":")
-	if !mapped {
+	if !mapped && !h.syntax.Apart {
 		plug = name
 	}
 	if err := checkNodeName(name); err != nil {
 		return err
 	}
-	if err := h.syntax.Check(plug); err != nil {
-		return fmt.Errorf("node %q: %w", name, err)
+	if mapped || !h.syntax.Apart {
+		if err := h.syntax.Check(plug); err != nil {
+			return fmt.Errorf("node %q: %w", name, err)
+		}
 	}
 	for _, other := range h.nodes {
 		if strings.EqualFold(other.Name, name) {
 			return fmt.Errorf("node %q is listed twice", name)
 		}
-		if other.Plug == plug {
+		if plug != "" && other.Plug == plug {
 			return fmt.Errorf("nodes %q and %q are both %s %q", other.Name, name, h.syntax.Word, plug)
 		}
 	}
@@ -92,7 +97,7 @@ func checkNodeName(name string) error {
 func (h *hostList) String() string {
 	entries := make([]string, 0, len(h.nodes))
 	for _, n := range h.nodes {
-		if n.Plug != n.Name {
+		if n.Plug != "" && n.Plug != n.Name {
 			n.Name += ":" + n.Plug
 		}
 		entries = append(entries, n.Name)
@@ -102,6 +107,20 @@ func (h *hostList) String() string {
 
 // Type is string.
 func (h *hostList) Type() string { return "string" }
+
+// oneNode is the Value of a parameter that takes hostlist's place where there is one node.
+type oneNode struct{ *hostList }
+
+// Set takes one node, if hostlist has none.
+func (o oneNode) Set(text string) error {
+	if len(o.nodes) > 0 {
+		return fmt.Errorf("hostlist is set as well, want one of both")
+	}
+	return o.add(text)
+}
+
+// String returns nothing: no node is the default.
+func (o oneNode) String() string { return "" }
 
 // find returns the configured node of that name. Case does not count, since
 // cluster-glue lower-cases the name on its way to the plugin.

@@ -24,6 +24,9 @@ type Plugin struct {
 	Title, Description, URL string
 	// Plug says what a hostlist entry maps a node to.
 	Plug PlugSyntax
+	// OneNode is the name of a parameter that can take hostlist's place where the
+	// device has one node, "" if there is none.
+	OneNode string
 	// New returns an empty Config with the defaults.
 	New func() Config
 }
@@ -93,12 +96,7 @@ type call struct {
 
 // params lists all parameters, in the order in which they are shown.
 func (c *call) params() []Param {
-	params := append([]Param{{
-		Name: "hostlist", Value: c.hosts, Required: true,
-		Short: "Nodes that this device can fence",
-		Long: fmt.Sprintf("The nodes, separated by blanks, commas or semicolons. An entry is a node's name in the cluster, "+
-			"or node:%[1]s where the device knows it by another name.", c.Plug.Word) + c.Plug.note(),
-	}}, c.config.Params()...)
+	params := append(c.hostParams(), c.config.Params()...)
 	return append(params, Param{
 		Name: "timeout", Value: &c.common.timeout,
 		Short: "Time limit of one call",
@@ -109,6 +107,32 @@ func (c *call) params() []Param {
 		Short: "What reset does with a node that is off",
 		Long:  "A node that reset finds off is fenced already. It is then switched on (start) or left off (leave).",
 	})
+}
+
+// hostParams lists the parameters that say which nodes the device has.
+func (c *call) hostParams() []Param {
+	params := []Param{{
+		Name: "hostlist", Value: c.hosts, Required: c.OneNode == "",
+		Short: "Nodes that this device can fence",
+		Long:  "The nodes, separated by blanks, commas or semicolons. An entry is a node's name in the cluster, or " + c.Plug.entry() + "." + c.Plug.note(),
+	}}
+	if c.OneNode != "" {
+		params = append(params, Param{
+			Name: c.OneNode, Value: oneNode{c.hosts},
+			Short: "The only node that this device can fence",
+			Long:  "The node's name in the cluster. It takes the place of hostlist where there is one node; one of both is needed.",
+		})
+	}
+	return params
+}
+
+// setHosts sets the parameters that say which nodes the device has.
+func (c *call) setHosts(g given) []error {
+	mistakes := g.set(c.hostParams())
+	if len(mistakes) == 0 && len(c.hosts.nodes) == 0 {
+		mistakes = append(mistakes, notSet("hostlist"))
+	}
+	return mistakes
 }
 
 func (c *call) run(ctx context.Context) error {
@@ -138,9 +162,8 @@ func (c *call) given(params []Param) (given, []error) {
 // getHosts asks for no more than a good hostlist: a device whose list cannot be
 // had is, to Pacemaker, one that can fence any node at all.
 func (c *call) getHosts() error {
-	params := c.params()
-	given, mistakes := c.given(params)
-	mistakes = append(mistakes, given.set(params[:1])...)
+	given, mistakes := c.given(c.params())
+	mistakes = append(mistakes, c.setHosts(given)...)
 	if len(mistakes) > 0 {
 		return errors.Join(mistakes...)
 	}
@@ -175,7 +198,8 @@ func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fence
 func (c *call) open() (Device, error) {
 	params := c.params()
 	given, mistakes := c.given(params)
-	mistakes = append(mistakes, given.set(params)...)
+	mistakes = append(mistakes, c.setHosts(given)...)
+	mistakes = append(mistakes, given.set(params[len(c.hostParams()):])...)
 	mistakes = append(mistakes, given.checkPlugs(c.hosts)...)
 	device, err := c.config.Open(Call{ID: c.ID, Nodes: c.hosts.nodes, Getenv: c.Getenv, Warn: c.report.warning})
 	if err != nil {

@@ -33,6 +33,9 @@ const (
 	OffObserved Reason = "off-observed" // asked, and seen off since
 	OnObserved  Reason = "on-observed"  // seen on
 	LeftOff     Reason = "left-off"     // seen off, and left so by configuration
+	// ResetAccepted is no proof: the device took the request for a hard reset, which
+	// its administrator has chosen over one that can be seen.
+	ResetAccepted Reason = "reset-accepted"
 )
 
 // permanent reports whether waiting and asking again cannot help.

@@ -122,8 +122,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// check returns an error for what no BMC could be asked for.
-func (c Config) check() error {
+// Check returns an error for what no BMC could be asked for: [ErrConfig] or [ErrTooLong].
+// Open begins with it.
+func (c Config) Check() error {
 	c = c.withDefaults()
 	switch {
 	case len(c.Addresses) == 0:

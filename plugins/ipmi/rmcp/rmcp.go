@@ -37,7 +37,7 @@ type Session struct {
 // secret. After an error no session is left open, but for one that the BMC may have
 // opened without our knowledge: when its last answer to the login was lost or wrong.
 func Open(ctx context.Context, config Config) (*Session, error) {
-	if err := config.check(); err != nil {
+	if err := config.Check(); err != nil {
 		return nil, err
 	}
 	return newOpener(config).open(ctx)

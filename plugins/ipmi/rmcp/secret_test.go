@@ -29,7 +29,7 @@ func TestSecrets(t *testing.T) {
 	}
 	long := c
 	long.Password = strings.Repeat("pass-secret", 2)
-	printed = append(printed, fmt.Sprint(long.check()))
+	printed = append(printed, fmt.Sprint(long.Check()))
 	for _, text := range printed {
 		if strings.Contains(text, "secret") || strings.Contains(text, fmt.Sprintf("%x", "secret")) {
 			t.Errorf("a secret is in %q", text)

@@ -293,7 +293,7 @@ func TestConfig(t *testing.T) {
 		})
 	}
 	full := Config{Addresses: at, User: strings.Repeat("u", 16), Password: strings.Repeat("p", 20), Kg: make([]byte, 20)}
-	if err := full.check(); err != nil {
+	if err := full.Check(); err != nil {
 		t.Errorf("longest secrets: %v", err)
 	}
 }

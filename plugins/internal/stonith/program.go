@@ -1,0 +1,28 @@
+package stonith
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// CheckProgram looks at the file of a program, and does not run it: its path is
+// absolute, and nobody but its owner can change it. It is the value of the parameter
+// param.
+func CheckProgram(param, path string) error {
+	const hint = "%s is one program without arguments; no shell reads it"
+	if !filepath.IsAbs(path) {
+		return Errorf(BadConfig, "%s: %q is not an absolute path", param, path).WithHint(hint, param)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return Errorf(BadConfig, "%s: %w", param, err).WithHint(hint, param)
+	}
+	switch mode := info.Mode(); {
+	case !mode.IsRegular() || mode.Perm()&0o111 == 0:
+		return Errorf(BadConfig, "%s: %s is not an executable file", param, path)
+	case mode.Perm()&0o022 != 0:
+		return Errorf(BadConfig, "%s: %s has mode %04o, so that others than its owner can change it", param, path, mode.Perm()).
+			WithHint("chmod go-w %s", path)
+	}
+	return nil
+}

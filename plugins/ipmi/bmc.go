@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+	"github.com/stonith-plugins/stonith-plugins/plugins/ipmi/rmcp"
+)
+
+const (
+	// lostAfter is the silence after which a session counts as lost: the BMC may have
+	// restarted. A request has been sent three times by then.
+	lostAfter = 3500 * time.Millisecond
+	// loginPause is the time between a login that was refused and the next one: a BMC
+	// may lock an account, and has few sessions.
+	loginPause = time.Second
+	// closeLimit is how long another command may hold up the end of a session.
+	closeLimit = 300 * time.Millisecond
+)
+
+// A chassis obeys commands: a session of rmcp, or ipmitool.
+type chassis interface {
+	fmt.Stringer
+	ChassisStatus(ctx context.Context) (rmcp.Chassis, error)
+	ChassisControl(ctx context.Context, control rmcp.Control) error
+	DeviceGUID(ctx context.Context) (rmcp.GUID, error)
+	SystemGUID(ctx context.Context) (rmcp.GUID, error)
+	Close() error
+}
+
+// An access is a way to the BMC of a node.
+type access struct {
+	login func(context.Context) (chassis, error)
+	// lostAfter is the silence after which a session counts as lost, 0 if there is none to lose.
+	lostAfter time.Duration
+}
+
+// A bmc is the BMC of one node, and the session with it that this call has. Several
+// commands at once take turns.
+type bmc struct {
+	access
+	guid guid // that it must have, "" if any will do
+
+	turn    chan struct{} // has an element while somebody uses what is below
+	session chassis       // nil if there is none
+	proven  bool          // a login has succeeded in this call
+	refused time.Time     // when a login was refused
+	refusal error         // after which there is no other login
+	seen    stonith.Power // at the last look
+	obeyed  bool          // the last command that it took switches off
+	dumped  bool          // the node has had its diagnostic interrupt
+}
+
+func newBMC(by access, guid guid) *bmc {
+	return &bmc{access: by, guid: guid, turn: make(chan struct{}, 1)}
+}
+
+// power reads the state of the chassis. ours says that the last thing the BMC took
+// from us was to switch it off.
+func (b *bmc) power(ctx context.Context) (power stonith.Power, ours bool, err error) {
+	err = b.do(ctx, func(ctx context.Context, c chassis) error {
+		state, err := c.ChassisStatus(ctx)
+		if err != nil {
+			return err
+		}
+		b.seen, ours = stonith.Off, b.obeyed
+		if state.PowerOn {
+			b.seen = stonith.On
+		}
+		power = b.seen
+		return nil
+	})
+	return power, ours, err
+}
+
+// control sends one command. One that resets is not repeated in another session:
+// it may have been carried out.
+func (b *bmc) control(ctx context.Context, control rmcp.Control) error {
+	sent := false
+	return b.do(ctx, func(ctx context.Context, c chassis) error {
+		if sent && (control == rmcp.Cycle || control == rmcp.Reset) {
+			return fmt.Errorf("%s: not sent a second time, since the answer may be lost", control)
+		}
+		sent = true
+		b.dumped = b.dumped || control == rmcp.Diag
+		err := c.ChassisControl(ctx, control)
+		if control != rmcp.Diag {
+			b.obeyed = err == nil && (control == rmcp.Down || control == rmcp.Cycle)
+		}
+		return err
+	})
+}
+
+// mayDump reports whether the node was seen on and has not had its diagnostic interrupt.
+func (b *bmc) mayDump() bool {
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
+	return b.seen == stonith.On && !b.dumped
+}
+
+// do runs a command in the session. If there is none, or the session is lost, it
+// logs in.
+func (b *bmc) do(ctx context.Context, command func(context.Context, chassis) error) error {
+	select {
+	case b.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-b.turn }()
+	if b.session != nil {
+		err := b.doWithin(ctx, b.lostAfter, command)
+		if b.session != nil || ctx.Err() != nil {
+			return explain(err, b.proven)
+		}
+	}
+	if err := b.open(ctx); err != nil {
+		return explain(err, b.proven)
+	}
+	return explain(b.doWithin(ctx, 0, command), b.proven)
+}
+
+// doWithin runs a command in the session, which is gone if the BMC does not answer
+// in it any more. No limit is that of ctx.
+func (b *bmc) doWithin(ctx context.Context, limit time.Duration, command func(context.Context, chassis) error) error {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	err := command(ctx, b.session)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s: %w", b.session, err)
+	var answer *rmcp.CompletionError
+	if !errors.As(err, &answer) {
+		_ = b.session.Close() // it is lost, and its end need not be confirmed
+		b.session = nil
+	}
+	return err
+}
+
+// open logs in. A refusal may be the fault of a BMC that is busy with its node, so
+// there is one more attempt, a second later; one that has let us in before is
+// attempted as long as there is time.
+func (b *bmc) open(ctx context.Context) error {
+	if b.refusal != nil {
+		return b.refusal
+	}
+	if !pause(ctx, time.Until(b.refused.Add(loginPause))) {
+		return ctx.Err()
+	}
+	session, err := b.login(ctx)
+	if err == nil {
+		return b.take(ctx, session)
+	}
+	if !errors.Is(err, rmcp.ErrNoAnswer) {
+		if isCredential(err) && !b.proven && !b.refused.IsZero() {
+			b.refusal = err
+		}
+		b.refused = time.Now()
+	}
+	return err
+}
+
+// take keeps a session, if it is one with the right BMC.
+func (b *bmc) take(ctx context.Context, session chassis) error {
+	err := b.guid.check(ctx, session)
+	if err == nil {
+		b.session, b.proven = session, true
+		return nil
+	}
+	_ = session.Close() // the error is what counts
+	if isWrongBMC(err) {
+		b.refusal = err
+	}
+	return err
+}
+
+// close logs out. It waits a little for whoever uses the session.
+func (b *bmc) close() {
+	select {
+	case b.turn <- struct{}{}:
+	case <-time.After(closeLimit):
+		return
+	}
+	defer func() { <-b.turn }()
+	if b.session != nil {
+		_ = b.session.Close() // the BMC ends it by itself if this is lost
+		b.session = nil
+	}
+}

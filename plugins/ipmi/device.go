@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+	"github.com/stonith-plugins/stonith-plugins/plugins/ipmi/rmcp"
+)
+
+const (
+	// secondLook is the time between two looks at a node that is off though we did
+	// not switch it off: it may be in the off half of a power cycle (IPMI
+	// specification v2.0, section 28.3, gives it a second or more).
+	secondLook = time.Second
+	// interruptLimit is the time in which the BMC must take a diagnostic interrupt.
+	interruptLimit = 3 * time.Second
+)
+
+// A device is the BMCs of all nodes.
+type device struct {
+	bmcs map[string]*bmc // by node
+	way  stonith.Way
+	// diag is how long a node may write a dump after a diagnostic interrupt, 0 if it
+	// gets none.
+	diag time.Duration
+	warn func(string)
+}
+
+// Check logs in at every BMC, with the privilege that a fence needs, and reads the
+// state of the chassis.
+func (d *device) Check(ctx context.Context, nodes []stonith.Node) error {
+	failed := make([]error, len(nodes))
+	var all sync.WaitGroup
+	for i, n := range nodes {
+		all.Go(func() { _, _, failed[i] = d.bmcs[n.Name].power(ctx) })
+	}
+	all.Wait()
+	return errors.Join(failed...)
+}
+
+// State reads the state of the chassis. Off is what was read after the BMC took our
+// request for it, or twice.
+func (d *device) State(ctx context.Context, n stonith.Node) (stonith.Power, error) {
+	b := d.bmcs[n.Name]
+	power, ours, err := b.power(ctx)
+	if err != nil || power != stonith.Off || ours {
+		return power, err
+	}
+	if !pause(ctx, secondLook) {
+		return stonith.Unknown, ctx.Err()
+	}
+	power, _, err = b.power(ctx)
+	return power, err
+}
+
+// Switch sends Power Up or Power Down. Down may follow a diagnostic interrupt.
+func (d *device) Switch(ctx context.Context, n stonith.Node, want stonith.Power) error {
+	b := d.bmcs[n.Name]
+	if want == stonith.On {
+		return b.control(ctx, rmcp.Up)
+	}
+	d.interrupt(ctx, b)
+	return b.control(ctx, rmcp.Down)
+}
+
+// interrupt lets a node that runs write a dump, once. A fence does not fail for want
+// of a dump, and has half of its time left for the rest.
+func (d *device) interrupt(ctx context.Context, b *bmc) {
+	if d.diag == 0 || !b.mayDump() {
+		return
+	}
+	part, cancel := context.WithTimeout(ctx, interruptLimit)
+	defer cancel()
+	if err := b.control(part, rmcp.Diag); err != nil {
+		d.warn("no dump: " + err.Error())
+		return
+	}
+	wait := d.diag
+	if end, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(end)/2)
+	}
+	pause(ctx, wait)
+}
+
+// Way is the parameter method.
+func (d *device) Way() stonith.Way { return d.way }
+
+// Reset sends Power Cycle or Hard Reset.
+func (d *device) Reset(ctx context.Context, n stonith.Node) error {
+	if d.way == stonith.ByCycle {
+		return d.bmcs[n.Name].control(ctx, rmcp.Cycle)
+	}
+	return d.bmcs[n.Name].control(ctx, rmcp.Reset)
+}
+
+// Close logs out everywhere.
+func (d *device) Close() error {
+	var all sync.WaitGroup
+	for _, b := range d.bmcs {
+		all.Go(b.close)
+	}
+	all.Wait()
+	return nil
+}
+
+// pause reports whether d passed before the end of ctx.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

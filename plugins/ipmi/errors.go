@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+	"github.com/stonith-plugins/stonith-plugins/plugins/ipmi/rmcp"
+)
+
+// A meaning is what an error of a BMC comes to.
+type meaning struct {
+	kind   error
+	reason stonith.Reason
+	hint   string
+}
+
+// credentials are the refusals that a right configuration does not meet.
+var credentials = []meaning{
+	{rmcp.ErrPassword, stonith.NotAuthenticated, "compare user and password with the BMC's (ipmitool user list); some BMCs say this of a user that they do not have"},
+	{rmcp.ErrUser, stonith.NotAuthenticated, "set userid to a user of the BMC that is enabled on its LAN channel (ipmitool user list, channel getaccess)"},
+	{rmcp.ErrKg, stonith.NotAuthenticated, "set kg_file to the BMC's K_g, or leave it out if the BMC has none: user and password are right"},
+	{rmcp.ErrPrivilege, stonith.NotPermitted, "the user needs the privilege OPERATOR on the BMC's LAN channel, or more if priv says so (ipmitool channel setaccess)"},
+	{rmcp.ErrDowngrade, stonith.NotAuthenticated, "the BMC, or someone in its place, wants less protection than was asked for; name what it has in cipher or auth if that is wanted"},
+	{rmcp.ErrSuite, stonith.BadConfig, "set cipher to suites that the BMC has (ipmitool channel getciphers ipmi), or interface=lan for a BMC without IPMI 2.0"},
+	{rmcp.ErrAuthType, stonith.BadConfig, "set interface=lanplus if the BMC has IPMI 2.0; auth=password sends the password for all to read"},
+}
+
+// troubles are errors that may pass.
+var troubles = []meaning{
+	{rmcp.ErrSessions, stonith.DeviceError, "its sessions end by themselves, most after a minute; see who else is logged in (ipmitool session info all)"},
+	{rmcp.ErrConfig, stonith.BadConfig, ""},
+	{rmcp.ErrMalformed, stonith.UnknownState, "what answers there may be no BMC, or another program on its port"},
+	{rmcp.ErrNoAnswer, stonith.Unreachable, "see that the BMC has power and answers on this UDP port; some BMCs are silent to a user that they do not have"},
+}
+
+// isCredential reports whether err is a refusal that a right configuration does not meet.
+func isCredential(err error) bool { return meant(err, credentials) != nil }
+
+// meant returns what err comes to by the list, nil if nothing.
+func meant(err error, meanings []meaning) *meaning {
+	for i, m := range meanings {
+		if errors.Is(err, m.kind) {
+			return &meanings[i]
+		}
+	}
+	return nil
+}
+
+// explain gives an error of a BMC its reason. One that has let us in before is only
+// in trouble if it does not now.
+func explain(err error, proven bool) error {
+	var told *stonith.Error
+	if err == nil || errors.As(err, &told) {
+		return err
+	}
+	if m := meant(err, credentials); m != nil {
+		if proven {
+			return stonith.Errorf(stonith.DeviceError, "what it took before in this call it refuses now: %w", err)
+		}
+		return stonith.Errorf(m.reason, "%w", err).WithHint("%s", m.hint)
+	}
+	if m := meant(err, troubles); m != nil {
+		return stonith.Errorf(m.reason, "%w", err).WithHint("%s", m.hint)
+	}
+	var name *net.DNSError
+	if errors.As(err, &name) {
+		return stonith.Errorf(stonith.Unreachable, "BMC %s: the name does not resolve: %w", name.Name, err).
+			WithHint("give the BMC's address: the name service may be gone when a node is to be fenced")
+	}
+	var network net.Error
+	if errors.As(err, &network) {
+		return stonith.Errorf(stonith.Unreachable, "%w", err)
+	}
+	return fmt.Errorf("%w", err)
+}

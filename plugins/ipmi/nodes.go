@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+)
+
+// maxNodesFile is the size that no nodes_file has, in bytes.
+const maxNodesFile = 1 << 20
+
+// An exception is what nodes_file says of one node. What is empty is as for all.
+type exception struct {
+	addresses  addresses
+	user       string
+	passwdFile string
+}
+
+// readNodesFile reads nodes_file and returns the exceptions by node in lower case.
+// Whoever can write it decides which machine is shot, so that must be its owner alone.
+func readNodesFile(path string) (map[string]exception, error) {
+	const param = "nodes_file"
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, stonith.Errorf(stonith.BadConfig, "%s: %w", param, err)
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, stonith.Errorf(stonith.BadConfig, "%s: %w", param, err)
+	case !info.Mode().IsRegular() || info.Size() > maxNodesFile:
+		return nil, stonith.Errorf(stonith.BadConfig, "%s: %s is not a regular file of at most %d bytes", param, path, maxNodesFile)
+	case info.Mode().Perm()&0o022 != 0:
+		return nil, stonith.Errorf(stonith.BadConfig, "%s: %s has mode %04o, so that others than its owner can change which machine is shot", param, path, info.Mode().Perm()).
+			WithHint("chmod go-w %s", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxNodesFile))
+	if err != nil {
+		return nil, stonith.Errorf(stonith.BadConfig, "%s: %w", param, err)
+	}
+	return parseNodesFile(path, string(text))
+}
+
+// parseNodesFile parses lines of four words: node, address or addresses with commas
+// between them, user, password file. A - leaves it to the parameters. A word that
+// begins with # begins a comment. It reports every mistake of the file.
+func parseNodesFile(path, text string) (map[string]exception, error) {
+	all := map[string]exception{}
+	var mistakes []error
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		words := strings.Fields(line)
+		if i := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "#") }); i >= 0 {
+			words = words[:i]
+		}
+		if len(words) == 0 {
+			continue
+		}
+		node, its, err := parseException(words)
+		if _, twice := all[node]; err == nil && twice {
+			err = fmt.Errorf("node %q is listed twice", words[0])
+		}
+		if err != nil {
+			mistakes = append(mistakes, stonith.Errorf(stonith.BadConfig, "nodes_file: %s:%d: %w", path, number, err))
+		}
+		all[node] = its
+	}
+	return all, errors.Join(mistakes...)
+}
+
+func parseException(words []string) (node string, its exception, err error) {
+	if len(words) != 4 {
+		return "", exception{}, fmt.Errorf("%d words, want four: node, address, user, password file; - for what the parameters say", len(words))
+	}
+	for i, word := range words {
+		if word == "-" {
+			words[i] = ""
+		}
+	}
+	its = exception{user: words[2], passwdFile: words[3]}
+	if words[0] == "" {
+		return "", its, fmt.Errorf("- is not a node")
+	}
+	return strings.ToLower(words[0]), its, its.addresses.Set(words[1])
+}
