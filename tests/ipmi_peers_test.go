@@ -258,7 +258,7 @@ func (p *ipmiPeer) call(verb string, more ...string) (int, string) {
 func (p *ipmiPeer) says(status int, fits string, power bool, verb string) {
 	p.t.Helper()
 	got, out := p.call(verb)
-	if got != status || !fitsLine("^ipmi: .*"+fits, out) {
+	if got != status || !fitsLine("^ipmi2: .*"+fits, out) {
 		p.t.Errorf("%s: exit status %d, want %d and %q; %s", verb, got, status, fits, out)
 	}
 	if p.server.Power() != power {
@@ -273,7 +273,7 @@ func (p *ipmiPeer) fails(verb string, fault bmc.Fault, fits string) {
 		p.t.Fatal(err)
 	}
 	status, out := p.call(verb, "timeout=3s")
-	if status != 1 || !fitsLine("^ipmi: "+fits, out) {
+	if status != 1 || !fitsLine("^ipmi2: "+fits, out) {
 		p.t.Errorf("%s, %s: exit status %d, want 1 and %q; %s", verb, fault, status, fits, out)
 	}
 	if err := p.server.Mend(); err != nil {
