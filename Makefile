@@ -13,9 +13,9 @@ DOCDIR    ?= $(PREFIX)/share/doc/stonith-plugins
 VERSION   ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
 
 # What is built, by package: the program has the name of the package's folder.
-PROGRAMS := ./plugins/xen ./plugins/xenapi ./dom0-helper
-# What the cluster software finds: the program's name is the plugin's type.
-PLUGINS  := xen xenapi
+PROGRAMS := ./plugins/xen ./plugins/xenapi ./plugins/ipmi ./dom0-helper
+# What the cluster software finds, as program:type. cluster-glue has an external/ipmi.
+PLUGINS  := xen:xen xenapi:xenapi ipmi:ipmi2
 
 BINARIES := $(addprefix bin/,$(notdir $(PROGRAMS)))
 SOURCES  := go.mod go.sum $(shell find $(PROGRAMS) plugins/internal -name '*.go' ! -name '*_test.go')
@@ -41,9 +41,11 @@ $(BINARIES): $(SOURCES)
 
 install: install-plugins install-dom0 ## install both sides (DESTDIR, PREFIX, PLUGINDIR)
 
-install-plugins: $(addprefix bin/,$(PLUGINS)) ## install the plugins, on a cluster node
+install-plugins: $(BINARIES) ## install the plugins, on a cluster node
 	install -d -m 0755 $(DESTDIR)$(PLUGINDIR)
-	install -m 0755 $^ $(DESTDIR)$(PLUGINDIR)
+	@for plugin in $(PLUGINS); do \
+		(set -x; install -m 0755 "bin/$${plugin%:*}" "$(DESTDIR)$(PLUGINDIR)/$${plugin#*:}"); \
+	done
 
 install-dom0: bin/dom0-helper ## install the helper, on a Dom0; its sudoers file only among the documents
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(DOCDIR)/sudoers

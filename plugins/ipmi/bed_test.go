@@ -98,7 +98,7 @@ func (b *bed) Break(f stonithtest.Fault) {
 	case stonithtest.Empty:
 		b.fail(bmcbed.Empty)
 	case stonithtest.Refuses:
-		b.RefuseAt(bmcbed.At(bmcbed.RAKP1), 0x0A)
+		b.RefuseAt(bmcbed.At(bmcbed.SetPrivilege), 0x81)
 	case stonithtest.Lies:
 		b.fail(bmcbed.IgnoreOff)
 		b.fail(bmcbed.IgnoreOn)

@@ -169,3 +169,68 @@ func TestGaveUpSaysWhatWasSeen(t *testing.T) {
 		}
 	})
 }
+
+// A resetter is a script with a way of its own to reset.
+type resetter struct {
+	script
+	way    Way
+	resets []error
+}
+
+func (r *resetter) Way() Way { return r.way }
+
+func (r *resetter) Reset(context.Context, Node) error {
+	r.calls = append(r.calls, "reset")
+	return next(&r.resets)
+}
+
+func TestResetInOneStep(t *testing.T) {
+	isOn, isOff, broken := answer{power: On}, answer{power: Off}, answer{err: errOnce}
+	tests := []struct {
+		name   string
+		way    Way
+		states []answer
+		reset  error
+		want   string
+		calls  string
+		at     time.Duration
+	}{
+		{name: "cycle", way: ByCycle, states: []answer{isOn, isOn, isOff, isOn}, want: "off-observed, on-observed", calls: "state reset state state state", at: pollInterval},
+		{name: "cycle that stays off", way: ByCycle, states: []answer{isOn, isOff, isOff, isOn}, want: "off-observed, on-observed", calls: "state reset state state on state"},
+		{name: "cycle that nobody sees", way: ByCycle, states: []answer{isOn}, want: "still-on", at: 40 * time.Second},
+		{name: "cycle that is lost sight of", way: ByCycle, states: []answer{isOn, broken}, want: "device-error", at: 40 * time.Second},
+		{name: "cycle, and then no permission", way: ByCycle, states: []answer{isOn, {err: Errorf(NotPermitted, "no")}}, want: "not-permitted", calls: "state reset state"},
+		{name: "cycle that is refused", way: ByCycle, states: []answer{isOn, isOn, isOff, isOff, isOn}, reset: errOnce, want: "off-observed, on-observed", calls: "state reset state off state state on state"},
+		{name: "cycle of a node that is off", way: ByCycle, states: []answer{isOff, isOff, isOff, isOn}, want: "already-off, on-observed", calls: "state state state on state"},
+		{name: "cycle of a node that cannot be seen", way: ByCycle, states: []answer{broken, broken, isOff, isOn}, want: "off-observed, on-observed", calls: "state state off state state"},
+		{name: "hard reset", way: HardReset, states: []answer{isOn}, want: "reset-accepted", calls: "state reset"},
+		{name: "hard reset that is refused", way: HardReset, states: []answer{isOn, isOn, isOff, isOn}, reset: errOnce, want: "off-observed, on-observed"},
+		{name: "hard reset of a node that cannot be seen", way: HardReset, states: []answer{broken, broken, isOff, isOn}, want: "off-observed, on-observed"},
+		{name: "off and on", way: OffAndOn, states: []answer{isOn, isOff, isOn}, want: "off-observed, on-observed", calls: "state off state state"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				device := &resetter{script: script{states: tt.states}, way: tt.way, resets: []error{tt.reset}}
+				f := &fencer{device: device, budget: 40 * time.Second}
+				ctx, cancel := context.WithTimeout(t.Context(), f.budget)
+				defer cancel()
+				start := time.Now()
+				out, err := f.reset(ctx, Node{Name: "n"})
+				got := out.String()
+				if err != nil {
+					got = string(ReasonOf(err))
+				}
+				if got != tt.want {
+					t.Errorf("reset = %q (%v), want %q", got, err, tt.want)
+				}
+				if took := time.Since(start); took < tt.at || took > tt.at+grace {
+					t.Errorf("took %s, want %s", took, tt.at)
+				}
+				if calls := strings.Join(device.calls, " "); tt.calls != "" && calls != tt.calls {
+					t.Errorf("calls %q, want %q", calls, tt.calls)
+				}
+			})
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package stonith
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,45 @@ func TestPlugsOfOtherPrograms(t *testing.T) {
 		mistakes := given.checkPlugs(hosts)
 		if ok && len(mistakes) > 0 || !ok && (len(mistakes) != 1 || ReasonOf(mistakes[0]) != BadConfig || !strings.HasPrefix(mistakes[0].Error(), "port: ")) {
 			t.Errorf("port %q: %v, want ok %v", port, mistakes, ok)
+		}
+	}
+}
+
+// A device with one node may have it under a name of its own, and needs one of both names.
+func TestOneNode(t *testing.T) {
+	for environment, want := range map[string]string{
+		"hostname=node-1":                 "node-1",
+		"hostlist=node-1:a node-2:b":      "node-1:a node-2:b",
+		"":                                "hostlist: not set",
+		"hostname= ":                      "hostlist: not set",
+		"hostname=node-1,hostlist=node-1": "hostname: hostlist is set as well, want one of both",
+		"hostname=node-1 node-2":          `hostname: "node-1 node-2" is not a node name, want letters, digits, '.', '_' and '-'`,
+		"hostlist=node-1 node-2:":         `hostlist: node "node-2": no plug`,
+	} {
+		values := map[string]string{}
+		for _, pair := range strings.Split(environment, ",") {
+			name, value, _ := strings.Cut(pair, "=")
+			values[name] = value
+		}
+		syntax := PlugSyntax{Word: "BMC", Apart: true, Check: func(plug string) error {
+			if plug == "" {
+				return errors.New("no plug")
+			}
+			return nil
+		}}
+		c := call{Plugin: Plugin{Plug: syntax, OneNode: "hostname"}, hosts: &hostList{syntax: syntax}}
+		mistakes := c.setHosts(given{getenv: func(name string) string { return values[name] }})
+		got := c.hosts.String()
+		if len(mistakes) > 0 {
+			got = strings.Join(texts(mistakes), "; ")
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", environment, got, want)
+		}
+		for _, n := range c.hosts.nodes {
+			if n.Plug == n.Name {
+				t.Errorf("%q: node %s has itself for a plug", environment, n.Name)
+			}
 		}
 	}
 }

@@ -66,8 +66,11 @@ func (d *Duration) Set(text string) error {
 	return nil
 }
 
-// String returns whole seconds as in 40s, else Go's notation.
+// String returns whole seconds as in 40s, else Go's notation, and "" for none.
 func (d *Duration) String() string {
+	if *d == 0 {
+		return ""
+	}
 	if t := time.Duration(*d); t%time.Second == 0 {
 		return fmt.Sprintf("%ds", t/time.Second)
 	}

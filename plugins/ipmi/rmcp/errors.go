@@ -47,11 +47,14 @@ type NoAnswerError struct {
 	end  error  // of the context, nil if it has not ended
 }
 
-// Error names the step and the last thing seen.
+// Error names the step, the last thing seen, and what ended the wait if it was not ours.
 func (e *NoAnswerError) Error() string {
 	text := fmt.Sprintf("%v to %s", ErrNoAnswer, e.Step)
 	if e.Last != nil {
 		text += fmt.Sprintf(" (last seen: %v)", e.Last)
+	}
+	if e.end != nil {
+		text += ": " + e.end.Error()
 	}
 	return text
 }
