@@ -17,6 +17,7 @@ const longestCall = 8
 // turn, and a fifth of all. Off succeeds all the same, within its time limit, and the
 // node is off.
 func TestIPMILoss(t *testing.T) {
+	t.Parallel()
 	type loss struct {
 		name    string
 		options lossy.Options

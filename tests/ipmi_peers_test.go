@@ -57,6 +57,7 @@ func peerCases() []peerCase {
 // TestIPMIPeers fences by each BMC that is not ours, in each way that it offers, and
 // compares every answer with the node's true power.
 func TestIPMIPeers(t *testing.T) {
+	t.Parallel()
 	for _, c := range peerCases() {
 		t.Run(c.server+" "+c.name, func(t *testing.T) {
 			t.Parallel()
@@ -80,6 +81,7 @@ func startPeer(t *testing.T, name string, options realbmc.Options) realbmc.Serve
 // TestIPMIPeersRefuse has what each BMC refuses: the answer names it, and the node
 // stays on.
 func TestIPMIPeersRefuse(t *testing.T) {
+	t.Parallel()
 	wrong := "passwd=Secret-1-wrong"
 	for _, c := range []struct {
 		peerCase
@@ -122,6 +124,7 @@ func TestIPMIPeersRefuse(t *testing.T) {
 // TestIPMIPeersFail has the faults that every BMC can have, ours too: an exit status of
 // 0 is true, and once all is well again, off is 0.
 func TestIPMIPeersFail(t *testing.T) {
+	t.Parallel()
 	for name := range bmcKinds() {
 		for _, c := range []struct {
 			fault bmc.Fault
@@ -168,6 +171,7 @@ func TestIPMIPeersFail(t *testing.T) {
 // TestIPMIPeersCrossed shows that external/ipmi2 and ipmitool, as the plugin's transport
 // or alone, see the same of each BMC.
 func TestIPMIPeersCrossed(t *testing.T) {
+	t.Parallel()
 	must("a network", makeLAN())
 	for _, c := range []peerCase{
 		{"lanplus", "bmc", realbmc.Options{}, nil},
@@ -227,7 +231,10 @@ func newIPMIPeer(t *testing.T, server realbmc.Server, words ...string) *ipmiPeer
 		return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, name+"=") })
 	}
 	oper := bmc.DefaultUsers()[1]
-	all := append(slices.Clone(words), "hostlist=node-1:"+net.JoinHostPort(server.Host(), fmt.Sprint(server.Port())))
+	all := slices.Clone(words)
+	if !has("hostlist") {
+		all = append(all, "hostlist=node-1:"+net.JoinHostPort(server.Host(), fmt.Sprint(server.Port())))
+	}
 	if !has("userid") {
 		all = append(all, "userid="+oper.Name)
 	}

@@ -32,6 +32,7 @@ type ipmiBed struct {
 
 // TestIPMI runs the scripts that have BMCs of ours, side by side: each has its own.
 func TestIPMI(t *testing.T) {
+	t.Parallel()
 	must("a network", makeLAN())
 	scripts, err := filepath.Glob("testdata/ipmi/*.txtar")
 	if err != nil || len(scripts) == 0 {
