@@ -71,7 +71,7 @@ func runTests(m *testing.M) int {
 		must("known_hosts", dom0s[name].makeKnown())
 	}
 	must("ssh_config", writeSSHConfig())
-	must("parallel", flag.Set("test.parallel", "16")) // what takes time here is waiting
+	must("parallel", flag.Set("test.parallel", "32")) // what takes time here is waiting
 	return m.Run()
 }
 

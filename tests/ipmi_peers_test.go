@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -168,6 +169,47 @@ func TestIPMIPeersFail(t *testing.T) {
 	}
 }
 
+// TestIPMIPeersForgive makes as many calls with a wrong password as no BMC has sessions,
+// and then one with the right one.
+func TestIPMIPeersForgive(t *testing.T) {
+	t.Parallel()
+	for name := range bmcKinds() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := startPeer(t, name, realbmc.Options{})
+			wrong := newIPMIPeer(t, server, "passwd=wrong")
+			for range 6 {
+				wrong.says(1, "error: status: not-authenticated: ", true, "status")
+			}
+			newIPMIPeer(t, server).says(0, "off node-1: off-observed in ", false, "off")
+		})
+	}
+}
+
+// TestIPMISessionsTaken kills calls until the BMC has no session left, as the cluster
+// kills those that take too long. That is said, and over once the BMC has forgotten them.
+func TestIPMISessionsTaken(t *testing.T) {
+	t.Parallel()
+	const sessions = 4 // of go-ipmi's server
+	p := newIPMIPeer(t, startPeer(t, "go-ipmi", realbmc.Options{}))
+	if err := p.server.Fail(bmc.IgnoreOff); err != nil {
+		t.Fatal(err)
+	}
+	for range sessions {
+		p.kill("off")
+	}
+	if err := p.server.Mend(); err != nil {
+		t.Fatal(err)
+	}
+	p.words = append(p.words, "timeout=3s")
+	p.says(1, "error: status: device-error: .*no free session", true, "status")
+	p.says(1, "error: off node-1: device-error: .*no free session", true, "off")
+	if err := p.server.Fail(bmc.Restarts); err != nil {
+		t.Fatal(err)
+	}
+	p.says(0, "off node-1: off-observed in ", false, "off")
+}
+
 // TestIPMIPeersCrossed shows that external/ipmi2 and ipmitool, as the plugin's transport
 // or alone, see the same of each BMC.
 func TestIPMIPeersCrossed(t *testing.T) {
@@ -292,22 +334,48 @@ func (p *ipmiPeer) fails(verb string, fault bmc.Fault, fits string) {
 // call to succeed.
 func (p *ipmiPeer) during(verb string, act func() error) {
 	p.t.Helper()
-	before, ended, acted := p.server.Orders(), make(chan struct{}), make(chan error, 1)
+	ordered := p.ordered()
+	acted := make(chan error, 1)
 	go func() {
-		for p.server.Orders() == before {
-			select {
-			case <-ended:
-				acted <- errors.New("the node was not ordered to do anything")
-				return
-			case <-time.After(10 * time.Millisecond):
-			}
+		if !ordered() {
+			acted <- errors.New("the node was not ordered to do anything")
+			return
 		}
 		acted <- act()
 	}()
 	status, out := p.call(verb)
-	close(ended)
 	if err := <-acted; err != nil || status != 0 {
 		p.t.Errorf("%s: exit status %d, %v; %s", verb, status, err, out)
+	}
+}
+
+// kill kills a call as soon as the node was ordered to go off or on.
+func (p *ipmiPeer) kill(verb string) {
+	p.t.Helper()
+	ordered := p.ordered()
+	command := exec.Command(ipmiProgram, append([]string{verb, "node-1"}, p.words...)...)
+	if err := command.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	if !ordered() {
+		p.t.Errorf("%s: the node was not ordered to do anything", verb)
+	}
+	if err := command.Process.Kill(); err != nil {
+		p.t.Errorf("%s: has ended: %v", verb, err)
+	}
+	_ = command.Wait() // it was killed
+}
+
+// ordered waits for the first order to the node after now, and tells whether there was one.
+func (p *ipmiPeer) ordered() func() bool {
+	before := p.server.Orders()
+	return func() bool {
+		for deadline := time.Now().Add(logPatience); p.server.Orders() == before; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				return false
+			}
+		}
+		return true
 	}
 }
 
