@@ -44,36 +44,58 @@ type bmc struct {
 	access
 	guid guid // that it must have, "" if any will do
 
-	turn    chan struct{} // has an element while somebody uses what is below
-	session chassis       // nil if there is none
-	proven  bool          // a login has succeeded in this call
-	refused time.Time     // when a login was refused
-	refusal error         // after which there is no other login
-	seen    stonith.Power // at the last look
-	obeyed  bool          // the last command that it took switches off
-	dumped  bool          // the node has had its diagnostic interrupt
+	turn     chan struct{} // has an element while somebody uses what is below
+	session  chassis       // nil if there is none
+	proven   bool          // a login has succeeded in this call
+	refused  time.Time     // when a login was refused
+	refusal  error         // after which there is no other login
+	seen     stonith.Power // at the last look
+	wasOn    bool          // at some look
+	offSince time.Time     // the first look since when it was never on, zero if the last one saw it on
+	obeyed   bool          // the last command that it took switches off
+	dumped   bool          // the node has had its diagnostic interrupt
 }
 
 func newBMC(by access, guid guid) *bmc {
 	return &bmc{access: by, guid: guid, turn: make(chan struct{}, 1)}
 }
 
-// power reads the state of the chassis. ours says that the last thing the BMC took
-// from us was to switch it off.
-func (b *bmc) power(ctx context.Context) (power stonith.Power, ours bool, err error) {
-	err = b.do(ctx, func(ctx context.Context, c chassis) error {
+// A sight is what was seen at one look.
+type sight struct {
+	power stonith.Power
+	// ours says that the node was on in this call, and that the last thing the BMC
+	// took from us was to switch it off.
+	ours bool
+	// offFor is how long the node has been seen off, and never on.
+	offFor time.Duration
+}
+
+// look reads the state of the chassis.
+func (b *bmc) look(ctx context.Context) (sight, error) {
+	var s sight
+	err := b.do(ctx, func(ctx context.Context, c chassis) error {
+		asked := time.Now()
 		state, err := c.ChassisStatus(ctx)
 		if err != nil {
 			return err
 		}
-		b.seen, ours = stonith.Off, b.obeyed
-		if state.PowerOn {
-			b.seen = stonith.On
-		}
-		power = b.seen
+		s = b.see(state.PowerOn, asked)
 		return nil
 	})
-	return power, ours, err
+	return s, err
+}
+
+// see notes what was seen at a look that began at that time.
+func (b *bmc) see(on bool, began time.Time) sight {
+	if on {
+		b.seen, b.wasOn, b.offSince = stonith.On, true, time.Time{}
+		return sight{power: stonith.On}
+	}
+	b.seen = stonith.Off
+	if b.offSince.IsZero() {
+		b.offSince = time.Now()
+	}
+	return sight{power: stonith.Off, ours: b.wasOn && b.obeyed, offFor: began.Sub(b.offSince)}
 }
 
 // control sends one command. One that resets is not repeated in another session:
@@ -113,13 +135,13 @@ func (b *bmc) do(ctx context.Context, command func(context.Context, chassis) err
 	if b.session != nil {
 		err := b.doWithin(ctx, b.lostAfter, command)
 		if b.session != nil || ctx.Err() != nil {
-			return explain(err, b.proven)
+			return explain(err, false)
 		}
 	}
 	if err := b.open(ctx); err != nil {
 		return explain(err, b.proven)
 	}
-	return explain(b.doWithin(ctx, 0, command), b.proven)
+	return explain(b.doWithin(ctx, 0, command), false)
 }
 
 // doWithin runs a command in the session, which is gone if the BMC does not answer

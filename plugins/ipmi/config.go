@@ -29,6 +29,7 @@ type config struct {
 	priv         privilege
 	guids        stonith.PerNode
 	method       stonith.Choice
+	cycleTime    stonith.Duration
 	diag         stonith.Duration
 	ipmitool     stonith.Text
 }
@@ -43,6 +44,8 @@ func newConfig() *config {
 		priv:         privilege(rmcp.Operator),
 		guids:        stonith.PerNode{Form: "GUID", Parse: parseGUID},
 		method:       stonith.Choice{Chosen: "onoff", Words: []string{"onoff", "cycle", "hard"}},
+		// 5 s is OpenBMC's default (PowerCycleMs of x86-power-control), the specification's least is 1 s.
+		cycleTime: stonith.Duration(6 * time.Second),
 	}
 }
 
@@ -142,6 +145,11 @@ func (c *config) fenceParams() []stonith.Param {
 			"the node was seen off in between. hard asks for a hard reset: a success then says that the BMC has accepted it, and nothing " +
 			"has seen the node off, so that it may still run and write. A BMC that refuses cycle or hard gets onoff.",
 	}, {
+		Name: "cycle_time", Value: &c.cycleTime,
+		Short: "Time that a power cycle is without power",
+		Long: "A node that is off at first sight may be in the off half of a power cycle that somebody else began. It counts as off " +
+			"when it has been seen off for this time, and never on.",
+	}, {
 		Name: "diag", Value: &c.diag,
 		Short: "Time for a dump before off",
 		Long: "With it, a node that is on gets a diagnostic interrupt (NMI) before it is switched off, and this time to write a dump, but " +
@@ -157,22 +165,38 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	password, passwordErr := c.password()
 	toolErr := c.checkTool()
 	mistakes := []error{fileErr, pinsErr, kgErr, passwordErr, toolErr}
-	d := &device{bmcs: map[string]*bmc{}, way: c.way(), diag: max(0, time.Duration(c.diag)), warn: call.Warn}
+	d := &device{bmcs: map[string]*bmc{}, way: c.way(), cycleTime: time.Duration(c.cycleTime), diag: time.Duration(c.diag), warn: call.Warn}
 	owners := map[string]string{}
 	for _, n := range call.Nodes {
-		login, err := c.loginOf(n, len(call.Nodes), exceptions[strings.ToLower(n.Name)])
-		if err == nil && login.Password == "" {
+		its := exceptions[strings.ToLower(n.Name)]
+		login, err := c.loginOf(n, len(call.Nodes), its)
+		if its.passwdFile == "" {
 			login.Password = password
 		}
 		login.Kg = kg
-		mistakes = append(mistakes, err, c.check(login), claim(owners, n.Name, login.Addresses))
+		mistakes = append(mistakes, err, claim(owners, n.Name, login.Addresses))
+		if err == nil && passwordErr == nil && kgErr == nil {
+			mistakes = append(mistakes, its.name(n, c.check(login)))
+		}
 		d.bmcs[n.Name] = newBMC(c.access(login), guid(pins[n.Name]))
 	}
-	if err := errors.Join(mistakes...); err != nil {
+	if err := errors.Join(onceEach(mistakes)...); err != nil {
 		return nil, err
 	}
 	c.warnOfRisks(call.Warn)
 	return d, nil
+}
+
+// onceEach leaves out what has been said: a mistake in a parameter is one for all nodes.
+func onceEach(mistakes []error) []error {
+	said := map[string]bool{}
+	return slices.DeleteFunc(mistakes, func(err error) bool {
+		if err == nil || said[err.Error()] {
+			return true
+		}
+		said[err.Error()] = true
+		return false
+	})
 }
 
 func (c *config) exceptions() (map[string]exception, error) {
@@ -278,11 +302,8 @@ func claim(owners map[string]string, node string, addresses []string) error {
 
 // check says what is wrong with a login before any BMC is asked.
 func (c *config) check(login rmcp.Config) error {
-	if len(login.Addresses) == 0 {
-		return nil // that is told already
-	}
 	if login.Password == "" && (c.kind.Chosen != "lan" || c.auth.Chosen != "none") {
-		return stonith.Errorf(stonith.BadConfig, "no password").
+		return stonith.Errorf(stonith.BadConfig, "none of passwd_file, passwd and nodes_file has a password").
 			WithHint("set passwd_file to a file with the password, which only root can read")
 	}
 	if err := login.Check(); err != nil {
@@ -312,7 +333,7 @@ func (c *config) access(login rmcp.Config) access {
 		login: func(ctx context.Context) (chassis, error) {
 			session, err := rmcp.Open(ctx, login)
 			if err != nil {
-				return nil, err // not a nil session in a chassis that is not nil
+				return nil, fmt.Errorf("login of user %q: %w", login.User, err)
 			}
 			return session, nil
 		},

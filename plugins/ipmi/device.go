@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -11,10 +12,9 @@ import (
 )
 
 const (
-	// secondLook is the time between two looks at a node that is off though we did
-	// not switch it off: it may be in the off half of a power cycle (IPMI
-	// specification v2.0, section 28.3, gives it a second or more).
-	secondLook = time.Second
+	// lookAgain is the time between two looks at a node that may be in the off half of
+	// a power cycle.
+	lookAgain = 500 * time.Millisecond
 	// interruptLimit is the time in which the BMC must take a diagnostic interrupt.
 	interruptLimit = 3 * time.Second
 )
@@ -23,6 +23,8 @@ const (
 type device struct {
 	bmcs map[string]*bmc // by node
 	way  stonith.Way
+	// cycleTime is how long a power cycle is without power.
+	cycleTime time.Duration
 	// diag is how long a node may write a dump after a diagnostic interrupt, 0 if it
 	// gets none.
 	diag time.Duration
@@ -35,25 +37,31 @@ func (d *device) Check(ctx context.Context, nodes []stonith.Node) error {
 	failed := make([]error, len(nodes))
 	var all sync.WaitGroup
 	for i, n := range nodes {
-		all.Go(func() { _, _, failed[i] = d.bmcs[n.Name].power(ctx) })
+		all.Go(func() {
+			if _, err := d.bmcs[n.Name].look(ctx); err != nil {
+				failed[i] = fmt.Errorf("node %s: %w", n.Name, err)
+			}
+		})
 	}
 	all.Wait()
 	return errors.Join(failed...)
 }
 
-// State reads the state of the chassis. Off is what was read after the BMC took our
-// request for it, or twice.
+// State reads the state of the chassis. A node that we have seen on, and switched off,
+// is off when that is read. Any other one may be in the off half of a power cycle,
+// which somebody else began: it is off when that is read for as long as a cycle takes.
 func (d *device) State(ctx context.Context, n stonith.Node) (stonith.Power, error) {
 	b := d.bmcs[n.Name]
-	power, ours, err := b.power(ctx)
-	if err != nil || power != stonith.Off || ours {
-		return power, err
+	for {
+		s, err := b.look(ctx)
+		if err != nil || s.power != stonith.Off || s.ours || s.offFor >= d.cycleTime {
+			return s.power, err
+		}
+		if !pause(ctx, min(lookAgain, d.cycleTime-s.offFor)) {
+			return stonith.Unknown, stonith.Errorf(stonith.UnknownState, "off for %s, which may be the off half of a power cycle (cycle_time is %s)",
+				s.offFor.Round(time.Millisecond), d.cycleTime)
+		}
 	}
-	if !pause(ctx, secondLook) {
-		return stonith.Unknown, ctx.Err()
-	}
-	power, _, err = b.power(ctx)
-	return power, err
 }
 
 // Switch sends Power Up or Power Down. Down may follow a diagnostic interrupt.

@@ -32,7 +32,7 @@ var troubles = []meaning{
 	{rmcp.ErrSessions, stonith.DeviceError, "its sessions end by themselves, most after a minute; see who else is logged in (ipmitool session info all)"},
 	{rmcp.ErrConfig, stonith.BadConfig, ""},
 	{rmcp.ErrMalformed, stonith.UnknownState, "what answers there may be no BMC, or another program on its port"},
-	{rmcp.ErrNoAnswer, stonith.Unreachable, "see that the BMC has power and answers on this UDP port; some BMCs are silent to a user that they do not have"},
+	{rmcp.ErrNoAnswer, stonith.Unreachable, "see that the BMC has power and answers on this UDP port; some are silent to a user that they do not have, and over lan to a wrong password"},
 }
 
 // isCredential reports whether err is a refusal that a right configuration does not meet.
@@ -48,16 +48,16 @@ func meant(err error, meanings []meaning) *meaning {
 	return nil
 }
 
-// explain gives an error of a BMC its reason. One that has let us in before is only
-// in trouble if it does not now.
-func explain(err error, proven bool) error {
+// explain gives an error of a BMC its reason. One that has let us in before in this
+// call is only in trouble if it does not let us in now.
+func explain(err error, before bool) error {
 	var told *stonith.Error
 	if err == nil || errors.As(err, &told) {
 		return err
 	}
 	if m := meant(err, credentials); m != nil {
-		if proven {
-			return stonith.Errorf(stonith.DeviceError, "what it took before in this call it refuses now: %w", err)
+		if before {
+			return stonith.Errorf(stonith.DeviceError, "a login that it took before in this call is refused now: %w", err)
 		}
 		return stonith.Errorf(m.reason, "%w", err).WithHint("%s", m.hint)
 	}

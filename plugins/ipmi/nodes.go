@@ -22,6 +22,14 @@ type exception struct {
 	passwdFile string
 }
 
+// name adds the node to an error that may come from what the file says of it.
+func (e exception) name(n stonith.Node, err error) error {
+	if err == nil || e.user == "" && e.passwdFile == "" {
+		return err
+	}
+	return fmt.Errorf("nodes_file: node %s: %w", n.Name, err)
+}
+
 // readNodesFile reads nodes_file and returns the exceptions by node in lower case.
 // Whoever can write it decides which machine is shot, so that must be its owner alone.
 func readNodesFile(path string) (map[string]exception, error) {

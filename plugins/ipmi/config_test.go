@@ -1,0 +1,158 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith/stonithtest"
+	bmcbed "github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
+)
+
+// What is wrong in the parameters is told before any BMC is asked.
+func TestBadConfig(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, bmcbed.Options{})
+	long := strings.Repeat("Secret-2", 3)
+	both := "hostlist=" + b.params["hostlist"]
+	tests := []struct {
+		params []string // besides those of the bed
+		says   string   // of stderr
+		hint   string
+	}{
+		{[]string{"hostlist=node-1"}, "node node-1: no address of its BMC", "hint: write node:address in hostlist"},
+		{[]string{"hostlist=node-1 node-2", "ipaddr=192.0.2.1"}, "node node-1: ipaddr is the BMC of one node, and there are 2", "hint: write node:address"},
+		{[]string{"hostlist=node-1:192.0.2.1", "ipaddr=192.0.2.1"}, "node node-1: the address of its BMC is in hostlist and in ipaddr, want one of them", ""},
+		{[]string{"hostlist=node-1:192.0.2.1 node-2:192.0.2.1:623"}, "nodes node-1 and node-2 have the same BMC 192.0.2.1:623", ""},
+		{[]string{"hostlist=node-1:"}, `hostlist: node "node-1": BMC: "" is neither a host name nor an address`, ""},
+		{[]string{"hostlist=node-1:https://user:pw@192.0.2.1/"}, `hostlist: node "node-1": the BMC has a slash in it, want an address and no URL`, ""},
+		{[]string{"hostlist=node-1:192.0.2.1:0"}, `"0" is not a port`, ""},
+		{[]string{"hostname=node-1"}, "hostname: hostlist is set as well, want one of both", ""},
+		{[]string{"hostlist=", "hostname=node-1"}, "node node-1: no address of its BMC", ""},
+		{[]string{"ipport=70000"}, `ipport: "70000" is not a port`, ""},
+		{[]string{"passwd_file="}, "none of passwd_file, passwd and nodes_file has a password", "hint: set passwd_file"},
+		{[]string{"passwd=x"}, "passwd and passwd_file are both set, want one", ""},
+		{[]string{"passwd_file=/nowhere"}, "passwd_file: open /nowhere: no such file", ""},
+		{[]string{"passwd_file=" + writeFile(t, "open", 0o644, "Secret-2")}, "has mode 0644", "hint: chmod 600"},
+		{[]string{"passwd_file=", "passwd_method=file", "passwd=/nowhere"}, "passwd: open /nowhere: no such file", ""},
+		{[]string{"passwd_method=prompt"}, `passwd_method: "prompt" is none of param, env, file`, ""},
+		{[]string{"passwd_file=", "passwd=" + long}, "password has 24 bytes, lanplus allows 20", ""},
+		{[]string{"passwd_file=", "passwd=" + long[:17], "interface=lan"}, "password has 17 bytes, lan allows 16", ""},
+		{[]string{"userid=" + strings.Repeat("u", 17)}, "user has 17 bytes, lanplus allows 16", ""},
+		{[]string{"kg=" + strings.Repeat("k", 21)}, "K_g has 21 bytes, lanplus allows 20", ""},
+		{[]string{"kg=0x1g"}, "kg: what follows 0x are not pairs of hexadecimal digits", ""},
+		{[]string{"kg=k", "kg_file=/nowhere"}, "kg and kg_file are both set, want one", ""},
+		{[]string{"kg_file=/nowhere"}, "kg_file: open /nowhere", ""},
+		{[]string{"kg=k", "interface=lan"}, "K_g is for lanplus only", ""},
+		{[]string{"interface=open"}, `interface: "open" is none of lanplus, lan`, ""},
+		{[]string{"cipher=17 4"}, "cipher suite 4 is not one of", ""},
+		{[]string{"cipher=strong"}, `cipher: "strong" is not the number of a cipher suite`, ""},
+		{[]string{"auth=md2"}, `auth: "md2" is none of md5, password, none`, ""},
+		{[]string{"priv=user"}, `priv: "user" may not switch a node`, "hint: OPERATOR is the least"},
+		{[]string{"priv=root"}, `priv: "root" is neither OPERATOR nor ADMINISTRATOR`, ""},
+		{[]string{"method=soft"}, `method: "soft" is none of onoff, cycle, hard`, ""},
+		{[]string{"diag=later"}, `diag: "later" is not a time`, ""},
+		{[]string{"bmc_guid=node-1=00"}, `bmc_guid: "node-1=00" is not of the form node=GUID`, ""},
+		{[]string{"bmc_guid=node-3=" + strings.Repeat("0", 32)}, `bmc_guid: "node-3" is not a node of hostlist`, ""},
+		{[]string{"ipmitool=ipmitool"}, `ipmitool: "ipmitool" is not an absolute path`, "hint: ipmitool is one program"},
+		{[]string{"ipmitool=/nowhere/ipmitool"}, "ipmitool: stat /nowhere/ipmitool: no such file", ""},
+		{[]string{"nodes_file=/nowhere"}, "nodes_file: open /nowhere: no such file", ""},
+		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o666, "node-3 - - -\n")}, "has mode 0666", "hint: chmod go-w"},
+		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o600, "\n# a\nnode-1 192.0.2.1 admin\n")}, ":3: 3 words, want four", ""},
+		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o600, "node-3 - - -\nNODE-3 - - -\n")}, `:2: node "NODE-3" is listed twice`, ""},
+		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o600, "node-3 a..b: - -\n")}, `:1: BMC: "a..b:"`, ""},
+		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o600, "node-1 192.0.2.1 - -\n")}, "node node-1: the address of its BMC is in hostlist and in nodes_file", ""},
+		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o600, "node-1 - - /nowhere\n")}, "nodes_file: node node-1: open /nowhere", ""},
+		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o600, "node-1 - "+strings.Repeat("u", 17)+" -\n")}, "nodes_file: node node-1: too long: user has 17 bytes", ""},
+		{[]string{both, "userid=" + strings.Repeat("u", 17), "ipport=x"}, "user has 17 bytes", ""},
+	}
+	for _, tt := range tests {
+		params := map[string]string{}
+		for _, word := range tt.params {
+			name, value, _ := strings.Cut(word, "=")
+			params[name] = value
+		}
+		got := b.run(params, "off", stonithtest.Node)
+		if got.Status != 1 || !strings.Contains(got.Stderr, ": bad-config: ") || !strings.Contains(got.Stderr, tt.says) || !strings.Contains(got.Stderr, tt.hint) {
+			t.Errorf("%q: exit status %d, want 1 with %q and %q; %q", tt.params, got.Status, tt.says, tt.hint, got.Stderr)
+		}
+		lines := strings.Split(strings.TrimSpace(got.Stderr), "\n")
+		if sorted := slices.Sorted(slices.Values(lines)); len(slices.Compact(sorted)) != len(lines) {
+			t.Errorf("%q: a line is said twice: %q", tt.params, got.Stderr)
+		}
+		if strings.Contains(got.Stderr, "Secret-2") || strings.Contains(got.Stderr, ":pw@") {
+			t.Errorf("%q: a secret is shown: %q", tt.params, got.Stderr)
+		}
+	}
+	if n := b.Contacts(); n != 0 {
+		t.Errorf("the BMCs were contacted %d times, want none", n)
+	}
+}
+
+// The ways to say where a BMC is, and with which user and password.
+func TestWaysToConfigure(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, bmcbed.Options{})
+	dead := startBMC(t, bmcbed.Options{})
+	if err := dead.Fail(bmcbed.Silent); err != nil {
+		t.Fatal(err)
+	}
+	at := addressOf(b.BMC)
+	_, port, _ := strings.Cut(at, ":")
+	secret := b.params["passwd_file"]
+	admin := writeFile(t, "admin", 0o600, "Secret-1\r\n")
+	for name, words := range map[string][]string{
+		"as external/ipmi":            {"hostlist=", "hostname=node-1", "ipaddr=127.0.0.1", "ipport=" + port, "userid=admin", "passwd=Secret-1", "passwd_file=", "interface=lan", "priv=ADMINISTRATOR"},
+		"external/ipmi, by file":      {"hostlist=", "hostname=node-1", "ipaddr=" + at, "passwd=" + secret, "passwd_file=", "passwd_method=file"},
+		"external/ipmi, by env":       {"hostlist=", "hostname=node-1", "ipaddr=" + at, "passwd=Secret-2", "passwd_file=", "passwd_method=env"},
+		"names of fence_ipmilan":      {"hostlist=node-1", "ip=" + at, "userid=", "username=oper", "passwd_file=", "password=Secret-2", "privlvl=operator"},
+		"names of fence_ipmilan, too": {"hostlist=node-1", "ip=" + at, "userid=", "login=oper"},
+		"two addresses":               {"hostlist=node-1", "ipaddr=" + addressOf(dead) + " " + at},
+		"by name":                     {"hostlist=node-1:localhost:" + port},
+		"a file":                      {"hostlist=node-1 node-2:" + addressOf(b.other), "userid=nobody", "nodes_file=" + writeFile(t, "nodes", 0o644, "# rack 1\nNode-1 "+addressOf(dead)+","+at+" admin "+admin+" # the first\nnode-9 - - /nowhere\n")},
+		"a file for users":            {"userid=nobody", "passwd_file=", "nodes_file=" + writeFile(t, "nodes", 0o600, "node-1 - oper "+secret+"\nnode-2 - oper "+secret+"\n")},
+		"anonymous":                   {"hostlist=node-1:" + addressOf(startBMC(t, bmcbed.Options{Users: []bmcbed.User{{Password: "Secret-2"}}})), "userid="},
+	} {
+		params := map[string]string{}
+		for _, word := range words {
+			name, value, _ := strings.Cut(word, "=")
+			params[name] = value
+		}
+		b.BMC.SetPower(true)
+		got := stonithtest.Run(t.Context(), b, "elsewhere", params, "off", stonithtest.Node)
+		if got.Status != 0 || b.Power() != stonith.Off && name != "anonymous" {
+			t.Errorf("%s: exit status %d, node %s, want 0 and off; %q", name, got.Status, b.Power(), got.Stderr)
+		}
+	}
+}
+
+func FuzzParseNodesFile(f *testing.F) {
+	f.Add("# rack 1\nnode-1 192.0.2.1,bmc-1:623 admin /etc/passwd-1 # first\n\nnode-2 - - -\n")
+	f.Add("a [fe80::1%eth0]:1 b\x00 c\r\n- - - -\na a")
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := parseNodesFile("nodes", text)
+		if err != nil {
+			return
+		}
+		var again strings.Builder
+		word := func(text string) string {
+			if text == "" {
+				return "-"
+			}
+			return text
+		}
+		for node, its := range all {
+			again.WriteString(node + " " + word(strings.Join(its.addresses, ",")) + " " + word(its.user) + " " + word(its.passwdFile) + "\n")
+		}
+		same, err := parseNodesFile("nodes", again.String())
+		if err != nil || len(same) != len(all) {
+			t.Fatalf("%q is %v, and written again %q %v, %v", text, all, again.String(), same, err)
+		}
+		for node, its := range all {
+			if got := same[node]; got.user != its.user || got.passwdFile != its.passwdFile || strings.Join(got.addresses, ",") != strings.Join(its.addresses, ",") {
+				t.Errorf("node %q is %v, and written again %v", node, its, got)
+			}
+		}
+	})
+}
