@@ -198,13 +198,10 @@ func TestIPMISessionsTaken(t *testing.T) {
 	for range sessions {
 		p.kill("off")
 	}
-	if err := p.server.Mend(); err != nil {
-		t.Fatal(err)
-	}
 	p.words = append(p.words, "timeout=3s")
 	p.says(1, "error: status: device-error: .*no free session", true, "status")
 	p.says(1, "error: off node-1: device-error: .*no free session", true, "off")
-	if err := p.server.Fail(bmc.Restarts); err != nil {
+	if err := errors.Join(p.server.Fail(bmc.Restarts), p.server.Mend()); err != nil {
 		t.Fatal(err)
 	}
 	p.says(0, "off node-1: off-observed in ", false, "off")
@@ -273,7 +270,7 @@ func newIPMIPeer(t *testing.T, server realbmc.Server, words ...string) *ipmiPeer
 		return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, name+"=") })
 	}
 	oper := bmc.DefaultUsers()[1]
-	all := slices.Clone(words)
+	all := append([]string{"cycle_time=500ms"}, words...) // nobody cycles the node
 	if !has("hostlist") {
 		all = append(all, "hostlist=node-1:"+net.JoinHostPort(server.Host(), fmt.Sprint(server.Port())))
 	}
