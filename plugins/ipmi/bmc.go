@@ -98,22 +98,21 @@ func (b *bmc) see(on bool, began time.Time) sight {
 	return sight{power: stonith.Off, ours: b.wasOn && b.obeyed, offFor: began.Sub(b.offSince)}
 }
 
-// control sends one command. One that resets is not repeated in another session:
-// it may have been carried out.
+// control sends one command. One that resets is not repeated in another session: it
+// may have been carried out.
 func (b *bmc) control(ctx context.Context, control rmcp.Control) error {
-	sent := false
-	return b.do(ctx, func(ctx context.Context, c chassis) error {
-		if sent && (control == rmcp.Cycle || control == rmcp.Reset) {
-			return fmt.Errorf("%s: not sent a second time, since the answer may be lost", control)
-		}
-		sent = true
+	send := func(ctx context.Context, c chassis) error {
 		b.dumped = b.dumped || control == rmcp.Diag
 		err := c.ChassisControl(ctx, control)
 		if control != rmcp.Diag {
 			b.obeyed = err == nil && (control == rmcp.Down || control == rmcp.Cycle)
 		}
 		return err
-	})
+	}
+	if control == rmcp.Cycle || control == rmcp.Reset {
+		return b.once(ctx, send)
+	}
+	return b.do(ctx, send)
 }
 
 // mayDump reports whether the node was seen on and has not had its diagnostic interrupt.
@@ -123,30 +122,53 @@ func (b *bmc) mayDump() bool {
 	return b.seen == stonith.On && !b.dumped
 }
 
-// do runs a command in the session. If there is none, or the session is lost, it
-// logs in.
+// do runs a command in the session. If the session is lost, be it by a restart of the
+// BMC, it does so in another one: each has more time to answer.
 func (b *bmc) do(ctx context.Context, command func(context.Context, chassis) error) error {
+	return b.inTurn(ctx, func() error {
+		for patience := b.lostAfter; ; patience *= 2 {
+			if err := b.ready(ctx); err != nil {
+				return err
+			}
+			err := b.within(ctx, patience, command)
+			if err == nil || b.session != nil || patience == 0 || ctx.Err() != nil {
+				return err
+			}
+		}
+	})
+}
+
+// once runs a command in one session.
+func (b *bmc) once(ctx context.Context, command func(context.Context, chassis) error) error {
+	return b.inTurn(ctx, func() error {
+		if err := b.ready(ctx); err != nil {
+			return err
+		}
+		return b.within(ctx, b.lostAfter, command)
+	})
+}
+
+func (b *bmc) inTurn(ctx context.Context, act func() error) error {
 	select {
 	case b.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-b.turn }()
-	if b.session != nil {
-		err := b.doWithin(ctx, b.lostAfter, command)
-		if b.session != nil || ctx.Err() != nil {
-			return explain(err, false)
-		}
-	}
-	if err := b.open(ctx); err != nil {
-		return explain(err, b.proven)
-	}
-	return explain(b.doWithin(ctx, 0, command), false)
+	return act()
 }
 
-// doWithin runs a command in the session, which is gone if the BMC does not answer
-// in it any more. No limit is that of ctx.
-func (b *bmc) doWithin(ctx context.Context, limit time.Duration, command func(context.Context, chassis) error) error {
+// ready logs in if there is no session.
+func (b *bmc) ready(ctx context.Context) error {
+	if b.session != nil {
+		return nil
+	}
+	return explain(b.open(ctx), b.proven)
+}
+
+// within runs a command in the session, which is gone if the BMC does not answer in
+// it within the limit; no limit is that of ctx.
+func (b *bmc) within(ctx context.Context, limit time.Duration, command func(context.Context, chassis) error) error {
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
@@ -162,7 +184,7 @@ func (b *bmc) doWithin(ctx context.Context, limit time.Duration, command func(co
 		_ = b.session.Close() // it is lost, and its end need not be confirmed
 		b.session = nil
 	}
-	return err
+	return explain(err, false)
 }
 
 // open logs in. A refusal may be the fault of a BMC that is busy with its node, so

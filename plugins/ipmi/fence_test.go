@@ -140,6 +140,10 @@ func TestFence(t *testing.T) {
 		}, status: 1, on: true, happens: []bmcbed.Happening{off, on}, says: []string{"D5h"}},
 		{name: "a BMC that restarts before off", given: func(b *bed) { b.FailAt(bmcbed.At(bmcbed.ChassisControl).Nth(1), bmcbed.Restarts) }, happens: []bmcbed.Happening{off}, logins: 2, says: []string{"off-observed"}},
 		{name: "a BMC that restarts after off", given: func(b *bed) { b.FailAt(bmcbed.At(bmcbed.ChassisStatus).Nth(2), bmcbed.Restarts) }, happens: []bmcbed.Happening{off}, logins: 2, says: []string{"off-observed"}},
+		{name: "a BMC that restarts before the first look", verb: "status", given: func(b *bed) { b.FailAt(bmcbed.At(bmcbed.ChassisStatus).Nth(1), bmcbed.Restarts) }, on: true, logins: 2, says: []string{"ready"}},
+		{name: "a cycle whose answer is lost is not sent again", verb: "reset", given: func(b *bed) {
+			b.FailAt(bmcbed.At(bmcbed.ChassisControl).Nth(1), bmcbed.Restarts)
+		}, params: params("method=cycle"), on: true, happens: []bmcbed.Happening{off, on}, says: []string{"off-observed, on-observed"}},
 		{name: "a late answer is that of its question", given: func(b *bed) { b.fail(bmcbed.Replay); b.fail(bmcbed.IgnoreOff) }, status: 1, on: true, says: []string{"still-on"}},
 
 		{name: "wrong password", params: params("passwd=wrong-password", "passwd_file="), status: 1, on: true, logins: 2, says: []string{"not-authenticated", "wrong password or user", "hint: compare user and password"}},
