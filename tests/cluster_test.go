@@ -67,6 +67,7 @@ func runTests(m *testing.M) int {
 		dom0s[name] = d
 	}
 	must("hosts", writeHosts())
+	must("a network", makeLAN())
 	for _, name := range dom0Names {
 		must("known_hosts", dom0s[name].makeKnown())
 	}
