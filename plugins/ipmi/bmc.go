@@ -183,6 +183,7 @@ func (b *bmc) within(ctx context.Context, limit time.Duration, command func(cont
 	if !errors.As(err, &answer) {
 		_ = b.session.Close() // it is lost, and its end need not be confirmed
 		b.session = nil
+		b.obeyed, b.offSince = false, time.Time{} // a BMC that starts anew may not know yet what its node does
 	}
 	return explain(err, false)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"net"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -73,5 +72,5 @@ func explain(err error, before bool) error {
 	if errors.As(err, &network) {
 		return stonith.Errorf(stonith.Unreachable, "%w", err)
 	}
-	return fmt.Errorf("%w", err)
+	return err
 }

@@ -27,11 +27,12 @@ type Config struct {
 	Interface Interface
 	// Suites are the cipher suites for lanplus, the first one that the BMC has is
 	// taken. 17 and 3 if empty. 0 to 2, 15 and 16 leave out protection, so they must
-	// be named.
+	// be named, and anyone on the way can claim that the BMC has no other.
 	Suites []int
 	// AuthTypes are the authentication types for lan, the first one that the BMC has
 	// is taken. MD5 if empty: anyone on the way can claim that the BMC has no other
-	// than Straight, which sends the password, or None.
+	// than Straight, which sends the password, or None. A BMC that wants only the login
+	// authenticated, and not the packets after it, is refused unless None is among them.
 	AuthTypes []AuthType
 	// Privilege is Operator unless set, which is enough for all that a Session does.
 	Privilege Privilege
@@ -105,8 +106,8 @@ func (c Config) String() string {
 	return fmt.Sprintf("%s to %s, user %q, %s", c.Interface, strings.Join(c.Addresses, ", "), c.User, c.withDefaults().Privilege)
 }
 
-// GoString is String, so that no verb of package fmt prints a secret.
-func (c Config) GoString() string { return c.String() }
+// Format prints String, so that no verb of package fmt prints a secret.
+func (c Config) Format(state fmt.State, _ rune) { _, _ = fmt.Fprint(state, c.String()) }
 
 // withDefaults returns the configuration with what was left out.
 func (c Config) withDefaults() Config {

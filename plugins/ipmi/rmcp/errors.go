@@ -38,6 +38,10 @@ var (
 // errSessionGone is an answer for a session that the BMC has forgotten.
 var errSessionGone = errors.New("session forgotten by the BMC")
 
+// errOtherCopy is a proof of the password that the BMC refuses after it was sent copies
+// of a message: it may have gone on with another copy than the one whose answer we have.
+var errOtherCopy = errors.New("the BMC has answered another copy of a message")
+
 // A NoAnswerError is silence. It is [ErrNoAnswer], and also what explains it, if
 // something does: the error of the network, of a packet that was not accepted, or
 // of the context.
@@ -116,8 +120,8 @@ type StatusError struct {
 	Status byte
 }
 
-// statusKinds are the status codes of table 13-15, as far as they tell more than
-// that the two sides do not understand each other.
+// statusKinds are the status codes (section 13.24), as far as they tell more than that
+// the two sides do not understand each other.
 var statusKinds = map[byte]error{
 	0x01: ErrSessions,    // insufficient resources to create a session
 	0x02: errSessionGone, // invalid session ID
@@ -143,6 +147,12 @@ func (e *StatusError) Error() string {
 		meaning = kind.Error()
 	}
 	return fmt.Sprintf("%s: %s (status %02Xh)", e.Step, meaning, e.Status)
+}
+
+// isStatus reports whether err is a refusal with the status.
+func isStatus(err error, status byte) bool {
+	var refused *StatusError
+	return errors.As(err, &refused) && refused.Status == status
 }
 
 // Unwrap returns the variable of this package that the status amounts to, or nil.

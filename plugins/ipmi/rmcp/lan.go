@@ -9,15 +9,15 @@ import (
 	"slices"
 )
 
-// maxUnproven is how many logins may end in silence when the password has been
-// sent. A lost packet explains one of them.
+// maxUnproven is how many logins may fail when the password has been sent, by silence
+// or by the refusal of a copy. A lost packet explains one of them.
 const maxUnproven = 2
 
 // A lanLogin logs in by IPMI 1.5 (section 13.14).
 type lanLogin struct {
 	Config
 	authType AuthType
-	unproven int // logins that ended in silence when the password had been sent
+	unproven int // logins that failed when the password had been sent
 }
 
 // openLan opens a session of IPMI 1.5. The capabilities have a bit for each
@@ -44,10 +44,15 @@ func (a *lanLogin) run(ctx context.Context, l *link) (layer, error) {
 	}
 	s := &lanSession{password: []byte(a.Password), authType: a.authType, perPacket: a.authType, session: temporary}
 	err = a.activate(ctx, l, s, challenge)
-	if !errors.Is(err, ErrNoAnswer) || ctx.Err() != nil {
+	silent, copyRefused := errors.Is(err, ErrNoAnswer), errors.Is(err, ErrPassword) && l.copies > 1
+	if ctx.Err() != nil || !silent && !copyRefused {
 		return s, err
 	}
-	if a.unproven++; a.unproven < maxUnproven {
+	a.unproven++
+	switch {
+	case a.unproven < maxUnproven && copyRefused:
+		return nil, fmt.Errorf("%s: %w", activateSession.name, errOtherCopy)
+	case a.unproven < maxUnproven || copyRefused:
 		return nil, err
 	}
 	return nil, fmt.Errorf("%s: %w: the BMC went silent when it was sent", activateSession.name, ErrPassword)
@@ -77,7 +82,8 @@ func (a *lanLogin) challenge(ctx context.Context, l *link) (temporary uint32, ch
 // is not the BMC's.
 func (a *lanLogin) activate(ctx context.Context, l *link, s *lanSession, challenge []byte) error {
 	data := append([]byte{byte(a.authType), byte(a.Privilege)}, challenge...)
-	data = append(data, 1, 0, 0, 0) // the number that the BMC's packets begin with
+	first := randomID() // number of the BMC's packets
+	data = append(data, first[:]...)
 	var answer []byte
 	err := step(ctx, func(ctx context.Context) (err error) {
 		answer, err = l.command(ctx, s, activateSession, data)
@@ -91,10 +97,12 @@ func (a *lanLogin) activate(ctx context.Context, l *link, s *lanSession, challen
 	case !s.proven:
 		return fmt.Errorf("%s: %w: the answer is not authenticated", activateSession.name, ErrDowngrade)
 	}
+	s.activate(binary.LittleEndian.Uint32(answer[1:]), binary.LittleEndian.Uint32(answer[5:]), binary.LittleEndian.Uint32(first[:]))
 	perPacket := AuthType(answer[0] & 0x0F)
-	s.activate(perPacket, binary.LittleEndian.Uint32(answer[1:]), binary.LittleEndian.Uint32(answer[5:]))
-	if perPacket != a.authType && perPacket != None {
-		return fmt.Errorf("%s: %w: asked for %s, got %s", activateSession.name, ErrDowngrade, a.authType, perPacket)
+	if perPacket != a.authType && (perPacket != None || !slices.Contains(a.AuthTypes, None)) {
+		_ = (&Session{link: l, layer: s}).Close() // the answer is what counts
+		return fmt.Errorf("%s: %w: asked for %s, got %s for the packets", activateSession.name, ErrDowngrade, a.authType, perPacket)
 	}
+	s.perPacket = perPacket
 	return nil
 }

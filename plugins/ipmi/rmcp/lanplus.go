@@ -9,7 +9,7 @@ import (
 	"net/netip"
 )
 
-// statusInvalidCheckValue tells the BMC that its code is wrong (table 13-15).
+// statusInvalidCheckValue says that a code is wrong (section 13.24).
 const statusInvalidCheckValue = 0x0F
 
 // openLanplus opens a session of RMCP+ with the first of the suites that the BMC
@@ -17,9 +17,13 @@ const statusInvalidCheckValue = 0x0F
 func (o *opener) openLanplus(ctx context.Context, target netip.AddrPort) (*Session, error) {
 	var failed attempts
 	for _, number := range o.Suites {
+		slow := false
 		session, err := o.restarting(ctx, target, func(ctx context.Context, l *link) (layer, error) {
 			o.tag++
-			return newPlusLogin(o.Config, suites[number], o.tag, l).run(ctx)
+			l.slow = slow
+			in, err := newPlusLogin(o.Config, suites[number], o.tag, l).run(ctx)
+			slow = slow || errors.Is(err, errOtherCopy)
+			return in, err
 		})
 		if err == nil {
 			session.about = fmt.Sprintf("cipher suite %d", number)
@@ -38,21 +42,19 @@ type plusLogin struct {
 	rakp
 	link         *link
 	tag          byte // all messages of this login have it
+	repeated     bool // a message was sent again
 	password, kg []byte
 }
 
 func newPlusLogin(c Config, s suite, tag byte, l *link) *plusLogin {
 	a := &plusLogin{
-		rakp:     rakp{suite: s, role: byte(c.Privilege) | nameOnly, user: c.User},
+		rakp:     rakp{suite: s, console: randomID(), role: byte(c.Privilege) | nameOnly, user: c.User},
 		link:     l,
 		tag:      tag,
 		password: []byte(c.Password),
 		kg:       c.Kg,
 	}
-	for a.console == [4]byte{} { // 0 is not the ID of a session
-		rand.Read(a.console[:]) // never fails
-	}
-	rand.Read(a.consoleRandom[:])
+	rand.Read(a.consoleRandom[:]) // never fails
 	return a
 }
 
@@ -100,6 +102,9 @@ func (a *plusLogin) proveUser(ctx context.Context) (layer, error) {
 	}
 	sik := a.sik(key)
 	reply, err := a.ask(ctx, "RAKP 3", payloadRAKP3, a.message3(a.tag, 0, a.code3(a.password)))
+	if a.repeated && isStatus(err, statusInvalidCheckValue) {
+		return nil, fmt.Errorf("RAKP 3: %w", errOtherCopy)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +128,7 @@ func (a *plusLogin) ask(ctx context.Context, name string, payloadType byte, mess
 			return err
 		})
 	})
+	a.repeated = a.repeated || a.link.copies > 1
 	switch {
 	case err != nil:
 		return nil, err

@@ -30,18 +30,22 @@ func (outside) unwrap(datagram []byte) ([]byte, error) {
 	return p.message, err
 }
 
+// maxAhead is how far the number of a packet may be ahead of the last one. It is
+// more than can be lost in the time that a session lasts.
+const maxAhead = 1024
+
 // inbound refuses packets that were received before. There is one request under
 // way at a time, so what comes late is of no use.
 type inbound struct {
-	any  bool
-	last uint32
+	known bool // last is
+	last  uint32
 }
 
 func (i *inbound) take(sequence uint32) error {
-	if i.any && int32(sequence-i.last) <= 0 {
-		return malformed("packet %d again or late, after %d", sequence, i.last)
+	if ahead := sequence - i.last; i.known && (ahead == 0 || ahead > maxAhead) {
+		return malformed("packet %d, not one of those after %d", sequence, i.last)
 	}
-	i.any, i.last = true, sequence
+	i.known, i.last = true, sequence
 	return nil
 }
 
@@ -50,7 +54,7 @@ func (i *inbound) take(sequence uint32) error {
 type lanSession struct {
 	password  []byte
 	authType  AuthType // asked for
-	perPacket AuthType // what our packets have: authType, or None if the BMC wants none
+	perPacket AuthType // what packets have: authType, or None if the BMC wants none and may
 	session   uint32
 	active    bool
 	sequence  uint32 // of the next packet we send
@@ -60,10 +64,12 @@ type lanSession struct {
 
 func (s *lanSession) id() uint32 { return s.session }
 
-// activate goes on with what the BMC answered.
-func (s *lanSession) activate(perPacket AuthType, session, sequence uint32) {
-	s.perPacket, s.session, s.sequence = perPacket, session, sequence
-	s.active, s.inbound = true, inbound{}
+// activate goes on with what the BMC answered. Ours is the number of our next
+// packet, theirs that of the BMC's. We have chosen theirs, so that the packets of an
+// earlier session, which have right codes too, are not of this one.
+func (s *lanSession) activate(session, ours, theirs uint32) {
+	s.session, s.sequence = session, ours
+	s.active, s.inbound = true, inbound{known: true, last: theirs - 1}
 }
 
 func (s *lanSession) wrap(message []byte) []byte {
@@ -89,9 +95,7 @@ func (s *lanSession) unwrap(datagram []byte) ([]byte, error) {
 		return p.message, nil
 	case p.session != s.session:
 		return nil, malformed("packet of session %08Xh", p.session)
-	case p.authType == None && s.perPacket == None:
-		return p.message, nil
-	case !s.proven:
+	case !s.proven && (p.authType != None || s.perPacket != None):
 		return nil, malformed("packet with wrong authentication code, %s", p.authType)
 	}
 	return p.message, s.inbound.take(p.sequence)
@@ -168,9 +172,9 @@ func (s *plusSession) unwrap(datagram []byte) ([]byte, error) {
 		if !hmac.Equal(p.code, s.shortMAC(s.key, signed)) {
 			return nil, malformed("wrong authentication code")
 		}
-		if err := s.inbound.take(p.sequence); err != nil {
-			return nil, err
-		}
+	}
+	if err := s.inbound.take(p.sequence); err != nil {
+		return nil, err
 	}
 	if !p.encrypted {
 		return p.payload, nil

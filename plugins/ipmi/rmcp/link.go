@@ -20,6 +20,8 @@ const (
 type link struct {
 	conn   net.Conn
 	number byte // of the last request
+	copies int  // of the last message that were sent
+	slow   bool // the BMC is: nothing is sent again soon
 }
 
 // dialUDP connects a socket with a port of its own.
@@ -57,11 +59,17 @@ func (l *link) exchange(ctx context.Context, step string, next func() []byte, ac
 	stop := context.AfterFunc(ctx, func() { _ = l.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	silence := &NoAnswerError{Step: step}
-	for wait := firstWait; ; wait = min(2*wait, maxWait) {
+	l.copies = 0
+	wait := firstWait
+	if l.slow {
+		wait = maxWait
+	}
+	for ; ; wait = min(2*wait, maxWait) {
 		if ctx.Err() != nil {
 			silence.end = context.Cause(ctx)
 			return silence
 		}
+		l.copies++
 		if err := l.send(next()); isTransient(err) {
 			silence.Last = err
 		} else if err != nil {
@@ -109,9 +117,13 @@ func (l *link) receive(ctx context.Context, wait time.Duration, silence *NoAnswe
 	return false, nil
 }
 
-// isTransient reports whether err is what ICMP said, which may change at any time.
+// isTransient reports whether err is what ICMP said, or of an interface that is down,
+// which may change at any time.
 func isTransient(err error) bool {
-	for _, one := range []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN} {
+	for _, one := range []error{
+		syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN,
+		syscall.EACCES, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.ENETDOWN,
+	} {
 		if errors.Is(err, one) {
 			return true
 		}

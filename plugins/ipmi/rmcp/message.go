@@ -2,10 +2,10 @@ package rmcp
 
 import "fmt"
 
-// Addresses of table 5-4: the BMC's, and that of a console somewhere on the LAN.
+// Addresses in messages (section 13.8).
 const (
 	addressBMC     = 0x20
-	addressConsole = 0x81
+	addressConsole = 0x81 // software somewhere on the LAN (table 5-4)
 )
 
 // The functions of the commands (section 5.1).

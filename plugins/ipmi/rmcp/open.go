@@ -143,7 +143,7 @@ func (o *opener) restarting(ctx context.Context, target netip.AddrPort, attempt 
 			return &Session{link: l, layer: in}, nil
 		}
 		l.close()
-		again := errors.Is(err, ErrNoAnswer) || errors.Is(err, errSessionGone)
+		again := errors.Is(err, ErrNoAnswer) || errors.Is(err, errSessionGone) || errors.Is(err, errOtherCopy)
 		if !again || ctx.Err() != nil || restarts == maxRestarts {
 			return nil, err
 		}

@@ -79,6 +79,13 @@ func TestRefused(t *testing.T) {
 			})
 		}
 	}
+	cut := func(step string, length int) func(*peer) {
+		return func(p *peer) {
+			p.fault = alter(step, 99, func(reply []byte) [][]byte {
+				return [][]byte{outsidePlus(reply[5], reply[16:16+length])}
+			})
+		}
+	}
 	answer := func(c command, data ...byte) func(*peer) { return func(p *peer) { p.answers[c.code] = data } }
 	tests := []struct {
 		name   string
@@ -98,17 +105,23 @@ func TestRefused(t *testing.T) {
 		{"K_g missing", Config{}, func(p *peer) { p.kg = []byte("key") }, ErrKg, "RAKP 4: wrong or missing K_g"},
 		{"K_g wrong", Config{Kg: []byte("lock")}, func(p *peer) { p.kg = []byte("key") }, ErrKg, "RAKP 4"},
 		{"other refusal", Config{}, refuse("open", 0x12), nil, "Open Session Request: refused (status 12h)"},
+		{"open cut short", Config{}, cut("open", 35), ErrMalformed, "Open Session Response: malformed packet: 35 bytes, not 36"},
+		{"RAKP 2 cut short", Config{}, cut("RAKP 1", 39), ErrMalformed, "RAKP 2: malformed packet: 39 bytes, not 40"},
+		{"RAKP 2 without code", Config{}, cut("RAKP 1", 40), ErrPassword, "RAKP 2: wrong password or user"},
+		{"RAKP 2 with part of the code", Config{}, cut("RAKP 1", 40+16), ErrPassword, "RAKP 2: wrong password or user"},
+		{"RAKP 4 without code", Config{}, cut("RAKP 3", 8), ErrMalformed, "RAKP 4: malformed packet: 8 bytes, not 24"},
+		{"RAKP 4 with part of the code", Config{}, cut("RAKP 3", 8+12), ErrMalformed, "RAKP 4: malformed packet: 20 bytes, not 24"},
 		{"level refused", Config{}, answer(setSessionPrivilege, 0x81), ErrPrivilege, "Set Session Privilege Level: privilege too low (completion code 81h)"},
 		{"lower level", Config{}, answer(setSessionPrivilege, 0, 2), ErrPrivilege, "asked for OPERATOR, got USER"},
 		{"capabilities cut short", Config{}, answer(getChannelCapabilities, 0, 1), ErrMalformed, "Get Channel Authentication Capabilities: malformed packet: 1 bytes of data, not 4"},
 		{"lan: type", lanConfig(), func(p *peer) { p.capable = 1 << Straight }, ErrAuthType, "the BMC has 10h, asked for [MD5]"},
 		{"lan: user", lanConfig(), answer(getSessionChallenge, 0x81), ErrUser, "Get Session Challenge: unknown user (completion code 81h)"},
-		{"lan: challenge cut short", lanConfig(), answer(getSessionChallenge, 0, 1), ErrMalformed, "1 bytes of data, not 20"},
+		{"lan: challenge cut short", lanConfig(), answer(getSessionChallenge, make([]byte, 1+19)...), ErrMalformed, "19 bytes of data, not 20"},
 		{"lan: no session", lanConfig(), answer(activateSession, 0x81), ErrSessions, "Activate Session: no free session (completion code 81h)"},
 		{"lan: password", lanConfig(), answer(activateSession, 0x85), ErrPassword, "Activate Session: wrong password or user (completion code 85h)"},
 		{"lan: privilege", lanConfig(), answer(activateSession, 0x86), ErrPrivilege, "completion code 86h"},
-		{"lan: activation cut short", lanConfig(), answer(activateSession, 0), ErrMalformed, "0 bytes of data, not 10"},
-		{"lan: other type", lanConfig(), answer(activateSession, 0, byte(Straight), 1, 0, 0, 0, 1, 0, 0, 0, 4), ErrDowngrade, "asked for MD5, got straight password"},
+		{"lan: activation cut short", lanConfig(), answer(activateSession, make([]byte, 1+9)...), ErrMalformed, "9 bytes of data, not 10"},
+		{"lan: other type", lanConfig(), answer(activateSession, 0, byte(Straight), 77, 0, 0, 0, 9, 0, 0, 0, 4), ErrDowngrade, "asked for MD5, got straight password for the packets"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,7 +130,7 @@ func TestRefused(t *testing.T) {
 					tt.peer(p)
 				}
 				_, err := p.opener(tt.config).open(ctx)
-				p.open = p.open && !errors.Is(err, ErrKg) && !errors.Is(err, ErrPassword) // those cannot be closed
+				p.open = p.open && !errors.Is(err, ErrKg) && !errors.Is(err, ErrPassword) && !errors.Is(err, ErrMalformed) // those cannot be closed
 				checkKind(t, err, tt.want)
 				if err == nil || !strings.Contains(err.Error(), tt.text) {
 					t.Errorf("error %v, want %q in it", err, tt.text)
@@ -125,8 +138,26 @@ func TestRefused(t *testing.T) {
 				if took := time.Since(p.start); took != 0 {
 					t.Errorf("took %s", took)
 				}
+				if n := p.counts[activateSession.name]; n > 1 {
+					t.Errorf("tried %d times: users are locked out so", n)
+				}
 			})
 		})
+	}
+}
+
+func TestStatusKinds(t *testing.T) {
+	for want, all := range map[error][]byte{
+		ErrSuite:     {0x04, 0x05, 0x06, 0x07, 0x10, 0x11},
+		ErrSessions:  {0x01, 0x0B},
+		ErrPrivilege: {0x09, 0x0A},
+		ErrUser:      {0x0C, 0x0D},
+		ErrPassword:  {0x0F},
+		nil:          {0x02, 0x03, 0x08, 0x0E, 0x12, 0xFF},
+	} {
+		for _, status := range all {
+			checkKind(t, &StatusError{"RAKP 1", status}, want)
+		}
 	}
 }
 
@@ -200,6 +231,31 @@ func TestUnprovenActivation(t *testing.T) {
 	})
 }
 
+// A BMC that wants no more authentication once the user is logged in is obeyed if None
+// was named, and otherwise left, with the session closed.
+func TestPacketsWithoutCode(t *testing.T) {
+	for _, types := range [][]AuthType{{MD5}, {MD5, None}} {
+		bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+			p.answers[activateSession.code] = []byte{0, byte(None), 77, 0, 0, 0, 9, 0, 0, 0, 4}
+			s, err := p.opener(Config{Interface: Lan, AuthTypes: types}).open(ctx)
+			if len(types) == 1 {
+				checkKind(t, err, ErrDowngrade)
+				if n := p.counts[closeSession.name]; n != 1 {
+					t.Errorf("closed %d times", n)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if state, err := s.ChassisStatus(ctx); err != nil || !state.PowerOn {
+				t.Errorf("%+v, %v", state, err)
+			}
+			s.Close()
+		})
+	}
+}
+
 // One lost reply costs one wait, whatever it is.
 func TestLostReply(t *testing.T) {
 	for _, config := range []Config{{}, lanConfig()} {
@@ -257,9 +313,16 @@ func TestRestart(t *testing.T) {
 						seen[fmt.Sprintf("tag %x", payload[0])]++
 						seen[fmt.Sprintf("ID %x", payload[4:8])]++
 					}
+					if a.step == silent && silent == "RAKP 1" {
+						seen[fmt.Sprintf("number %x", a.raw[16+8:16+24])]++
+					}
 				}
-				if len(seen) != 3*9 {
-					t.Errorf("ports, tags and IDs: %v", seen)
+				want := 3 * 9
+				if silent == "RAKP 1" {
+					want = 4 * 9
+				}
+				if len(seen) != want {
+					t.Errorf("ports, tags, IDs and random numbers: %v", seen)
 				}
 				p.open = false // what the answer to RAKP 3 would have told was never heard
 			})
@@ -269,11 +332,20 @@ func TestRestart(t *testing.T) {
 
 // A reply that is not to what was sent in this login is not taken.
 func TestForeignReplies(t *testing.T) {
-	for name, place := range map[string]int{"format": 4, "payload type": 5, "packet of a session": 6, "tag": 16, "session": 20} {
+	change := func(place int, bits byte) func([]byte) [][]byte {
+		return func(reply []byte) [][]byte { reply[place] ^= bits; return [][]byte{reply} }
+	}
+	for name, change := range map[string]func([]byte) [][]byte{
+		"RMCP version": change(0, 1), "RMCP class": change(3, 1),
+		"format": change(4, 0x20), "payload type": change(5, 0x20), "authenticated": change(5, flagAuthenticated),
+		"encrypted": change(5, flagEncrypted), "packet of a session": change(6, 1), "tag": change(16, 1), "session": change(20, 1),
+		"empty":    func(reply []byte) [][]byte { return [][]byte{outsidePlus(reply[5], nil)} },
+		"one byte": func(reply []byte) [][]byte { return [][]byte{outsidePlus(reply[5], reply[16:17])} },
+	} {
 		for _, step := range []string{"open", "RAKP 1", "RAKP 3"} {
 			t.Run(step+" "+name, func(t *testing.T) {
 				bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
-					p.fault = alter(step, 1, func(reply []byte) [][]byte { reply[place] ^= 0x20; return [][]byte{reply} })
+					p.fault = alter(step, 1, change)
 					s, err := p.opener(Config{}).open(ctx)
 					if err != nil {
 						t.Fatal(err)
@@ -322,6 +394,30 @@ func TestForgotten(t *testing.T) {
 	})
 }
 
+// A BMC that takes a new random number for every copy of RAKP 1, and is so slow that it
+// is sent two, does not make a right password wrong.
+func TestSlowRAKP2(t *testing.T) {
+	bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+		const slow = 700 * time.Millisecond
+		p.fault = func(step string, _ int, reply []byte) [][]byte {
+			if step != "RAKP 1" {
+				return [][]byte{reply}
+			}
+			inbox := p.ports[len(p.ports)-1].inbox
+			time.AfterFunc(slow, func() { inbox <- reply })
+			return nil
+		}
+		s, err := p.opener(Config{}).open(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if took := time.Since(p.start); took != 2*slow {
+			t.Errorf("took %s: %q", took, p.steps())
+		}
+	})
+}
+
 // With lan a BMC that is sent a wrong password says nothing.
 func TestLanPassword(t *testing.T) {
 	bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
@@ -330,6 +426,47 @@ func TestLanPassword(t *testing.T) {
 		checkKind(t, err, ErrPassword)
 		if took := time.Since(p.start); took != 2800*time.Millisecond {
 			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// The password is not wrong when a BMC that has taken it, and whose answer was lost, does
+// not know the session of the copy; but it is when that happens again.
+func TestLanActivationRepeated(t *testing.T) {
+	for _, logins := range []int{1, 2} {
+		bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+			p.fault = func(step string, n int, reply []byte) [][]byte {
+				switch {
+				case step == activateSession.name && n <= 2*logins && n%2 == 1:
+					p.answers[activateSession.code] = []byte{0x85}
+					return nil
+				case step == activateSession.name:
+					delete(p.answers, activateSession.code)
+				}
+				return [][]byte{reply}
+			}
+			s, err := p.opener(lanConfig()).open(ctx)
+			if logins == 1 && err == nil {
+				s.Close()
+				return
+			}
+			checkKind(t, err, ErrPassword)
+			if n := p.counts[activateSession.name]; logins == 1 || n != 4 {
+				t.Errorf("%d copies: %v", n, err)
+			}
+			p.open = false // nobody heard of it
+		})
+	}
+}
+
+// With lan too a login that is met by silence is begun again from a new port.
+func TestLanChallengeLost(t *testing.T) {
+	bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+		p.fault = lose(getSessionChallenge.name, 99)
+		_, err := p.opener(lanConfig()).open(ctx)
+		checkKind(t, err, ErrNoAnswer)
+		if took := time.Since(p.start); took != 9*silenceLimit || len(p.ports) != 1+9 {
+			t.Errorf("took %s and %d ports", took, len(p.ports))
 		}
 	})
 }

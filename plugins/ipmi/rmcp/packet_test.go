@@ -94,6 +94,34 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// A trailer is as long as it says, and there is none where there is no code.
+func TestWrongTrailer(t *testing.T) {
+	for _, tt := range []struct {
+		trailer    string
+		codeLength int
+		good       bool
+	}{
+		{"0007 010203", 3, true},
+		{"ffff0207 010203", 3, true},
+		{"ffff0107 010203", 3, false},
+		{"ff07 010203", 3, false},
+		{"07 010203", 3, false},
+		{"010203", 3, false},
+		{"", 3, false},
+		{"0007", 0, false},
+		{"", 0, false},
+	} {
+		trailer, err := hex.DecodeString(strings.ReplaceAll(tt.trailer, " ", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		datagram := plusPacket{authenticated: true, payload: []byte("payload"), trailer: trailer}.pack()
+		if _, err := unpackPlus(datagram, tt.codeLength); (err == nil) != tt.good || err != nil && !errors.Is(err, ErrMalformed) {
+			t.Errorf("trailer %q with a code of %d: %v", tt.trailer, tt.codeLength, err)
+		}
+	}
+}
+
 func TestTrailer(t *testing.T) {
 	for length, want := range map[int]string{0: "ffff0207", 1: "ff0107", 2: "0007", 3: "ffffff0307", 32: "ffff0207"} {
 		if got := hex.EncodeToString(newTrailer(length)); got != want {

@@ -1,6 +1,7 @@
 package rmcp
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -142,13 +143,17 @@ func (p *peer) replyLan(datagram []byte) (step string, reply []byte) {
 		return step, outside{}.wrap(answer)
 	}
 	message, err := p.lan.unwrap(datagram)
-	if err != nil || !p.lan.proven {
+	if err != nil || !p.lan.proven && p.lan.perPacket != None {
 		return "refused: unproven", nil
 	}
 	step, answer := p.carryOut(message)
 	reply = p.lan.wrap(answer)
 	if step == activateSession.name {
-		p.lan.activate(p.lan.authType, p.lan.session, 1)
+		p.lan.activate(p.lan.session, binary.LittleEndian.Uint32(message[6+18:]), 9)
+		p.lan.inbound.known = false // the same may come again, with number 0
+		if AuthType(answer[7]&0x0F) == None {
+			p.lan.perPacket = None
+		}
 	}
 	return step, reply
 }
@@ -205,6 +210,7 @@ func (p *peer) replyLogin(in plusPacket) (step string, reply []byte) {
 	case payloadRAKP1:
 		copy(r.consoleRandom[:], m[8:])
 		r.role, r.user = m[24], string(m[28:])
+		r.systemRandom[0]++
 		if r.user != rightUser {
 			return "RAKP 1", wrap(m[0], 0x0D)
 		}
@@ -214,6 +220,9 @@ func (p *peer) replyLogin(in plusPacket) (step string, reply []byte) {
 	case payloadRAKP3:
 		if m[1] != 0 {
 			return fmt.Sprintf("RAKP 3 with status %02X", m[1]), nil
+		}
+		if !bytes.Equal(m[8:], r.code3(password)) {
+			return "RAKP 3", wrap(m[0], statusInvalidCheckValue)
 		}
 		key := p.kg
 		if key == nil {
@@ -251,6 +260,8 @@ type port struct {
 	dead   bool // nobody is there
 	inbox  chan []byte
 	closed bool
+	// What the next calls of Write and Read return.
+	writeErrors, readErrors []error
 
 	mu       sync.Mutex
 	deadline time.Time
@@ -258,6 +269,11 @@ type port struct {
 }
 
 func (c *port) Write(datagram []byte) (int, error) {
+	if len(c.writeErrors) > 0 {
+		err := c.writeErrors[0]
+		c.writeErrors = c.writeErrors[1:]
+		return 0, err
+	}
 	if !c.dead {
 		for _, reply := range c.peer.take(c.number, datagram) {
 			c.inbox <- reply
@@ -267,6 +283,11 @@ func (c *port) Write(datagram []byte) (int, error) {
 }
 
 func (c *port) Read(b []byte) (int, error) {
+	if len(c.readErrors) > 0 {
+		err := c.readErrors[0]
+		c.readErrors = c.readErrors[1:]
+		return 0, err
+	}
 	for {
 		c.mu.Lock()
 		left := time.Until(c.deadline)

@@ -11,7 +11,7 @@ import (
 func TestSecrets(t *testing.T) {
 	c := Config{Addresses: []string{"192.0.2.1:623"}, User: rightUser, Password: "pass-secret", Kg: []byte("key-secret")}
 	var printed []string
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t"} {
 		printed = append(printed, fmt.Sprintf(verb, c), fmt.Sprintf(verb, &c), fmt.Sprintf(verb, struct{ C Config }{c}))
 	}
 	for _, prepare := range []func(*peer){

@@ -3,8 +3,11 @@ package rmcp
 import (
 	"context"
 	"errors"
+	"net"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -36,6 +39,8 @@ func TestForeignAnswers(t *testing.T) {
 		"again":         func(_ *peer, reply []byte) [][]byte { return [][]byte{former} },
 		"other session": func(_ *peer, reply []byte) [][]byte { reply[6]++; return [][]byte{reply} },
 		"truncated":     func(_ *peer, reply []byte) [][]byte { return [][]byte{reply[:20], reply[:3], {}} },
+		"RMCP version":  func(_ *peer, reply []byte) [][]byte { reply[0]++; return [][]byte{reply} },
+		"RMCP class":    func(_ *peer, reply []byte) [][]byte { reply[3]--; return [][]byte{reply} },
 		"forged":        func(_ *peer, reply []byte) [][]byte { return [][]byte{forge(reply)} },
 		"lan":           func(*peer, []byte) [][]byte { return [][]byte{outside{}.wrap(make([]byte, 8))} },
 	}
@@ -82,14 +87,8 @@ func TestForeignAnswersOther(t *testing.T) {
 		{"lan, other session", Config{Interface: Lan, AuthTypes: []AuthType{Straight}}, change(9)},
 		{"lan, wrong code", lanConfig(), change(13)},
 		{"lan, changed state", lanConfig(), change(30 + 7)},
-		{"lan, without code", lanConfig(), func(reply []byte) [][]byte {
-			p, err := unpack(reply)
-			if err != nil {
-				panic(err)
-			}
-			p.authType = None
-			return [][]byte{p.pack()}
-		}},
+		{"lan, without code", lanConfig(), retype(None)},
+		{"lan without authentication, wrong code", Config{Interface: Lan, AuthTypes: []AuthType{None}}, retype(MD5)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -108,6 +107,71 @@ func TestForeignAnswersOther(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Someone who has heard a session and plays the BMC's part of it again does not get
+// to the state of then: with lan all the codes are right, the numbers are not.
+func TestReplayedSession(t *testing.T) {
+	for _, config := range []Config{{}, lanConfig(), {Interface: Lan, AuthTypes: []AuthType{Straight}}} {
+		bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+			heard := map[string][]byte{}
+			p.fault = func(step string, _ int, reply []byte) [][]byte {
+				heard[step] = slices.Clone(reply)
+				return [][]byte{reply}
+			}
+			s, err := p.opener(config).open(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.ChassisStatus(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			p.fault = func(step string, _ int, _ []byte) [][]byte { return [][]byte{slices.Clone(heard[step])} }
+			if s, err = p.opener(config).open(ctx); err == nil {
+				state, err := s.ChassisStatus(ctx)
+				t.Fatalf("%s is open; state %+v, %v", s, state, err)
+			}
+			if !errors.Is(err, ErrNoAnswer) {
+				t.Errorf("error %v", err)
+			}
+			p.open = false // it was never asked to close it
+		})
+	}
+}
+
+func TestInbound(t *testing.T) {
+	for _, last := range []uint32{0, 5, 1<<32 - 3} {
+		for ahead, fresh := range map[uint32]bool{
+			0: false, 1: true, 2: true, maxAhead: true, maxAhead + 1: false, 1 << 31: false, 1<<32 - 1: false,
+		} {
+			i := inbound{known: true, last: last}
+			if err := i.take(last + ahead); (err == nil) != fresh {
+				t.Errorf("%d after %d: %v", last+ahead, last, err)
+			}
+			if want := last + ahead; fresh && i.last != want || !fresh && i.last != last {
+				t.Errorf("%d after %d: the last is %d", last+ahead, last, i.last)
+			}
+		}
+	}
+	var first inbound
+	if err := first.take(9); err != nil || first.take(9) == nil {
+		t.Errorf("the first packet: %v, and again %+v", err, first)
+	}
+}
+
+// retype gives a packet of lan another authentication type.
+func retype(t AuthType) func([]byte) [][]byte {
+	return func(reply []byte) [][]byte {
+		p, err := unpack(reply)
+		if err != nil {
+			panic(err)
+		}
+		p.authType = t
+		return [][]byte{p.pack()}
 	}
 }
 
@@ -161,6 +225,94 @@ func TestLateAnswer(t *testing.T) {
 			t.Errorf("%+v, %v", state, err)
 		}
 	})
+}
+
+// What the network says while a command is under way ends it only if that cannot
+// change. It is never an answer.
+func TestNetworkErrors(t *testing.T) {
+	wrap := func(errs ...error) []error {
+		for i, err := range errs {
+			errs[i] = &net.OpError{Op: "test", Err: os.NewSyscallError("test", err)}
+		}
+		return errs
+	}
+	tests := []struct {
+		name        string
+		write, read []error
+		took        time.Duration
+		want        error
+	}{
+		{"told of an earlier packet", wrap(syscall.ECONNREFUSED), nil, 0, nil},
+		{"refused twice", wrap(syscall.ECONNREFUSED, syscall.ECONNREFUSED), nil, 500 * time.Millisecond, nil},
+		{"down", wrap(syscall.ENETDOWN, syscall.ENETDOWN), nil, 500 * time.Millisecond, nil},
+		{"told while waiting", nil, wrap(syscall.EHOSTUNREACH, syscall.EACCES, syscall.EPROTO, syscall.ENOPROTOOPT), 0, nil},
+		{"cannot send", wrap(syscall.EMSGSIZE), nil, 0, syscall.EMSGSIZE},
+		{"cannot read", nil, wrap(syscall.EIO), 0, syscall.EIO},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+				start, last := time.Now(), p.ports[len(p.ports)-1]
+				last.writeErrors, last.readErrors = tt.write, tt.read
+				state, err := s.ChassisStatus(ctx)
+				if !errors.Is(err, tt.want) || state.PowerOn != (tt.want == nil) {
+					t.Errorf("%+v, %v, want %v", state, err, tt.want)
+				}
+				if took := time.Since(start); took != tt.took {
+					t.Errorf("took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// Nothing is read in a session that is closed.
+func TestClosed(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	l := &link{}
+	if l.conn, err = net.Dial("udp", conn.LocalAddr().String()); err != nil {
+		t.Fatal(err)
+	}
+	s := &Session{link: l, layer: outside{}}
+	if err := s.Close(); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("error %v", err)
+	}
+	if state, err := s.ChassisStatus(t.Context()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%+v, %v", state, err)
+	}
+}
+
+// The answer to a second copy of a question that was answered already is not one to the
+// question that is asked next: in between the power may have been switched.
+func TestAnswerToCopy(t *testing.T) {
+	for _, config := range []Config{{}, lanConfig()} {
+		inSessionOf(t, config, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+			p.answers[getChassisStatus.code] = []byte{0, 0, 0, 0}
+			var first, second []byte
+			p.fault = func(_ string, n int, reply []byte) [][]byte {
+				switch n {
+				case 1:
+					first = reply
+					return nil
+				case 2:
+					second = reply
+					return [][]byte{first}
+				}
+				return [][]byte{second, reply}
+			}
+			if state, err := s.ChassisStatus(ctx); err != nil || state.PowerOn {
+				t.Fatalf("%+v, %v", state, err)
+			}
+			p.answers[getChassisStatus.code] = []byte{0, 1, 0, 0}
+			if state, err := s.ChassisStatus(ctx); err != nil || !state.PowerOn {
+				t.Errorf("%s: %+v, %v", s, state, err)
+			}
+		})
+	}
 }
 
 func TestCommandRefused(t *testing.T) {
@@ -238,28 +390,31 @@ func TestCloseInSilence(t *testing.T) {
 }
 
 // More requests than there are numbers for them, with an answer of each kept back:
-// none of them is taken for that of a later request with the same number.
+// none of them is taken for that of a later request with the same number, protected
+// or not.
 func TestNumbersComeAgain(t *testing.T) {
-	inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
-		p.answers[getChassisStatus.code] = []byte{0, 0, 0, 0}
-		var old [][]byte
-		p.fault = func(_ string, _ int, reply []byte) [][]byte {
-			old = append(old, slices.Clone(reply))
-			if len(old) <= sequenceNumbers {
-				return [][]byte{reply}
+	for _, config := range []Config{{}, {Suites: []int{0}}, {Suites: []int{1}}, lanConfig(), {Interface: Lan, AuthTypes: []AuthType{None}}} {
+		inSessionOf(t, config, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+			p.answers[getChassisStatus.code] = []byte{0, 0, 0, 0}
+			var old [][]byte
+			p.fault = func(_ string, _ int, reply []byte) [][]byte {
+				old = append(old, slices.Clone(reply))
+				if len(old) <= sequenceNumbers {
+					return [][]byte{reply}
+				}
+				return [][]byte{old[len(old)-1-sequenceNumbers], reply}
 			}
-			return [][]byte{old[len(old)-1-sequenceNumbers], reply}
-		}
-		for i := range 2 * sequenceNumbers {
-			if i == sequenceNumbers {
-				p.answers[getChassisStatus.code] = []byte{0, 1, 0, 0}
+			for i := range 2 * sequenceNumbers {
+				if i == sequenceNumbers {
+					p.answers[getChassisStatus.code] = []byte{0, 1, 0, 0}
+				}
+				state, err := s.ChassisStatus(ctx)
+				if err != nil || state.PowerOn != (i >= sequenceNumbers) {
+					t.Fatalf("%s, request %d: %+v, %v", s, i, state, err)
+				}
 			}
-			state, err := s.ChassisStatus(ctx)
-			if err != nil || state.PowerOn != (i >= sequenceNumbers) {
-				t.Fatalf("request %d: %+v, %v", i, state, err)
-			}
-		}
-	})
+		})
+	}
 }
 
 func TestConfig(t *testing.T) {

@@ -24,7 +24,7 @@ const (
 	confidentiality        // index of algorithms
 )
 
-// A suite is a cipher suite (section 22.15.2, table 22-20).
+// A suite is a cipher suite (section 22.15.2).
 type suite struct {
 	algorithms
 	hash func() hash.Hash // nil if nothing is authenticated
@@ -89,6 +89,15 @@ func (s suite) newBlock(sik []byte) cipher.Block {
 		panic(err) // the key has the right length
 	}
 	return block
+}
+
+// randomID returns four random bytes that are not all 0, which no session may have
+// for its ID or a number of its packets.
+func randomID() (id [4]byte) {
+	for id == [4]byte{} {
+		rand.Read(id[:]) // never fails
+	}
+	return id
 }
 
 // encrypt returns a payload encrypted by AES-CBC-128 (section 13.29, RFC 3602): a

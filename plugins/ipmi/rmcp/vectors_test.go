@@ -3,8 +3,10 @@ package rmcp
 import (
 	"bytes"
 	"crypto/aes"
+	"crypto/cipher"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"testing"
 )
 
@@ -124,6 +126,62 @@ func TestEncrypt(t *testing.T) {
 	}
 }
 
+// What is not a padded payload is refused, whatever its blocks hold.
+func TestDecrypt(t *testing.T) {
+	block, err := aes.NewCipher(make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, length := range []int{0, 1, 16, 31} {
+		if got, err := decrypt(block, make([]byte, length)); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%d bytes: %x, %v", length, got, err)
+		}
+	}
+	for padding := range 256 {
+		sealed, body := make([]byte, 3*16), make([]byte, 2*16)
+		body[31] = byte(padding)
+		cipher.NewCBCEncrypter(block, sealed[:16]).CryptBlocks(sealed[16:], body)
+		got, err := decrypt(block, sealed)
+		if padding < 16 && (err != nil || len(got) != 31-padding) || padding >= 16 && !errors.Is(err, ErrMalformed) {
+			t.Errorf("%d bytes of padding: %x, %v", padding, got, err)
+		}
+	}
+}
+
+// A packet with a right code is refused nevertheless if it is of another type, or is not
+// protected as all of the session are.
+func TestOtherProtection(t *testing.T) {
+	changes := map[string]func(*plusPacket){
+		"type":              func(p *plusPacket) { p.payloadType = 1 },
+		"encrypted or not":  func(p *plusPacket) { p.encrypted = !p.encrypted },
+		"without code":      func(p *plusPacket) { p.authenticated = false },
+		"session":           func(p *plusPacket) { p.session++ },
+		"outside a session": func(p *plusPacket) { p.session = 0 },
+	}
+	for _, number := range []int{0, 1, 2, 3, 15, 16, 17} {
+		for name, change := range changes {
+			r := &rakp{suite: suites[number], console: [4]byte{1}, system: [4]byte{2}}
+			console, bmc := newPlusSession(r, []byte("key")), newPlusSession(r, []byte("key"))
+			bmc.console, bmc.system = bmc.system, bmc.console
+			p, err := unpackPlus(bmc.wrap(make([]byte, 8)), bmc.codeLength())
+			if err != nil {
+				t.Fatal(err)
+			}
+			was := p.authenticated
+			if change(&p); p.authenticated {
+				p.code = nil
+				p.code = bmc.shortMAC(bmc.key, p.pack()[len(rmcpHeader):])
+			}
+			if name == "without code" && !was {
+				continue // it never had one
+			}
+			if m, err := console.unwrap(p.pack()); !errors.Is(err, ErrMalformed) {
+				t.Errorf("suite %d, %s: %x, %v", number, name, m, err)
+			}
+		}
+	}
+}
+
 // A bit that is changed anywhere in a packet of a session makes it worthless.
 func TestTampered(t *testing.T) {
 	r := &rakp{suite: suites[17], console: [4]byte{1}, system: [4]byte{2}}
@@ -143,4 +201,42 @@ func TestTampered(t *testing.T) {
 	if got := binary.LittleEndian.Uint32(packet[10:]); got != 1 {
 		t.Errorf("the first packet has number %d", got)
 	}
+}
+
+// Whatever a packet with a right code holds, it is refused as malformed, or is of the
+// session and protected as it should be.
+func FuzzUnwrap(f *testing.F) {
+	numbers := []int{0, 1, 2, 3, 15, 16, 17}
+	response := []byte{0x81, 4, 0x7B, 0x20, 0x14, 1, 0, 1, 0, 0, 0xCA}
+	for i := range numbers {
+		f.Add(byte(i), byte(payloadMessage), uint32(1), uint32(1), response)
+		f.Add(byte(i), byte(flagAuthenticated), uint32(1), uint32(0), response)
+		f.Add(byte(i), byte(flagAuthenticated|flagEncrypted), uint32(2), uint32(9), make([]byte, 32))
+	}
+	f.Fuzz(func(t *testing.T, suite, kind byte, session, sequence uint32, payload []byte) {
+		if len(payload) > maxPacket {
+			return
+		}
+		r := &rakp{suite: suites[numbers[int(suite)%len(numbers)]], console: [4]byte{1}, system: [4]byte{2}}
+		console := newPlusSession(r, []byte("key"))
+		p := plusPacket{
+			payloadType: kind & payloadType, encrypted: kind&flagEncrypted != 0, authenticated: kind&flagAuthenticated != 0,
+			session: session, sequence: sequence, payload: payload,
+		}
+		if p.authenticated {
+			p.trailer = newTrailer(len(payload))
+			p.code = r.shortMAC(console.key, p.pack()[len(rmcpHeader):])
+		}
+		message, err := console.unwrap(p.pack())
+		if err == nil {
+			if p.payloadType != payloadMessage || session != console.console ||
+				p.encrypted != r.encrypts() || p.authenticated != (r.codeLength() > 0) {
+				t.Errorf("taken: %+v", p)
+			}
+			_, _, err = request{command: getChassisStatus, sequence: 5}.unpackResponse(message)
+		}
+		if err != nil && !errors.Is(err, ErrMalformed) {
+			t.Errorf("error of another kind: %v", err)
+		}
+	})
 }
