@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,6 +46,30 @@ func peakMiB(b *testing.B, command *exec.Cmd) float64 {
 		b.Fatal(err)
 	}
 	return float64(kib) / 1024
+}
+
+// A benchNode is what a benchmark fences.
+type benchNode interface {
+	start()
+	runs() bool // what is true
+}
+
+// fence runs what must switch the node off, and returns what its run has returned.
+// A success with a node that runs ends the benchmark.
+func fence[T any](b *testing.B, node benchNode, run func(*testing.B, *exec.Cmd) T, command *exec.Cmd) T {
+	b.Helper()
+	node.start()
+	got := run(b, command)
+	if node.runs() {
+		b.Fatalf("FALSE SUCCESS: %v: the node runs", command.Args)
+	}
+	return got
+}
+
+// middle is the one in the middle of the times.
+func middle(times []time.Duration) time.Duration {
+	slices.Sort(times)
+	return times[len(times)/2]
 }
 
 func pluginCommand(args ...string) *exec.Cmd {
@@ -211,9 +236,9 @@ func BenchmarkAtOnce(b *testing.B) {
 		must("the crowd", c.begin(true))
 		one += timed(b, pluginCommand(append([]string{"off", c.guests[0]}, c.params()...)...))
 		must("the crowd", c.begin(true))
-		all += c.atOnce(func(guest string) { timed(b, pluginCommand(append([]string{"off", guest}, c.params()...)...)) })
+		all += atOnce(c.guests, func(guest string) { timed(b, pluginCommand(append([]string{"off", guest}, c.params()...)...)) })
 		must("the crowd", c.begin(true))
-		peer += c.atOnce(func(guest string) {
+		peer += atOnce(c.guests, func(guest string) {
 			timed(b, sshCommand("crowd", "sudo -n "+xl+" destroy "+guest))
 			timed(b, sshCommand("crowd", "sudo -n "+xl+" list"))
 		})
@@ -225,12 +250,12 @@ func BenchmarkAtOnce(b *testing.B) {
 	b.ReportMetric(all.Seconds()/peer.Seconds(), "ratio(goal<=1.0)")
 }
 
-// atOnce does something for all guests at the same moment and returns its time.
-func (c *crowd) atOnce(act func(guest string)) time.Duration {
+// atOnce does something for all nodes at the same moment and returns its time.
+func atOnce(nodes []string, act func(node string)) time.Duration {
 	var all sync.WaitGroup
 	start := time.Now()
-	for _, guest := range c.guests {
-		all.Go(func() { act(guest) })
+	for _, node := range nodes {
+		all.Go(func() { act(node) })
 	}
 	all.Wait()
 	return time.Since(start)

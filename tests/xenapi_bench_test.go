@@ -56,23 +56,8 @@ func (p *benchPool) peer() *exec.Cmd {
 	return command
 }
 
-// fence runs what must switch the guest off, and returns what its run has returned.
-// A success with a guest that runs ends the benchmark.
-func fence[T any](b *testing.B, p *benchPool, run func(*testing.B, *exec.Cmd) T, command *exec.Cmd) T {
-	b.Helper()
-	p.VM("node-1").Run()
-	got := run(b, command)
-	if p.Truth("node-1") {
-		b.Fatalf("FALSE SUCCESS: %v: node-1 runs", command.Args)
-	}
-	return got
-}
-
-// middle is the one in the middle of the times.
-func middle(times []time.Duration) time.Duration {
-	slices.Sort(times)
-	return times[len(times)/2]
-}
+func (p *benchPool) start()     { p.VM("node-1").Run() }
+func (p *benchPool) runs() bool { return p.Truth("node-1") }
 
 // compare measures off with these members, beside the direct call and fence_xenapi.
 func (p *benchPool) compare(b *testing.B, members string, turns int) {

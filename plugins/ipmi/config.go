@@ -165,7 +165,10 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	password, passwordErr := c.password()
 	toolErr := c.checkTool()
 	mistakes := []error{fileErr, pinsErr, kgErr, passwordErr, toolErr}
-	d := &device{bmcs: map[string]*bmc{}, way: c.way(), cycleTime: time.Duration(c.cycleTime), diag: time.Duration(c.diag), warn: call.Warn}
+	d := &device{bmcs: map[string]*bmc{}, way: c.way(), diag: time.Duration(c.diag), warn: call.Warn}
+	if call.ProvesOff {
+		d.cycleTime = time.Duration(c.cycleTime)
+	}
 	owners := map[string]string{}
 	for _, n := range call.Nodes {
 		its := exceptions[strings.ToLower(n.Name)]

@@ -23,7 +23,7 @@ const (
 type device struct {
 	bmcs map[string]*bmc // by node
 	way  stonith.Way
-	// cycleTime is how long a power cycle is without power.
+	// cycleTime is how long a power cycle is without power, 0 if off need not be proven.
 	cycleTime time.Duration
 	// diag is how long a node may write a dump after a diagnostic interrupt, 0 if it
 	// gets none.

@@ -184,6 +184,7 @@ func TestFence(t *testing.T) {
 		{name: "diag in a reset", verb: "reset", params: params("diag=1s"), on: true, happens: []bmcbed.Happening{diag, off, on}, says: []string{"off-observed, on-observed"}},
 
 		{name: "reset", verb: "reset", on: true, happens: []bmcbed.Happening{off, on}, logins: 1, says: []string{"off-observed, on-observed"}},
+		{name: "on", verb: "on", options: bmcbed.Options{Off: true}, params: params("cycle_time=1min", "timeout=5s"), on: true, happens: []bmcbed.Happening{on}, says: []string{"on-observed"}},
 		{name: "cycle", verb: "reset", options: bmcbed.Options{CycleTime: time.Second}, params: params("method=cycle"), on: true, happens: []bmcbed.Happening{off, on}, says: []string{"off-observed, on-observed"}},
 		{name: "cycle that is ignored", verb: "reset", given: func(b *bed) { b.fail(bmcbed.IgnoreOff) }, params: params("method=cycle"), status: 1, on: true, happens: nothing, says: []string{"still-on"}},
 		{name: "cycle that is refused", verb: "reset", given: func(b *bed) { b.RefuseAt(bmcbed.At(bmcbed.ChassisControl).Nth(1), 0xCC) }, params: params("method=cycle"), on: true, happens: []bmcbed.Happening{off, on}, says: []string{"off-observed, on-observed"}},

@@ -43,8 +43,8 @@ func fenceByDom0s(ctx context.Context, bin string) error {
 	}
 	defer l.close()
 	return play(ctx, act{
-		intro:  "Two Dom0s, alpha and beta, and their guests, the cluster nodes demo-node-1 and demo-node-2",
-		plugin: filepath.Join(bin, "xen"), params: l.params, nodes: guests, where: l.where, scenes: l.scenes(),
+		intro: "Two Dom0s, alpha and beta, and their guests, the cluster nodes demo-node-1 and demo-node-2",
+		name:  "xen", plugin: filepath.Join(bin, "xen"), params: l.params, nodes: guests, where: l.where, scenes: l.scenes(),
 	})
 }
 

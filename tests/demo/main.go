@@ -1,8 +1,8 @@
 // Demo fences nodes before your eyes, and needs nothing but Go. The real plugins are
 // called as a cluster calls them. Two Dom0s on the loopback run the real dom0-helper
 // behind an ssh server; their guests are real processes under a simulated xl. The
-// XenServer pool is simulated. The demo ends with status 0 if everything came out as
-// it should.
+// XenServer pool and the BMCs are simulated. The demo ends with status 0 if everything
+// came out as it should.
 package main
 
 import (
@@ -32,5 +32,5 @@ func run(bin string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	return errors.Join(fenceByDom0s(ctx, bin), fenceByPool(ctx, bin))
+	return errors.Join(fenceByDom0s(ctx, bin), fenceByPool(ctx, bin), fenceByBMCs(ctx, bin))
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -15,6 +14,7 @@ import (
 // An act is a device, its nodes, and calls of its plugin.
 type act struct {
 	intro  string
+	name   string   // of the plugin where it is installed
 	plugin string   // its path
 	params []string // as name=value
 	nodes  []string
@@ -50,7 +50,7 @@ func play(ctx context.Context, a act) error {
 		}
 		if err != nil {
 			fmt.Println("    NOT AS IT SHOULD BE:", err)
-			wrong = errors.Join(wrong, fmt.Errorf("%s, scene %d: %w", filepath.Base(a.plugin), i+1, err))
+			wrong = errors.Join(wrong, fmt.Errorf("%s, scene %d: %w", a.name, i+1, err))
 		}
 	}
 	if wrong == nil {
@@ -68,7 +68,7 @@ func (a act) show(ctx context.Context, s scene) error {
 	command := exec.CommandContext(ctx, a.plugin, s.args...)
 	command.Env = append(append([]string{"HOME=" + os.TempDir()}, a.params...), s.params...)
 	command.Stdout, command.Stderr = &out, &out
-	fmt.Println("    $", strings.Join(append(append(s.params, "external/"+filepath.Base(a.plugin)), s.args...), " "))
+	fmt.Println("    $", strings.Join(append(append(s.params, "external/"+a.name), s.args...), " "))
 	start := time.Now()
 	_ = command.Run() // the exit status says it
 	took := time.Since(start).Round(time.Millisecond)

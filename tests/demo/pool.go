@@ -29,8 +29,8 @@ func fenceByPool(ctx context.Context, bin string) error {
 	}
 	defer l.close()
 	return play(ctx, act{
-		intro:  "A pool of three hosts, xen1, the master, to xen3, and its guests, the cluster nodes demo-vm-1 and demo-vm-2",
-		plugin: filepath.Join(bin, "xenapi"), params: l.params, nodes: poolGuests, where: l.where, scenes: l.scenes(),
+		intro: "A pool of three hosts, xen1, the master, to xen3, and its guests, the cluster nodes demo-vm-1 and demo-vm-2",
+		name:  "xenapi", plugin: filepath.Join(bin, "xenapi"), params: l.params, nodes: poolGuests, where: l.where, scenes: l.scenes(),
 	})
 }
 

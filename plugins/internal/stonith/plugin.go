@@ -201,7 +201,10 @@ func (c *call) open() (Device, error) {
 	mistakes = append(mistakes, c.setHosts(given)...)
 	mistakes = append(mistakes, given.set(params[len(c.hostParams()):])...)
 	mistakes = append(mistakes, given.checkPlugs(c.hosts)...)
-	device, err := c.config.Open(Call{ID: c.ID, Nodes: c.hosts.nodes, Getenv: c.Getenv, Warn: c.report.warning})
+	device, err := c.config.Open(Call{
+		ID: c.ID, Nodes: c.hosts.nodes, ProvesOff: c.request.verb == verbOff || c.request.verb == verbReset,
+		Getenv: c.Getenv, Warn: c.report.warning,
+	})
 	if err != nil {
 		return nil, errors.Join(append(mistakes, branches(err)...)...)
 	}

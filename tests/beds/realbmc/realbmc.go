@@ -32,6 +32,7 @@ var _ Server = (*bmc.BMC)(nil)
 // Options say what a Server is like.
 type Options struct {
 	Host  string     // 127.0.0.1
+	Port  int        // a free one if zero
 	Users []bmc.User // nil is bmc.DefaultUsers
 	Key   []byte     // K_g, without a zero byte; empty is none
 	Suite int        // of lanplus, where the Kind can have but one; its first if zero

@@ -40,11 +40,15 @@ const patience = 15 * time.Second
 func (s *server) Host() string { return s.options.Host }
 func (s *server) Port() int    { return s.port }
 
-// start takes a free port. Another process may take it first, so it is tried again.
+// start takes the port, or a free one. Another process may take that first, so it is
+// tried again.
 func (s *server) start() {
 	s.t.Helper()
 	for range 5 {
-		s.port = s.freePort()
+		s.port = s.options.Port
+		if s.port == 0 {
+			s.port = s.freePort()
+		}
 		if s.run() {
 			return
 		}
