@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/lossy"
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/realbmc"
 )
@@ -45,11 +46,7 @@ func TestIPMILoss(t *testing.T) {
 // checkLoss wants off to succeed through the proxy, and the proxy to have lost something.
 func checkLoss(t *testing.T, name, face string, options lossy.Options) {
 	server := startPeer(t, name, realbmc.Options{})
-	proxy, err := lossy.Start("127.0.0.1", net.JoinHostPort(server.Host(), fmt.Sprint(server.Port())), options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(proxy.Close)
+	proxy := startProxy(t, server, options)
 	p := newIPMIPeer(t, throughProxy{server, proxy}, "interface="+face, "timeout=40s")
 	status, out := p.call("off")
 	if status != 0 || server.Power() {
@@ -60,6 +57,16 @@ func checkLoss(t *testing.T, name, face string, options lossy.Options) {
 	}
 }
 
+func startProxy(t *testing.T, server realbmc.Server, options lossy.Options) *lossy.Proxy {
+	t.Helper()
+	proxy, err := lossy.Start("127.0.0.1", net.JoinHostPort(server.Host(), fmt.Sprint(server.Port())), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	return proxy
+}
+
 // A throughProxy is a server that is reached by way of a proxy.
 type throughProxy struct {
 	realbmc.Server
@@ -68,3 +75,30 @@ type throughProxy struct {
 
 // Port is the proxy's.
 func (p throughProxy) Port() int { return p.proxy.Port() }
+
+// TestIPMIChanged changes a byte of every other reply of a BMC that takes off and does
+// nothing: whatever external/ipmi2 makes of that, the node is not off.
+func TestIPMIChanged(t *testing.T) {
+	t.Parallel()
+	for _, face := range []string{"lanplus", "lan"} {
+		for seed := range int64(16) {
+			t.Run(fmt.Sprint(face, " seed ", seed), func(t *testing.T) {
+				t.Parallel()
+				server := startPeer(t, "bmc", realbmc.Options{})
+				if err := server.Fail(bmc.IgnoreOff); err != nil {
+					t.Fatal(err)
+				}
+				proxy := startProxy(t, server, lossy.Options{Changed: 50, Seed: seed})
+				p := newIPMIPeer(t, throughProxy{server, proxy}, "interface="+face, "timeout=3s")
+				for _, verb := range []string{"off", "reset"} {
+					if status, out := p.call(verb); status != 1 {
+						t.Errorf("FALSE SUCCESS: %s: exit status %d; %s", verb, status, out)
+					}
+				}
+				if proxy.Changed() == 0 {
+					t.Error("no reply was changed")
+				}
+			})
+		}
+	}
+}

@@ -19,9 +19,6 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
 )
 
-// ipmiProgram is the installed plugin.
-const ipmiProgram = "/usr/lib/stonith/plugins/external/ipmi2"
-
 // An ipmiBed is what one script has: BMCs, once it has started them.
 type ipmiBed struct {
 	scene
@@ -143,19 +140,16 @@ func (s *ipmiBed) start(ts *testscript.TestScript, words []string) {
 
 // bmcAddress is the address as hostlist has it.
 func bmcAddress(b *bmc.BMC) string {
-	if b.Port() == bmcPort {
+	if b.Port() == ipmiPort {
 		return b.Host()
 	}
 	return net.JoinHostPort(b.Host(), strconv.Itoa(b.Port()))
 }
 
-// bmcPort is the usual port of a BMC.
-const bmcPort = 623
-
 // bmcOptions reads words NAME=VALUE: host, port, key (K_g), suites and auth (numbers
 // with commas between them, or none), sessions, idle and power.
 func bmcOptions(words []string) (bmc.Options, error) {
-	o := bmc.Options{Port: bmcPort}
+	o := bmc.Options{Port: ipmiPort}
 	for _, word := range words {
 		var err error
 		switch name, value, _ := strings.Cut(word, "="); name {

@@ -1,4 +1,4 @@
-// Package lossy is a UDP proxy on the loopback that loses datagrams.
+// Package lossy is a UDP proxy on the loopback that loses and changes datagrams.
 package lossy
 
 import (
@@ -10,11 +10,12 @@ import (
 	"sync"
 )
 
-// Options say what is lost. The zero value loses nothing.
+// Options say what is lost and changed. The zero value passes all on as it is.
 type Options struct {
 	Requests []int // these, of all clients together, counted from 1
 	Replies  []int // these, to all clients together, counted from 1
 	Percent  int   // of all datagrams, either way
+	Changed  int   // percent of the replies: a byte of them is another one
 	Seed     int64 // which ones they are
 }
 
@@ -29,7 +30,7 @@ type Proxy struct {
 	random  *rand.Rand
 	clients map[netip.AddrPort]*net.UDPConn // to the server, by where datagrams come from
 
-	requests, replies, lost int
+	requests, replies, lost, changed int
 }
 
 // Start starts a Proxy on a free port of the host, for a server at host:port.
@@ -54,6 +55,13 @@ func (p *Proxy) Lost() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.lost
+}
+
+// Changed is how many replies were changed so far.
+func (p *Proxy) Changed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed
 }
 
 // Close ends the Proxy.
@@ -104,7 +112,7 @@ func (p *Proxy) back(to *net.UDPConn, from netip.AddrPort) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err == nil && !p.loses(&p.replies, p.options.Replies):
-			_, _ = p.conn.WriteToUDPAddrPort(buffer[:n], from)
+			_, _ = p.conn.WriteToUDPAddrPort(p.change(buffer[:n]), from)
 		}
 	}
 }
@@ -131,4 +139,15 @@ func (p *Proxy) loses(count *int, these []int) bool {
 		p.lost++
 	}
 	return lost
+}
+
+// change gives a reply another byte, if it is one of those.
+func (p *Proxy) change(reply []byte) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.options.Changed > 0 && p.random.Intn(100) < p.options.Changed && len(reply) > 0 {
+		reply[p.random.Intn(len(reply))] ^= byte(1 + p.random.Intn(255))
+		p.changed++
+	}
+	return reply
 }

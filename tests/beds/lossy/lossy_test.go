@@ -91,3 +91,27 @@ func TestPercent(t *testing.T) {
 		t.Errorf("half is to be lost; came: %d, lost: %d", len(came), some.Lost())
 	}
 }
+
+func TestChanged(t *testing.T) {
+	p := start(t, Options{Changed: 100, Seed: 1})
+	conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", p.Port()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for i := 1; i <= 20; i++ {
+		fmt.Fprint(conn, "abc")
+		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		buffer := make([]byte, 16)
+		n, err := conn.Read(buffer)
+		same := 0
+		for j := range min(n, 3) {
+			if buffer[j] == "abc"[j] {
+				same++
+			}
+		}
+		if err != nil || n != 3 || same != 2 || p.Changed() != i {
+			t.Errorf("%q, %v; changed: %d", buffer[:n], err, p.Changed())
+		}
+	}
+}
