@@ -312,6 +312,9 @@ func (c *config) check(login rmcp.Config) error {
 	if err := login.Check(); err != nil {
 		return stonith.Errorf(stonith.BadConfig, "%w", err)
 	}
+	if c.ipmitool != "" {
+		return checkCarried(login)
+	}
 	return nil
 }
 
@@ -329,8 +332,7 @@ func (c *config) way() stonith.Way {
 // access returns the built-in client, or ipmitool.
 func (c *config) access(login rmcp.Config) access {
 	if c.ipmitool != "" {
-		tool := &ipmitool{path: string(c.ipmitool), login: login}
-		return access{login: func(context.Context) (chassis, error) { return tool, nil }}
+		return access{login: newIPMITool(string(c.ipmitool), login).open}
 	}
 	return access{
 		login: func(ctx context.Context) (chassis, error) {

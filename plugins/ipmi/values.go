@@ -94,6 +94,9 @@ func (ss *suites) Set(text string) error {
 		}
 		*ss = append(*ss, number)
 	}
+	if len(*ss) == 0 {
+		return fmt.Errorf("%q has no number of a cipher suite", text)
+	}
 	return nil
 }
 

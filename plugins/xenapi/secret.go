@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"strings"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -77,8 +76,7 @@ func readPassword(path string) (string, error) {
 func (p *password) runScript(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, scriptLimit)
 	defer cancel()
-	var stdout, stderr head
-	stdout.limit, stderr.limit = maxPrinted, 300
+	stdout, stderr := stonith.Head{Limit: maxPrinted}, stonith.Head{Limit: 300}
 	command := exec.CommandContext(ctx, string(p.script))
 	command.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
 	command.Dir = "/"
@@ -96,24 +94,9 @@ func (p *password) runScript(ctx context.Context) (string, error) {
 
 // complaint is what a script that failed said, unless the password may be in it:
 // a shell script that shows what it does (set -x) prints there what it prints.
-func complaint(stdout, stderr *head) string {
+func complaint(stdout, stderr *stonith.Head) string {
 	if stdout.String() != "" {
 		return ", and what it said is not shown, since it printed something as the password"
 	}
 	return fmt.Sprintf(", stderr %q", stderr.String())
 }
-
-// head keeps the beginning of what is written to it.
-type head struct {
-	limit int
-	kept  strings.Builder
-}
-
-func (h *head) Write(p []byte) (int, error) {
-	if room := h.limit - h.kept.Len(); room > 0 {
-		h.kept.Write(p[:min(room, len(p))])
-	}
-	return len(p), nil
-}
-
-func (h *head) String() string { return h.kept.String() }

@@ -3,6 +3,7 @@ package stonith
 import (
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // CheckProgram looks at the file of a program, and does not run it: its path is
@@ -26,3 +27,20 @@ func CheckProgram(param, path string) error {
 	}
 	return nil
 }
+
+// A Head keeps the beginning of what is written to it, as of what a program prints.
+type Head struct {
+	Limit int // of what it keeps, in bytes
+	kept  strings.Builder
+}
+
+// Write keeps what there is room for, and takes all.
+func (h *Head) Write(p []byte) (int, error) {
+	if room := h.Limit - h.kept.Len(); room > 0 {
+		h.kept.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}
+
+// String returns what was kept.
+func (h *Head) String() string { return h.kept.String() }
