@@ -115,7 +115,7 @@ func (l *rackLab) scenes() []scene {
 				complain(second.Mend())
 				second.DoAt(bmc.At(bmc.ChassisControl).Nth(1), second.Restart)
 			},
-			args: []string{"reset", "demo-server-2"}, params: []string{"timeout=2500ms"}, node: "demo-server-2", says: "off-observed, on-observed", runs: true,
+			args: []string{"reset", "demo-server-2"}, params: []string{"timeout=4s"}, node: "demo-server-2", says: "off-observed, on-observed", runs: true,
 		},
 		{
 			title:  "Somebody's power cycle is under way: demo-server-2 is off, and on again in 0.7 s. Off at first sight is no proof.",
