@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"crypto/rand"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -19,12 +20,12 @@ import (
 // written. With ipmitool as the transport, K_g is in that program's environment alone.
 func TestIPMISecrets(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		words []string
-		has   []string // programs that may have K_g in their environment
+		name string
+		tool bool
+		has  []string // programs that may have K_g in their environment
 	}{
-		{"native", nil, nil},
-		{"ipmitool", []string{"ipmitool=/usr/bin/ipmitool"}, []string{"ipmitool"}},
+		{"native", false, nil},
+		{"ipmitool", true, []string{"ipmitool"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			user := bmc.User{Name: "oper", Password: "pw-" + rand.Text()[:12], Limit: bmc.Operator}
@@ -37,10 +38,15 @@ func TestIPMISecrets(t *testing.T) {
 			if err := b.Fail(bmc.SlowOff); err != nil {
 				t.Fatal(err)
 			}
+			var words []string
+			said := filepath.Join(t.TempDir(), "said")
+			if c.tool {
+				words = append(words, "ipmitool="+recordedTool(t, said))
+			}
 			scan := &secretScan{password: user.Password, kg: kg, programs: map[string]bool{}, shown: map[string]bool{}, environment: map[string]bool{}}
 			b.DoAt(bmc.At(bmc.AnyStep), scan.look)
 			mark, files := logged.mark(), filesOf(t)
-			p := newIPMIPeer(t, b, append(c.words, "kg_file="+secretFile(t, kg), "passwd_file="+secretFile(t, user.Password))...)
+			p := newIPMIPeer(t, b, append(words, "kg_file="+secretFile(t, kg), "passwd_file="+secretFile(t, user.Password))...)
 			status, out := p.call("off")
 			if status != 0 || b.Power() {
 				t.Errorf("exit status %d, the node is %s; %s", status, powerWord(b.Power()), out)
@@ -49,7 +55,11 @@ func TestIPMISecrets(t *testing.T) {
 			if err := logged.settled(); err != nil {
 				t.Fatal(err)
 			}
-			written := out + strings.Join(logged.since(mark), "\n")
+			arguments, err := os.ReadFile(said)
+			if c.tool && err != nil {
+				t.Error(err)
+			}
+			written := out + strings.Join(logged.since(mark), "\n") + string(arguments)
 			if strings.Contains(written, user.Password) || strings.Contains(written, kg) {
 				t.Errorf("a secret was written: %s", written)
 			}
@@ -58,6 +68,18 @@ func TestIPMISecrets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// recordedTool is ipmitool behind a program that writes its arguments to a file: soon
+// after its start ipmitool overwrites some of them.
+func recordedTool(t *testing.T, file string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "recorded")
+	script := fmt.Sprintf("#!/bin/sh\necho \"$@\" >>%s\nexec %s \"$@\"\n", file, foreignProgram(t, "ipmitool"))
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // filesOf are the names in the directories for temporary files.
