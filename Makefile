@@ -62,6 +62,7 @@ peers: ## install the programs that the tests talk to, where they are missing
 
 lint: $(LINTER) ## check the source, the scripts and the sudoers files
 	$(LINTER) run --allow-serial-runners ./...
+	cd tests/beds/goipmi && ../../../$(LINTER) run --allow-serial-runners -c ../../../.golangci.yml ./...
 	find . -path ./bin -prune -o -name '*.sh' -exec shellcheck .ci/run {} +
 	find sudoers -type f ! -name '*.*' -print0 | xargs -0 -r -n 1 visudo -cf
 

@@ -67,11 +67,12 @@ func runTests(m *testing.M) int {
 		dom0s[name] = d
 	}
 	must("hosts", writeHosts())
+	must("a network", makeLAN())
 	for _, name := range dom0Names {
 		must("known_hosts", dom0s[name].makeKnown())
 	}
 	must("ssh_config", writeSSHConfig())
-	must("parallel", flag.Set("test.parallel", "8")) // what takes time here is waiting
+	must("parallel", flag.Set("test.parallel", "32")) // what takes time here is waiting
 	return m.Run()
 }
 

@@ -25,7 +25,7 @@ const (
 	gluePath    = "/usr/share/cluster-glue"
 )
 
-// ipmiPort is the BMC's port: cluster-glue's plugin has no parameter for another one.
+// ipmiPort is a BMC's usual port: cluster-glue's plugin has no parameter for another one.
 const ipmiPort = 623
 
 // ipmiTurns is how often the fast ones take turns, for a few of fence_ipmilan's.

@@ -34,7 +34,7 @@ func newToolFence(t *testing.T, options bmc.Options, params ...string) *toolFenc
 	t.Cleanup(b.Close)
 	f := &toolFence{t: t, bmc: b}
 	f.env = append([]string{
-		"HA_LOGFACILITY=none", "hostlist=node-1:" + f.address(), "userid=oper", "passwd=Secret-2", "ipmitool=" + foreignProgram(t, "ipmitool"),
+		"HA_LOGFACILITY=none", "hostlist=node-1:" + f.address(), "userid=oper", "passwd=Secret-2", "cycle_time=500ms", "ipmitool=" + foreignProgram(t, "ipmitool"),
 	}, params...)
 	return f
 }
@@ -86,6 +86,7 @@ func (f *toolFence) count(step bmc.Step) int {
 
 // TestIPMITool fences with ipmitool by each way to log in, and looks at the true power.
 func TestIPMITool(t *testing.T) {
+	t.Parallel()
 	const longPassword = "12345678 '\"$\\ \xff%6789"
 	long := []bmc.User{{Name: "0123456789abcdef", Password: longPassword, Limit: bmc.Administrator}}
 	for _, c := range []struct {
@@ -122,6 +123,7 @@ func TestIPMITool(t *testing.T) {
 
 // TestIPMIToolFails shows what a BMC in trouble comes to, where ipmitool is asked.
 func TestIPMIToolFails(t *testing.T) {
+	t.Parallel()
 	off := func(fault bmc.Fault) func(*toolFence) {
 		return func(f *toolFence) { _ = f.bmc.Fail(fault) }
 	}
@@ -182,7 +184,7 @@ func TestIPMIToolGUID(t *testing.T) {
 		"-U", "oper", "-L", "OPERATOR", "-E", "mc", "guid")
 	command.Env = []string{"IPMI_PASSWORD=Secret-2"}
 	out, err := command.Output()
-	found := regexp.MustCompile(`GUID +: ([0-9a-f-]{36})`).FindSubmatch(out)
+	found := regexp.MustCompile(`GUID +: ([0-9A-Fa-f-]{32,36})`).FindSubmatch(out)
 	if err != nil || found == nil {
 		t.Fatalf("ipmitool: %v, %q", err, out)
 	}
@@ -196,6 +198,7 @@ func TestIPMIToolGUID(t *testing.T) {
 // TestIPMIToolOneReset shows that a cycle or reset whose answer is lost is carried out
 // once, and that one which is refused gives way to off and on.
 func TestIPMIToolOneReset(t *testing.T) {
+	t.Parallel()
 	for _, method := range []string{"cycle", "hard"} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()

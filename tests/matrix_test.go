@@ -278,11 +278,10 @@ func TestFaultMatrix(t *testing.T) {
 		}
 	})
 	var table strings.Builder
-	table.WriteString(matrixHead)
 	for i, f := range all {
 		fmt.Fprintf(&table, "| %s | %s |\n", f.name, strings.Join(cells[i][:], " | "))
 	}
-	compareDocument(t, "../docs/faults.md", table.String())
+	compareFaults(t, "external/xen", table.String())
 }
 
 // check runs one call in the fault and returns its cell of the table.
@@ -314,7 +313,11 @@ func (f fault) check(t *testing.T, s *stage, verb string, want int) string {
 	if verb == "reset" && status == 0 && !strings.Contains(out, "off-observed") && !strings.Contains(out, "already-off") {
 		t.Errorf("reset exits 0 without having seen the node off; %s", out)
 	}
-	return cell(status, out, gone)
+	truth := "runs"
+	if gone {
+		truth = "off"
+	}
+	return cell("xen", status, out, truth)
 }
 
 // replaced returns the call's parameters with this stage's name for alpha and beta.
@@ -327,17 +330,13 @@ func (f fault) replaced(s *stage) []string {
 	return params
 }
 
-var verdictCode = regexp.MustCompile(`(?m)^xen: (?:error: [a-z]+(?: node-1)?: ([a-z-]+):|(?:off|reset|on|status)(?: node-1)?: (?:(ready) to fence.*|([a-z, -]+)) in )`)
-
 // cell tells the verdict, and the truth in brackets.
-func cell(status int, out string, gone bool) string {
+func cell(program string, status int, out, truth string) string {
+	verdict := regexp.MustCompile(`(?m)^` + program +
+		`: (?:error: [a-z]+(?: node-1)?: ([a-z-]+):|(?:off|reset|on|status)(?: node-1)?: (?:(ready) to fence.*|([a-z, -]+)) in )`)
 	code := "no word"
-	if found := verdictCode.FindAllStringSubmatch(out, -1); found != nil {
+	if found := verdict.FindAllStringSubmatch(out, -1); found != nil {
 		code = strings.Join(found[len(found)-1][1:], "")
-	}
-	truth := "runs"
-	if gone {
-		truth = "off"
 	}
 	return fmt.Sprintf("%d %s (%s)", status, code, truth)
 }
@@ -354,15 +353,28 @@ func callPlugin(args ...string) (status int, out string) {
 	return command.ProcessState.ExitCode(), text.String()
 }
 
-const matrixHead = `# What external/xen answers in each fault
+// compareFaults compares a table with the plugin's section of docs/faults.md.
+func compareFaults(t *testing.T, plugin, table string) {
+	t.Helper()
+	const path = "../docs/faults.md"
+	document, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, section, found := strings.Cut(string(document), "## "+plugin+"\n")
+	head, _, hasTable := strings.Cut(section, tableHead)
+	if !found || !hasTable {
+		t.Fatalf("%s has no table of %s", path, plugin)
+	}
+	_, after, more := strings.Cut(section, "\n## ")
+	text := before + "## " + plugin + "\n" + head + tableHead + table
+	if more {
+		text += "\n## " + after
+	}
+	compareDocument(t, path, text)
+}
 
-Written by the tests (TestFaultMatrix in tests/), with real sshd and sudo and a
-simulated xl. The guest node-1 runs on Dom0 alpha and may also live on Dom0 beta.
-Each cell is the exit status, the code of the verdict, and in brackets what was
-true of the guest's process afterwards. Exit status 0 of off with a guest that
-runs would be a false success: there is none.
-
-| fault | off | reset | on | status |
+const tableHead = `| fault | off | reset | on | status |
 | --- | --- | --- | --- | --- |
 `
 
@@ -379,6 +391,6 @@ func compareDocument(t *testing.T, path, text string) {
 	}
 	was, err := os.ReadFile(path)
 	if err != nil || string(was) != text {
-		t.Errorf("%s is not what was seen now (go test ./tests -run TestFaultMatrix -update writes it): %v\n%s", path, err, text)
+		t.Errorf("%s is not what was seen now (go test ./tests -run FaultMatrix -update writes it): %v\n%s", path, err, text)
 	}
 }

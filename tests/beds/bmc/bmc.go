@@ -125,6 +125,9 @@ func (b *BMC) Host() string { return b.options.Host }
 // Port is the port, which stays the BMC's when it is Refused.
 func (b *BMC) Port() int { return b.port.number }
 
+// GUID is what the BMC and its node are known by, as it is sent.
+func (b *BMC) GUID() [16]byte { return b.guid }
+
 // Close ends the BMC.
 func (b *BMC) Close() {
 	b.mu.Lock()

@@ -93,6 +93,9 @@ func (b *BMC) Count(step Step) int {
 	return n
 }
 
+// Orders is how often the node was to be turned on or off, or reset.
+func (b *BMC) Orders() int { return b.Count(ChassisControl) }
+
 // Sessions are all sessions so far.
 func (b *BMC) Sessions() []Session {
 	b.mu.Lock()

@@ -1,4 +1,4 @@
-// Package lossy is a UDP proxy on the loopback that loses datagrams.
+// Package lossy is a UDP proxy on the loopback that loses and changes datagrams.
 package lossy
 
 import (
@@ -10,11 +10,12 @@ import (
 	"sync"
 )
 
-// Options say what is lost. The zero value loses nothing.
+// Options say what is lost and changed. The zero value passes all on as it is.
 type Options struct {
-	Requests []int // these of each client, counted from 1
-	Replies  []int // these to each client, counted from 1
+	Requests []int // these, of all clients together, counted from 1
+	Replies  []int // these, to all clients together, counted from 1
 	Percent  int   // of all datagrams, either way
+	Changed  int   // percent of the replies: a byte of them is another one
 	Seed     int64 // which ones they are
 }
 
@@ -27,14 +28,9 @@ type Proxy struct {
 
 	mu      sync.Mutex
 	random  *rand.Rand
-	clients map[netip.AddrPort]*client
-	lost    int
-}
+	clients map[netip.AddrPort]*net.UDPConn // to the server, by where datagrams come from
 
-// A client is one address that datagrams come from.
-type client struct {
-	to                *net.UDPConn
-	requests, replies int
+	requests, replies, lost, changed int
 }
 
 // Start starts a Proxy on a free port of the host, for a server at host:port.
@@ -45,7 +41,7 @@ func Start(host, server string, options Options) (*Proxy, error) {
 	}
 	p := &Proxy{
 		options: options, server: server, conn: conn,
-		random: rand.New(rand.NewSource(options.Seed)), clients: map[netip.AddrPort]*client{},
+		random: rand.New(rand.NewSource(options.Seed)), clients: map[netip.AddrPort]*net.UDPConn{},
 	}
 	p.work.Go(p.forward)
 	return p, nil
@@ -59,6 +55,13 @@ func (p *Proxy) Lost() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.lost
+}
+
+// Changed is how many replies were changed so far.
+func (p *Proxy) Changed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed
 }
 
 // Close ends the Proxy.
@@ -76,40 +79,40 @@ func (p *Proxy) forward() {
 		if err != nil {
 			return
 		}
-		c, err := p.client(from)
-		if err == nil && !p.loses(&c.requests, p.options.Requests) {
-			_, _ = c.to.Write(buffer[:n]) // a server that is gone answers nothing
+		to, err := p.client(from)
+		if err == nil && !p.loses(&p.requests, p.options.Requests) {
+			_, _ = to.Write(buffer[:n]) // a server that is gone answers nothing
 		}
 	}
 }
 
-// client is the one at that address, which may be new.
-func (p *Proxy) client(from netip.AddrPort) (*client, error) {
+// client is the connection of the client at that address, who may be new.
+func (p *Proxy) client(from netip.AddrPort) (*net.UDPConn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c, known := p.clients[from]; known {
-		return c, nil
+	if to, known := p.clients[from]; known {
+		return to, nil
 	}
 	conn, err := net.Dial("udp", p.server)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{to: conn.(*net.UDPConn)}
-	p.clients[from] = c
-	p.work.Go(func() { p.back(c, from) })
-	return c, nil
+	to := conn.(*net.UDPConn)
+	p.clients[from] = to
+	p.work.Go(func() { p.back(to, from) })
+	return to, nil
 }
 
 // back takes replies to the client.
-func (p *Proxy) back(c *client, from netip.AddrPort) {
+func (p *Proxy) back(to *net.UDPConn, from netip.AddrPort) {
 	buffer := make([]byte, 2048)
 	for {
-		n, _, err := c.to.ReadFromUDPAddrPort(buffer)
+		n, _, err := to.ReadFromUDPAddrPort(buffer)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err == nil && !p.loses(&c.replies, p.options.Replies):
-			_, _ = p.conn.WriteToUDPAddrPort(buffer[:n], from)
+		case err == nil && !p.loses(&p.replies, p.options.Replies):
+			_, _ = p.conn.WriteToUDPAddrPort(p.change(buffer[:n]), from)
 		}
 	}
 }
@@ -118,8 +121,8 @@ func (p *Proxy) back(c *client, from netip.AddrPort) {
 func (p *Proxy) hangUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, c := range p.clients {
-		_ = c.to.Close()
+	for _, to := range p.clients {
+		_ = to.Close()
 	}
 }
 
@@ -136,4 +139,15 @@ func (p *Proxy) loses(count *int, these []int) bool {
 		p.lost++
 	}
 	return lost
+}
+
+// change gives a reply another byte, if it is one of those.
+func (p *Proxy) change(reply []byte) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.options.Changed > 0 && p.random.Intn(100) < p.options.Changed && len(reply) > 0 {
+		reply[p.random.Intn(len(reply))] ^= byte(1 + p.random.Intn(255))
+		p.changed++
+	}
+	return reply
 }

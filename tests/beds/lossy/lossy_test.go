@@ -70,13 +70,13 @@ func start(t *testing.T, options Options) *Proxy {
 
 func TestNumbered(t *testing.T) {
 	p := start(t, Options{Requests: []int{2}, Replies: []int{1, 3}})
-	// 2 is lost on the way there; 1 and 4 are the first and the third reply
-	for range 2 {
-		if came := through(t, p, 5); !slices.Equal(came, []string{"3", "5"}) {
-			t.Errorf("came: %q", came)
+	// 2 is lost on the way there; 1 and 4 are the first and the third reply. A new client gets all.
+	for _, want := range [][]string{{"3", "5"}, {"1", "2", "3", "4", "5"}} {
+		if came := through(t, p, 5); !slices.Equal(came, want) {
+			t.Errorf("came: %q, not %q", came, want)
 		}
 	}
-	if p.Lost() != 6 {
+	if p.Lost() != 3 {
 		t.Errorf("lost: %d", p.Lost())
 	}
 }
@@ -89,5 +89,29 @@ func TestPercent(t *testing.T) {
 	some := start(t, Options{Percent: 50, Seed: 1})
 	if came := through(t, some, 40); len(came) == 0 || len(came) > 25 || some.Lost() < 15 {
 		t.Errorf("half is to be lost; came: %d, lost: %d", len(came), some.Lost())
+	}
+}
+
+func TestChanged(t *testing.T) {
+	p := start(t, Options{Changed: 100, Seed: 1})
+	conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", p.Port()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for i := 1; i <= 20; i++ {
+		fmt.Fprint(conn, "abc")
+		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		buffer := make([]byte, 16)
+		n, err := conn.Read(buffer)
+		same := 0
+		for j := range min(n, 3) {
+			if buffer[j] == "abc"[j] {
+				same++
+			}
+		}
+		if err != nil || n != 3 || same != 2 || p.Changed() != i {
+			t.Errorf("%q, %v; changed: %d", buffer[:n], err, p.Changed())
+		}
 	}
 }

@@ -79,6 +79,16 @@ func (n node) SetPower(on bool) {
 	n.write("power", value, 0o644)
 }
 
+// Orders is how often the node was to be turned on or off, or reset.
+func (n node) Orders() int {
+	n.t.Helper()
+	text, err := os.ReadFile(n.file("log"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		n.t.Fatal(err)
+	}
+	return strings.Count("\n"+string(text), "\nset ")
+}
+
 // nodeFaults are the ones that are the node's, and not the process's.
 func nodeFaults() []bmc.Fault {
 	return []bmc.Fault{bmc.IgnoreOff, bmc.IgnoreOn, bmc.SaysOff, bmc.SaysOn, bmc.SlowOff, bmc.RefuseSet, bmc.RefuseGet}

@@ -18,6 +18,8 @@ type Server interface {
 	Power() bool
 	// SetPower turns the node on or off, as its button does.
 	SetPower(on bool)
+	// Orders is how often the node was to be turned on or off, or reset.
+	Orders() int
 	// Fail adds a fault, and Mend ends all.
 	Fail(bmc.Fault) error
 	Mend() error
