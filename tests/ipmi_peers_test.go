@@ -91,7 +91,7 @@ func TestIPMIPeersRefuse(t *testing.T) {
 		{peerCase{"wrong password", "ipmi_sim", realbmc.Options{}, []string{wrong}}, "not-authenticated: .*password"},
 		{peerCase{"wrong password", "pyghmi", realbmc.Options{}, []string{wrong}}, "not-authenticated: .*password"},
 		{peerCase{"wrong password", "go-ipmi", realbmc.Options{}, []string{wrong}}, "not-authenticated: .*password"},
-		{peerCase{"wrong password, lan", "ipmi_sim", realbmc.Options{}, []string{wrong, "interface=lan"}}, "not-authenticated: .*password"},
+		{peerCase{"wrong password, lan", "ipmi_sim", realbmc.Options{}, []string{wrong, "interface=lan", "timeout=30s"}}, "not-authenticated: .*password"},
 		{peerCase{"wrong password, lan", "go-ipmi", realbmc.Options{}, []string{wrong, "interface=lan"}}, "not-authenticated: .*password"},
 		{peerCase{"unknown user", "ipmi_sim", realbmc.Options{}, []string{"userid=nobody"}}, "not-authenticated: .*user"},
 		{peerCase{"unknown user", "pyghmi", realbmc.Options{}, []string{"userid=nobody"}}, "unreachable: .*RAKP"},
@@ -115,7 +115,7 @@ func TestIPMIPeersRefuse(t *testing.T) {
 	} {
 		t.Run(c.server+" "+c.name, func(t *testing.T) {
 			t.Parallel()
-			p := newIPMIPeer(t, startPeer(t, c.server, c.options), append(c.words, "timeout=6s")...)
+			p := newIPMIPeer(t, startPeer(t, c.server, c.options), append([]string{"timeout=6s"}, c.words...)...)
 			p.says(1, "error: status: "+c.reason, true, "status")
 			p.says(1, "error: off node-1: "+c.reason, true, "off")
 		})

@@ -14,7 +14,7 @@ var parameterRow = regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\|")
 
 // The documents' tables of parameters have those of the plugin, in its order.
 func TestParameterTables(t *testing.T) {
-	for document, program := range map[string]string{"../README.md": pluginPath, "../docs/xenapi.md": xenapiProgram} {
+	for document, program := range map[string]string{"../README.md": pluginPath, "../docs/xenapi.md": xenapiProgram, "../docs/ipmi.md": ipmiProgram} {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)
