@@ -312,7 +312,11 @@ func (c *config) check(login rmcp.Config) error {
 		return stonith.Errorf(stonith.BadConfig, "none of passwd_file, passwd and nodes_file has a password").
 			WithHint("set passwd_file to a file with the password, which only root can read")
 	}
-	if err := login.Check(); err != nil {
+	if err := login.Check(); errors.Is(err, rmcp.ErrTooLong) {
+		return stonith.Errorf(stonith.BadConfig, "%w", err).
+			WithHint("no BMC has a longer one: is it the right file? userid has at most %d bytes, a password %d (%d over lan), K_g %d",
+				rmcp.MaxUser, rmcp.MaxLanplusPassword, rmcp.MaxLanPassword, rmcp.MaxKg)
+	} else if err != nil {
 		return stonith.Errorf(stonith.BadConfig, "%w", err)
 	}
 	if c.ipmitool != "" {

@@ -40,7 +40,7 @@ func TestBadConfig(t *testing.T) {
 		{[]string{"passwd_file=" + writeFile(t, "open", 0o644, "Secret-2")}, "has mode 0644", "hint: chmod 600"},
 		{[]string{"passwd_file=", "passwd_method=file", "passwd=/nowhere"}, "passwd: open /nowhere: no such file", ""},
 		{[]string{"passwd_method=prompt"}, `passwd_method: "prompt" is none of param, env, file`, ""},
-		{[]string{"passwd_file=", "passwd=" + long}, "password has 24 bytes, lanplus allows 20", ""},
+		{[]string{"passwd_file=", "passwd=" + long}, "password has 24 bytes, lanplus allows 20", "hint: no BMC has a longer one"},
 		{[]string{"passwd_file=", "passwd=" + long[:17], "interface=lan"}, "password has 17 bytes, lan allows 16", ""},
 		{[]string{"userid=" + strings.Repeat("u", 17)}, "user has 17 bytes, lanplus allows 16", ""},
 		{[]string{"kg=" + strings.Repeat("k", 21)}, "K_g has 21 bytes, lanplus allows 20", ""},
