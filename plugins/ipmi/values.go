@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,9 @@ func parseBMC(text, port string) (hostport.Address, error) {
 	a, err := hostport.Parse(text, port)
 	if err != nil {
 		return a, fmt.Errorf("BMC: %w", err)
+	}
+	if ip, err := netip.ParseAddr(a.Host); err == nil {
+		a.Host = ip.Unmap().String() // one BMC, however its address is written
 	}
 	return a, nil
 }

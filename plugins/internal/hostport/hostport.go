@@ -48,7 +48,7 @@ func Parse(text, port string) (Address, error) {
 		return Address{}, fmt.Errorf("%q: %q is not a port", text, a.Port)
 	}
 	if ipErr == nil {
-		a.Host = ip.Unmap().String()
+		a.Host = ip.String()
 	} else {
 		a.Host = strings.ToLower(a.Host)
 	}
