@@ -56,7 +56,7 @@ func (c *config) Params() []stonith.Param {
 
 func (c *config) bmcParams() []stonith.Param {
 	return []stonith.Param{{
-		Name: "ipaddr", Aliases: []string{"ip"}, Value: &c.ipaddr,
+		Name: "ipaddr", Aliases: []string{"ip"}, Agent: "ip", Value: &c.ipaddr,
 		Short: "Addresses of the BMC, for a device with one node",
 		Long: "The name or address of the BMC, as address or address:port; an IPv6 address with a port stands in brackets. Several, " +
 			"separated by blanks, commas or semicolons, are addresses of the same BMC, and one that answers is enough. Where the " +
@@ -81,7 +81,7 @@ func (c *config) bmcParams() []stonith.Param {
 
 func (c *config) loginParams() []stonith.Param {
 	return []stonith.Param{{
-		Name: "userid", Aliases: []string{"username", "login"}, Value: &c.userid,
+		Name: "userid", Aliases: []string{"username", "login"}, Agent: "username", Value: &c.userid,
 		Short: "User of the BMCs",
 		Long:  "The user who logs in, of at most 16 bytes. Without one the BMC's anonymous user is meant.",
 	}, {
@@ -89,7 +89,7 @@ func (c *config) loginParams() []stonith.Param {
 		Short: "File with the password",
 		Long:  "A file whose only line is the password, and which only its owner can read.",
 	}, {
-		Name: "passwd", Aliases: []string{"password"}, Value: &c.passwd,
+		Name: "passwd", Aliases: []string{"password"}, Agent: "password", Value: &c.passwd,
 		Short: "The password itself, or a file with it",
 		Long: "The password, of at most 20 bytes (16 with interface=lan), or with passwd_method=file the file that has it. A password " +
 			"here can be read in the cluster's configuration: passwd_file is better.",
@@ -108,7 +108,7 @@ func (c *config) loginParams() []stonith.Param {
 		Short: "K_g itself",
 		Long:  "What kg_file would have. It can be read in the cluster's configuration: kg_file is better.",
 	}, {
-		Name: "priv", Aliases: []string{"privlvl"}, Value: &c.priv,
+		Name: "priv", Aliases: []string{"privlvl"}, Agent: "privlvl", Value: &c.priv,
 		Short: "Privilege that is asked for",
 		Long:  "OPERATOR, which is enough to fence, or ADMINISTRATOR.",
 	}}

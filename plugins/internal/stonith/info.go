@@ -105,7 +105,7 @@ func (s PlugSyntax) note() string {
 
 // helpText is what --help says above the verbs.
 func (p Plugin) helpText() string {
-	c := call{Plugin: p, config: p.New(), hosts: &hostList{syntax: p.Plug}, common: defaultCommon()}
+	c := p.newCall(Process{}, report{})
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n\n%s\n\nParameters:\n", p.Title, p.Description)
 	for _, param := range c.params() {

@@ -16,7 +16,10 @@ type Param struct {
 	Name string
 	// Aliases are other names under which the value is taken as well: those that
 	// other programs for such devices gave it. They are not told to clusters.
-	Aliases  []string
+	Aliases []string
+	// Agent is the alias that fence agents know it by best, which their metadata have
+	// in place of Name; "" if that is Name.
+	Agent    string
 	Value    Value
 	Required bool
 	// Short is a few words, Long one or more sentences.

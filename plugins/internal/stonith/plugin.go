@@ -27,13 +27,16 @@ type Plugin struct {
 	// OneNode is the name of a parameter that can take hostlist's place where the
 	// device has one node, "" if there is none.
 	OneNode string
+	// Agent is the plugin's other face.
+	Agent Agent
 	// New returns an empty Config with the defaults.
 	New func() Config
 }
 
 // A Process is what a call may use of the process that it runs in.
 type Process struct {
-	Args           []string // without the program's name
+	Args           []string  // without the program's name
+	Stdin          io.Reader // of a fence agent
 	Getenv         func(name string) string
 	Hostname       func() (string, error)
 	Stdout, Stderr io.Writer
@@ -57,14 +60,17 @@ func (p Plugin) Run(ctx context.Context, proc Process) int {
 		return code
 	}
 	report.what = request.what()
-	c := call{Plugin: p, Process: proc, request: *request, report: report, config: p.New()}
-	c.hosts = &hostList{syntax: p.Plug}
-	c.common = defaultCommon()
+	c := p.newCall(proc, report)
+	c.request = *request
 	if err := c.run(ctx); err != nil {
 		c.report.failure(c.report.what, err)
 		return 1
 	}
 	return 0
+}
+
+func (p Plugin) newCall(proc Process, r report) *call {
+	return &call{Plugin: p, Process: proc, report: r, config: p.New(), hosts: &hostList{syntax: p.Plug}, common: defaultCommon(), lookup: proc.Getenv}
 }
 
 // common holds the parameters that every plugin has besides hostlist.
@@ -92,6 +98,8 @@ type call struct {
 	config  Config
 	hosts   *hostList
 	common  common
+	// lookup returns what was given under the name of a parameter, besides words.
+	lookup func(name string) string
 }
 
 // params lists all parameters, in the order in which they are shown.
@@ -156,7 +164,7 @@ func (c *call) given(params []Param) (given, []error) {
 	for _, p := range params {
 		names = slices.Concat(names, p.names())
 	}
-	return readWords(c.request.words, names, c.Getenv)
+	return readWords(c.request.words, names, c.lookup)
 }
 
 // getHosts asks for no more than a good hostlist: a device whose list cannot be
