@@ -282,6 +282,6 @@ func (o outcome) String() string {
 func (c *call) succeed(verdict string, start time.Time) error {
 	line := fmt.Sprintf("%s: %s in %s", c.report.what, verdict, time.Since(start).Round(time.Millisecond)) + c.report.ending()
 	c.Log.Notice(line)
-	_, err := fmt.Fprintf(c.Stdout, "%s: %s\n", c.Name, line)
+	_, err := fmt.Fprintf(c.Stdout, "%s: %s\n", c.report.program, line)
 	return err
 }

@@ -1,0 +1,146 @@
+package stonith
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+// agentConfig is the Config of a device in memory, with parameters that hide nothing.
+type agentConfig struct {
+	address, password Text
+	device            *script
+}
+
+func (c *agentConfig) Params() []Param {
+	return []Param{
+		{Name: "ipaddr", Aliases: []string{"ip"}, Agent: "ip", Value: &c.address, Short: "Address", Long: "Where it is."},
+		{Name: "passwd", Aliases: []string{"password"}, Agent: "password", Value: &c.password, Short: "Password", Long: "What it asks for."},
+	}
+}
+
+func (c *agentConfig) Open(Call) (Device, error) {
+	if c.address == "bad" {
+		return nil, Errorf(BadConfig, "ipaddr: bad")
+	}
+	return c.device, nil
+}
+
+type quietLog struct{}
+
+func (quietLog) Error(string)  {}
+func (quietLog) Notice(string) {}
+
+// runAgent runs fence_memory, whose device answers with states.
+func runAgent(ctx context.Context, stdin string, args []string, states ...answer) (status int, stdout, stderr string, device *script) {
+	device = &script{states: states}
+	plugin := Plugin{
+		Name: "memory", Title: "Memory", Description: "Nothing.", URL: "https://example.org",
+		Plug: PlugSyntax{Word: "guest", Check: anyPlug},
+		Agent: Agent{Name: "fence_memory", Foreign: []Foreign{
+			{Name: "lanplus", Becomes: "ipaddr", Turn: func(string) (string, error) { return "plus", nil }, Letter: 'P', Switch: true},
+			{Name: "target", Turn: func(string) (string, error) { return "", errOnce }},
+		}},
+		New: func() Config { return &agentConfig{device: device} },
+	}
+	var out, errs bytes.Buffer
+	status = plugin.RunAgent(ctx, Process{
+		Args: args, Stdin: strings.NewReader(stdin), Getenv: func(string) string { return "from the environment" },
+		Hostname: func() (string, error) { return "elsewhere", nil },
+		Stdout:   &out, Stderr: &errs, Log: quietLog{}, ID: "c0ffee00", Version: "1.2.3",
+	})
+	return status, out.String(), errs.String(), device
+}
+
+func TestAgent(t *testing.T) {
+	isOn, isOff, broken := answer{power: On}, answer{power: Off}, answer{err: errOnce}
+	tests := []struct {
+		name   string
+		stdin  string // lines, with ; between them
+		args   string
+		states []answer
+		status int
+		says   string // in stdout and stderr together
+		unsaid string
+		calls  string
+	}{
+		{name: "off", stdin: "action=off;plug=n1", states: []answer{isOn, isOff}, says: "fence_memory: off n1: off-observed in ", calls: "state off state"},
+		{name: "reboot is the default", stdin: "plug=n1", states: []answer{isOn, isOff, isOff, isOn}, says: "reboot n1: off-observed, on-observed", calls: "state off state state on state"},
+		{name: "comments, blanks, the last wins", stdin: "# x;;  action = on ;plug=n2;plug=n1;#plug=n3", states: []answer{isOn}, says: "on n1: on-observed"},
+		{name: "dashes", stdin: "action=list-status;host-list=x;plug=n1", states: []answer{isOn}, says: "warning: list-status: host_list is no parameter, and ignored"},
+		{name: "old words", stdin: "option=disable;port=n1", states: []answer{isOff}, says: "off n1: already-off"},
+		{name: "status on", stdin: "action=status;plug=n1", states: []answer{isOn}, says: "Status: ON\n", calls: "state"},
+		{name: "status off", stdin: "action=status;plug=n1", states: []answer{isOff}, status: 2, says: "Status: OFF\n", calls: "state"},
+		{name: "status unknown", stdin: "action=status;plug=n1", states: []answer{broken}, status: 1, says: "device-error: once"},
+		{name: "monitor", stdin: "action=monitor;hostlist=n1 n2", says: "ready to fence n1 n2"},
+		{name: "list", stdin: "action=list;hostlist=n1:g1 n2", says: "n1\nn2\n"},
+		{name: "list-status", stdin: "action=list-status;hostlist=n1:g1", states: []answer{isOff}, says: "n1,g1,OFF\n"},
+		{name: "validate-all", stdin: "action=validate-all;plug=n1", calls: ""},
+		{name: "validate-all of a bad one", stdin: "action=validate-all;plug=n1;ip=bad", status: 1, says: "bad-config: ipaddr: bad"},
+		{name: "metadata", stdin: "action=metadata", says: "<resource-agent name=\"fence_memory\""},
+		{name: "manpage", stdin: "action=manpage", says: ".TH FENCE_MEMORY 8"},
+		{name: "options", args: "-o off --plug n1 --ip=x --password y", states: []answer{isOff}, says: "off n1: already-off"},
+		{name: "short options", args: "-n n1 -a x -p y -o status -P", states: []answer{isOn}, status: 1, says: "are both set, and differ"},
+		{name: "help", args: "--help", says: "-n, --plug"},
+		{name: "version", args: "-V", says: "fence_memory 1.2.3"},
+		{name: "no such option", args: "--colour=s3cret", status: 1, says: "unknown flag", unsaid: "s3cret"},
+		{name: "a word", args: "off", status: 1, says: "1 words that are no options"},
+		{name: "no pair", stdin: "plug=n1;s3cret", status: 1, says: "standard input: line 2", unsaid: "s3cret"},
+		{name: "no plug", stdin: "action=off", status: 1, says: "off: no plug"},
+		{name: "no such action", stdin: "action=sleep;plug=n1", status: 1, says: `action: "sleep" is none`},
+		{name: "several plugs", stdin: "action=off;plug=n1,n2", status: 1, says: "is not one node"},
+		{name: "node by nodename", stdin: "action=off;nodename=n1", states: []answer{isOff}, says: "off n1: already-off"},
+		{name: "plug is the node's guest", stdin: "action=off;nodename=n1;plug=g1", states: []answer{isOff}, says: "off g1: already-off"},
+		{name: "plug of hostlist", stdin: "action=off;plug=g1;hostlist=n1:g1 n2", states: []answer{isOff}, says: "already-off"},
+		{name: "node of hostlist", stdin: "action=off;plug=N1;hostlist=n1:g1 n2", states: []answer{isOff}, says: "already-off"},
+		{name: "not of hostlist", stdin: "action=off;plug=n3;hostlist=n1:g1 n2", status: 1, says: "wrong-target"},
+		{name: "another node's plug", stdin: "action=off;plug=g1;nodename=n2;hostlist=n1:g1 n2", status: 1, says: "wrong-target"},
+		{name: "itself", stdin: "action=reboot;plug=elsewhere", status: 1, says: "self-fence"},
+		{name: "missing is not off", stdin: "action=off;plug=n1;missing_as_off=1", status: 1, says: "missing_as_off: a node that is not found is not off"},
+		{name: "missing_as_off that is not", stdin: "action=off;plug=n1;missing_as_off=0", states: []answer{isOff}, says: "already-off"},
+		{name: "refused", stdin: "action=off;plug=n1;target=5", status: 1, says: "target: once"},
+		{name: "what changes no verdict", stdin: "action=off;plug=n1;power_wait=3;retry_on=2;verbose=1;login_timeout=9", states: []answer{isOff}, says: "already-off", unsaid: "warning"},
+		{name: "power_timeout is the time limit", stdin: "action=off;plug=n1;power_timeout=1", states: []answer{isOn}, status: 1, says: "not seen off within 1s"},
+		{name: "two time limits", stdin: "action=off;plug=n1;power_timeout=7;timeout=8", status: 1, says: "power_timeout and timeout are both set, and differ"},
+		{name: "a delay that is none", stdin: "action=off;plug=n1;delay=soon", status: 1, says: `delay: "soon" is not a time`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if len(tt.states) == 0 {
+				tt.states = []answer{isOn}
+			}
+			status, stdout, stderr, device := runAgent(t.Context(), strings.ReplaceAll(tt.stdin, ";", "\n"), strings.Fields(tt.args), tt.states...)
+			told := stdout + stderr
+			if status != tt.status || !strings.Contains(told, tt.says) {
+				t.Errorf("exit status %d, want %d with %q; %q", status, tt.status, tt.says, told)
+			}
+			if tt.unsaid != "" && strings.Contains(told, tt.unsaid) {
+				t.Errorf("says %q: %q", tt.unsaid, told)
+			}
+			if calls := strings.Join(device.calls, " "); tt.calls != "" && calls != tt.calls {
+				t.Errorf("calls %q, want %q", calls, tt.calls)
+			}
+		})
+	}
+}
+
+// A delay comes before all else of off and reboot, and before nothing of the others.
+func TestAgentDelays(t *testing.T) {
+	t.Parallel()
+	for action, waits := range map[string]bool{"off": true, "reboot": true, "on": false, "status": false, "monitor": false} {
+		start := time.Now()
+		status, _, stderr, _ := runAgent(t.Context(), "plug=n1\ndelay=300ms\naction="+action, nil, answer{power: On}, answer{power: Off}, answer{power: On})
+		took := time.Since(start)
+		if status != 0 || waits != (took >= 300*time.Millisecond) {
+			t.Errorf("%s: exit status %d after %s, waits %v; %q", action, status, took, waits, stderr)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if status, _, stderr, device := runAgent(ctx, "plug=n1\naction=off\ndelay=1h", nil, answer{power: Off}); status != 1 || len(device.calls) > 0 {
+		t.Errorf("interrupted delay: exit status %d, calls %q; %q", status, device.calls, stderr)
+	}
+}
