@@ -18,6 +18,8 @@ type Agent struct {
 	// Foreign are parameters that other agents for such devices have, besides the
 	// names and aliases of ours.
 	Foreign []Foreign
+	// Combine makes parameters of ours of several of theirs, in place. Nil does nothing.
+	Combine func(values map[string]string) error
 }
 
 // A Foreign is a parameter of other agents that is none of ours.

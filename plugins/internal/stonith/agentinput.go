@@ -192,7 +192,10 @@ func (in *agentInput) setDelay(text string) error {
 
 // turn makes what other agents have what we have, and warns of what nobody knows.
 func (in *agentInput) turn() error {
-	var mistakes []error
+	mistakes := []error{in.setPlug()}
+	if combine := in.plugin.Agent.Combine; combine != nil {
+		mistakes = append(mistakes, combine(in.values))
+	}
 	for _, f := range in.plugin.foreign() {
 		value, given := in.values[f.Name]
 		if !given {
@@ -216,10 +219,26 @@ func (in *agentInput) turn() error {
 			in.warnings = append(in.warnings, fmt.Sprintf("%s is no parameter, and ignored", quoteOdd(name)))
 		}
 	}
+	return errors.Join(append(mistakes, in.check())...)
+}
+
+// setPlug takes the plug from where it is: under the names that agents for such devices
+// have for it, or in what Pacemaker calls the node.
+func (in *agentInput) setPlug() error {
+	for _, name := range in.plugin.Plug.Names {
+		switch given := in.values[name]; {
+		case given == "" || given == in.plug:
+		case in.plug == "":
+			in.plug = given
+		default:
+			return Errorf(BadConfig, "plug is %q and %s is %q, want one", in.plug, name, given)
+		}
+		delete(in.values, name)
+	}
 	if in.plug == "" {
 		in.plug = in.nodename
 	}
-	return errors.Join(append(mistakes, in.check())...)
+	return nil
 }
 
 func (in *agentInput) become(f Foreign, value string) error {
