@@ -9,6 +9,8 @@ GO        ?= go
 DESTDIR   ?=
 PREFIX    ?= /usr/local
 PLUGINDIR ?= /usr/lib/stonith/plugins/external
+AGENTDIR  ?= /usr/sbin
+MANDIR    ?= $(PREFIX)/share/man/man8
 DOCDIR    ?= $(PREFIX)/share/doc/stonith-plugins
 VERSION   ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
 
@@ -16,6 +18,8 @@ VERSION   ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
 PROGRAMS := ./plugins/xen ./plugins/xenapi ./plugins/ipmi ./dom0-helper
 # What the cluster software finds, as program:type. cluster-glue has an external/ipmi.
 PLUGINS  := xen:xen xenapi:xenapi ipmi:ipmi2
+# The same programs as fence agents, as program:agent.
+AGENTS   := xen:fence_xen xenapi:fence_xapi ipmi:fence_ipmi
 
 BINARIES := $(addprefix bin/,$(notdir $(PROGRAMS)))
 SOURCES  := go.mod go.sum $(shell find $(PROGRAMS) plugins/internal -name '*.go' ! -name '*_test.go')
@@ -28,24 +32,38 @@ AS_ROOT = if [ "$$(id -u)" -eq 0 ]; then as_root=; \
 	elif command -v sudo >/dev/null; then as_root="sudo -E env HOME=/root PATH=$$PATH GOMODCACHE=$$($(GO) env GOMODCACHE)"; \
 	else echo 'make $@: needs root, and there is no sudo' >&2; exit 1; fi; $$as_root
 
-.PHONY: help build install install-plugins install-dom0 demo test peers lint unit fuzz-smoke fuzz e2e test-xen bench clean FORCE
+.PHONY: help build install install-plugins install-agents install-dom0 man demo test peers lint unit fuzz-smoke fuzz e2e test-xen bench clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS)
+	@for agent in $(AGENTS); do ln -sf "$${agent%:*}" "bin/$${agent#*:}"; done
 
 $(BINARIES): $(SOURCES)
 	@$(MAKE) --no-print-directory build
 
-install: install-plugins install-dom0 ## install both sides (DESTDIR, PREFIX, PLUGINDIR)
+install: install-plugins install-agents install-dom0 ## install both sides (DESTDIR, PREFIX, PLUGINDIR)
 
 install-plugins: $(BINARIES) ## install the plugins, on a cluster node
 	install -d -m 0755 $(DESTDIR)$(PLUGINDIR)
 	@for plugin in $(PLUGINS); do \
 		(set -x; install -m 0755 "bin/$${plugin%:*}" "$(DESTDIR)$(PLUGINDIR)/$${plugin#*:}"); \
 	done
+
+install-agents: install-plugins ## install the fence agents: links to the plugins, and their man pages
+	install -d -m 0755 $(DESTDIR)$(AGENTDIR) $(DESTDIR)$(MANDIR)
+	@for agent in $(AGENTS); do \
+		for plugin in $(PLUGINS); do \
+			[ "$${plugin%:*}" = "$${agent%:*}" ] || continue; \
+			(set -x; ln -sf "$(PLUGINDIR)/$${plugin#*:}" "$(DESTDIR)$(AGENTDIR)/$${agent#*:}"); \
+		done; \
+		(set -x; install -m 0644 "docs/man/$${agent#*:}.8" "$(DESTDIR)$(MANDIR)"); \
+	done
+
+man: build ## write the man pages of the fence agents anew
+	@for agent in $(AGENTS); do "bin/$${agent#*:}" -o manpage >"docs/man/$${agent#*:}.8"; done
 
 install-dom0: bin/dom0-helper ## install the helper, on a Dom0; its sudoers file only among the documents
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(DOCDIR)/sudoers

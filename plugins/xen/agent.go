@@ -17,6 +17,11 @@ func fenceAgent() stonith.Agent {
 	return stonith.Agent{
 		Name: "fence_xen",
 		Foreign: []stonith.Foreign{
+			{Name: "ip", Letter: 'a'}, // these five are combined
+			{Name: "ipaddr"},
+			{Name: "username", Letter: 'l'},
+			{Name: "login"},
+			{Name: "ipport", Letter: 'u'},
 			{Name: "login_timeout", Becomes: "connect_timeout"},
 			{Name: "password", Turn: keysOnly, Letter: 'p'},
 			{Name: "passwd", Turn: keysOnly},
