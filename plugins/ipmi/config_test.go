@@ -28,7 +28,7 @@ func TestBadConfig(t *testing.T) {
 		{[]string{"hostlist=node-1:192.0.2.1 node-2:::ffff:192.0.2.1"}, "nodes node-1 and node-2 have the same BMC 192.0.2.1:623", ""},
 		{[]string{"hostlist=node-1:BMC.example node-2:bmc.example"}, "nodes node-1 and node-2 have the same BMC bmc.example:623", ""},
 		{[]string{"hostlist=node-1:fd00::1 node-2:[FD00:0::1]:623"}, "nodes node-1 and node-2 have the same BMC [fd00::1]:623", ""},
-		{[]string{"hostlist=node-1:"}, `hostlist: node "node-1": BMC: "" is neither a host name nor an address`, ""},
+		{[]string{"hostlist=node-1:"}, `hostlist: node "node-1": no BMC behind the colon`, ""},
 		{[]string{"hostlist=node-1:https://user:pw@192.0.2.1/"}, `hostlist: node "node-1": the BMC has a slash in it, want an address and no URL`, ""},
 		{[]string{"hostlist=node-1:192.0.2.1:0"}, `"0" is not a port`, ""},
 		{[]string{"hostname=node-1"}, "hostname: hostlist is set as well, want one of both", ""},

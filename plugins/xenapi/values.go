@@ -124,10 +124,7 @@ func (fs *fingerprints) Type() string { return "string" }
 
 // checkGuest says what is wrong with a guest's name-label or UUID in hostlist.
 func checkGuest(name string) error {
-	switch {
-	case name == "":
-		return fmt.Errorf("no guest behind the colon")
-	case !rpc.Carries(name), strings.ContainsAny(name, "\t\r\n"):
+	if !rpc.Carries(name) || strings.ContainsAny(name, "\t\r\n") {
 		return fmt.Errorf("guest %q has a character that XML cannot carry", name)
 	}
 	return nil

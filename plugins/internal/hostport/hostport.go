@@ -19,7 +19,10 @@ type Address struct {
 // HostPort returns host:port, with brackets where the host is an IPv6 address.
 func (a Address) HostPort() string { return net.JoinHostPort(a.Host, a.Port) }
 
-var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+var (
+	hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	zoneName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`) // of an interface
+)
 
 // Parse parses host, host:port, an IPv6 address with or without brackets, or one in
 // brackets with a port. port is the one without another. An IPv6 address may have a zone.
@@ -39,7 +42,7 @@ func Parse(text, port string) (Address, error) {
 		}
 	}
 	ip, ipErr := netip.ParseAddr(a.Host)
-	isIPv6 := ipErr == nil && ip.Is6()
+	isIPv6 := ipErr == nil && ip.Is6() && (ip.Zone() == "" || zoneName.MatchString(ip.Zone()))
 	number, portErr := strconv.Atoi(a.Port)
 	switch {
 	case !isIPv6 && (bracketed || len(a.Host) > 253 || !hostName.MatchString(a.Host)):

@@ -1,7 +1,6 @@
 package stonith
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -108,19 +107,14 @@ func TestOneNode(t *testing.T) {
 		"hostname= ":                      "hostlist: not set",
 		"hostname=node-1,hostlist=node-1": "hostname: hostlist is set as well, want one of both",
 		"hostname=node-1 node-2":          `hostname: "node-1 node-2" is not a node name, want letters, digits, '.', '_' and '-'`,
-		"hostlist=node-1 node-2:":         `hostlist: node "node-2": no plug`,
+		"hostlist=node-1 node-2:":         `hostlist: node "node-2": no BMC behind the colon`,
 	} {
 		values := map[string]string{}
 		for _, pair := range strings.Split(environment, ",") {
 			name, value, _ := strings.Cut(pair, "=")
 			values[name] = value
 		}
-		syntax := PlugSyntax{Word: "BMC", Apart: true, Check: func(plug string) error {
-			if plug == "" {
-				return errors.New("no plug")
-			}
-			return nil
-		}}
+		syntax := PlugSyntax{Word: "BMC", Apart: true, Check: anyPlug}
 		c := call{Plugin: Plugin{Plug: syntax, OneNode: "hostname"}, hosts: &hostList{syntax: syntax}}
 		mistakes := c.setHosts(given{getenv: func(name string) string { return values[name] }})
 		got := c.hosts.String()

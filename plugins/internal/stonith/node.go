@@ -65,7 +65,10 @@ func (h *hostList) add(entry string) error {
 	if err := checkNodeName(name); err != nil {
 		return err
 	}
-	if mapped || !h.syntax.Apart {
+	if mapped && plug == "" {
+		return fmt.Errorf("node %q: no %s behind the colon", name, h.syntax.Word)
+	}
+	if plug != "" {
 		if err := h.syntax.Check(plug); err != nil {
 			return fmt.Errorf("node %q: %w", name, err)
 		}
