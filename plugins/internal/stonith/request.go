@@ -24,6 +24,9 @@ const (
 	verbGetInfoXML      verb = "getinfo-xml"
 )
 
+// acts reports whether the verb needs the device.
+func (v verb) acts() bool { return v == verbOn || v == verbOff || v == verbReset || v == verbStatus }
+
 // A request is what the arguments ask for.
 type request struct {
 	verb  verb
