@@ -212,7 +212,7 @@ func (b *bmc) open(ctx context.Context) error {
 	if b.refusal != nil {
 		return b.refusal
 	}
-	if !pause(ctx, time.Until(b.refused.Add(loginPause))) {
+	if !stonith.Sleep(ctx, time.Until(b.refused.Add(loginPause))) {
 		return ctx.Err()
 	}
 	session, err := b.login(ctx)
@@ -248,7 +248,7 @@ func (b *bmc) take(ctx context.Context, session chassis) error {
 		return nil
 	}
 	_ = session.Close() // the error is what counts
-	if isWrongBMC(err) {
+	if errors.Is(err, errWrongBMC) {
 		b.refusal = err
 	}
 	return err

@@ -58,7 +58,7 @@ func (d *device) State(ctx context.Context, n stonith.Node) (stonith.Power, erro
 		if err != nil || s.power != stonith.Off || s.ours || s.offFor >= d.cycleTime {
 			return s.power, err
 		}
-		if !pause(ctx, min(lookAgain, d.cycleTime-s.offFor)) {
+		if !stonith.Sleep(ctx, min(lookAgain, d.cycleTime-s.offFor)) {
 			return stonith.Unknown, stonith.Errorf(stonith.UnknownState, "off for %s, which may be the off half of a power cycle (cycle_time is %s)",
 				s.offFor.Round(time.Millisecond), d.cycleTime)
 		}
@@ -99,7 +99,7 @@ func (d *device) dump(ctx context.Context, b *bmc) {
 	if end, ok := ctx.Deadline(); ok {
 		wait = min(wait, time.Until(end)/2)
 	}
-	pause(ctx, wait)
+	stonith.Sleep(ctx, wait)
 }
 
 // Way is the parameter method.
@@ -121,14 +121,4 @@ func (d *device) Close() error {
 	}
 	all.Wait()
 	return nil
-}
-
-// pause reports whether d passed before the end of ctx.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

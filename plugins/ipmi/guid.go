@@ -29,8 +29,6 @@ var errWrongBMC = errors.New("another BMC than bmc_guid says")
 // (IPMI specification v2.0, table 5-2).
 var busyCodes = []byte{0xC0, 0xC3, 0xC4, 0xCE, 0xD0, 0xD1, 0xD2, 0xFF}
 
-func isWrongBMC(err error) bool { return errors.Is(err, errWrongBMC) }
-
 // check says whether the BMC is the one with that GUID. Some BMCs have one of their
 // own, some that of the node they are in.
 func (g guid) check(ctx context.Context, c chassis) error {

@@ -3,11 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"io/fs"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 )
@@ -33,25 +31,18 @@ func (e exception) name(n stonith.Node, err error) error {
 // readNodesFile reads nodes_file and returns the exceptions by node in lower case.
 // Whoever can write it decides which machine is shot, so that must be its owner alone.
 func readNodesFile(path string) (map[string]exception, error) {
-	const param = "nodes_file"
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, stonith.Errorf(stonith.BadConfig, "%s: %w", param, err)
-	}
-	defer file.Close() //nolint:errcheck // it was only read
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-		return nil, stonith.Errorf(stonith.BadConfig, "%s: %w", param, err)
-	case !info.Mode().IsRegular() || info.Size() > maxNodesFile:
-		return nil, stonith.Errorf(stonith.BadConfig, "%s: %s is not a regular file of at most %d bytes", param, path, maxNodesFile)
-	case info.Mode().Perm()&0o022 != 0:
-		return nil, stonith.Errorf(stonith.BadConfig, "%s: %s has mode %04o, so that others than its owner can change which machine is shot", param, path, info.Mode().Perm()).
+	text, err := stonith.ReadFile("nodes_file", path, maxNodesFile+1, func(perm fs.FileMode) error {
+		if perm&0o022 == 0 {
+			return nil
+		}
+		return stonith.Errorf(stonith.BadConfig, "nodes_file: %s has mode %04o, so that others than its owner can change which machine is shot", path, perm).
 			WithHint("chmod go-w %s", path)
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxNodesFile))
+	})
 	if err != nil {
-		return nil, stonith.Errorf(stonith.BadConfig, "%s: %w", param, err)
+		return nil, err
+	}
+	if len(text) > maxNodesFile {
+		return nil, stonith.Errorf(stonith.BadConfig, "nodes_file: %s has more than %d bytes", path, maxNodesFile)
 	}
 	return parseNodesFile(path, string(text))
 }

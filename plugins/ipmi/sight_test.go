@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -160,7 +161,7 @@ func TestGUIDCheck(t *testing.T) {
 		"000102030504070608090a0b0c0d0e0f":      false,
 	} {
 		for _, c := range []*scripted{{device: sent}, {system: sent}} {
-			if err := pin.check(t.Context(), c); (err == nil) != right || err != nil && !isWrongBMC(err) {
+			if err := pin.check(t.Context(), c); (err == nil) != right || err != nil && !errors.Is(err, errWrongBMC) {
 				t.Errorf("%q: %v, want right: %v", pin, err, right)
 			}
 		}
@@ -171,7 +172,7 @@ func TestGUIDCheck(t *testing.T) {
 		&rmcp.CompletionError{Code: 0xC0}: false,
 		rmcp.ErrNoAnswer:                  false,
 	} {
-		if err := pin.check(t.Context(), &scripted{guidErr: what}); err == nil || isWrongBMC(err) != want {
+		if err := pin.check(t.Context(), &scripted{guidErr: what}); err == nil || errors.Is(err, errWrongBMC) != want {
 			t.Errorf("%v: %v, want another BMC: %v", what, err, want)
 		}
 	}

@@ -88,7 +88,7 @@ func (d *dom0s) look(ctx context.Context, n stonith.Node) (power stonith.Power, 
 		if round >= min(len(d.all), 2) && held >= d.gap {
 			return stonith.Off, slices.Contains(states, wire.GuestOff) || d.lastHome() != nil, nil
 		}
-		if d.gap > 0 && !pause(ctx, lookPause) {
+		if d.gap > 0 && !stonith.Sleep(ctx, lookPause) {
 			return stonith.Unknown, false, d.tooShort(n, held, ctx.Err())
 		}
 	}
@@ -220,16 +220,6 @@ func askAll[T any](dom0s []dialect, ask func(dialect) (T, error)) ([]T, []error)
 	}
 	wg.Wait()
 	return answers, errs
-}
-
-// pause reports whether length passed before the end of ctx.
-func pause(ctx context.Context, length time.Duration) bool {
-	select {
-	case <-time.After(length):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // Close ends all connections.

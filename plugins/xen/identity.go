@@ -3,12 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -60,26 +58,15 @@ func readIdentity(file, sshDir, agentSocket string) (*identity, error) {
 
 // readKey reads a private key that no one else can read, as OpenSSH wants it.
 func readKey(path string) (ssh.Signer, error) {
-	// A pipe without a writer would otherwise never open.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %w", err)
-	}
-	defer file.Close() //nolint:errcheck // it was only read
-	info, err := file.Stat()
-	if err != nil {
-		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %s is not a regular file", path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %s has mode %04o, so that others than its owner can use the key", path, mode).
+	text, err := stonith.ReadFile("identity_file", path, 1<<20, func(perm fs.FileMode) error {
+		if perm&0o077 == 0 {
+			return nil
+		}
+		return stonith.Errorf(stonith.BadConfig, "identity_file: %s has mode %04o, so that others than its owner can use the key", path, perm).
 			WithHint("chmod 600 %s, and make a new key if others may have read this one", path)
-	}
-	text, err := io.ReadAll(io.LimitReader(file, 1<<20))
+	})
 	if err != nil {
-		return nil, stonith.Errorf(stonith.BadConfig, "identity_file: %w", err)
+		return nil, err
 	}
 	return parseKey(path, text)
 }

@@ -196,7 +196,7 @@ func (l *dom0Lab) scenes() []scene {
 		{
 			title:  "Dom0 beta does not answer any more. demo-node-2 may live there: no proof, so a failure.",
 			before: func() { l.dom0s[1].Fail(loopback.AtBanner) },
-			args:   []string{"off", "demo-node-2"}, params: []string{"timeout=3s"}, node: "demo-node-2", status: 1, says: "unreachable", runs: true,
+			args:   []string{"off", "demo-node-2"}, params: []string{"timeout=2s"}, node: "demo-node-2", status: 1, says: "unreachable", runs: true,
 		},
 		{
 			title:  "Dom0 beta is back.",

@@ -107,7 +107,7 @@ func (l *poolLab) scenes() []scene {
 		{
 			title:  "xapi calls it done, and nothing was done: success of a request is no proof.",
 			before: func() { l.pool.VM("demo-vm-2").Lie(pool.LieDone) },
-			args:   []string{"off", "demo-vm-2"}, params: []string{"timeout=3s"}, node: "demo-vm-2", status: 1, says: "still-on", runs: true,
+			args:   []string{"off", "demo-vm-2"}, params: []string{"timeout=2s"}, node: "demo-vm-2", status: 1, says: "still-on", runs: true,
 		},
 		{
 			title: "The pool does not reach xen3 any more, where demo-vm-2 runs. The error names the host to fence.",
@@ -115,7 +115,7 @@ func (l *poolLab) scenes() []scene {
 				l.pool.VM("demo-vm-2").Lie(pool.Honest)
 				l.pool.Member(2).Cut()
 			},
-			args: []string{"off", "demo-vm-2"}, params: []string{"timeout=3s"}, node: "demo-vm-2", status: 1, says: "host xen3", runs: true,
+			args: []string{"off", "demo-vm-2"}, params: []string{"timeout=2s"}, node: "demo-vm-2", status: 1, says: "host xen3", runs: true,
 		},
 	}
 }

@@ -73,7 +73,7 @@ func (f *fencer) reset(ctx context.Context, n Node) (outcome, error) {
 		if err := w.hopeless(); err != nil {
 			return outcome{}, err
 		}
-		if !sleep(ctx, pollInterval) {
+		if !Sleep(ctx, pollInterval) {
 			return outcome{}, w.gaveUp(ctx, f.budget, Off)
 		}
 	}
@@ -121,7 +121,7 @@ func (f *fencer) pursue(ctx context.Context, n Node, want Power) (already bool, 
 		if err := w.hopeless(); err != nil {
 			return false, err
 		}
-		if !sleep(ctx, pollInterval) {
+		if !Sleep(ctx, pollInterval) {
 			return false, w.gaveUp(ctx, f.budget, want)
 		}
 	}
@@ -186,8 +186,8 @@ func within[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	}
 }
 
-// sleep reports whether d passed before the end of ctx.
-func sleep(ctx context.Context, d time.Duration) bool {
+// Sleep reports whether d passed before the end of ctx.
+func Sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):
 		return ctx.Err() == nil

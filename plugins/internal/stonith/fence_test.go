@@ -37,7 +37,7 @@ func (s *script) Close() error                        { return nil }
 func (s *script) State(ctx context.Context, _ Node) (Power, error) {
 	s.calls = append(s.calls, "state")
 	a := next(&s.states)
-	if !sleep(ctx, a.takes) {
+	if !Sleep(ctx, a.takes) {
 		return Unknown, ctx.Err()
 	}
 	return a.power, a.err

@@ -1,11 +1,9 @@
 package stonith
 
 import (
-	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
-	"syscall"
 )
 
 // maxSecret is the length that no secret has, in bytes.
@@ -49,26 +47,15 @@ func ReadSecret(param, path string) (string, error) {
 	if !filepath.IsAbs(path) { // it is not shown: it may be the secret itself
 		return "", Errorf(BadConfig, "%s: not an absolute path", param).WithHint("%s names a file, by a path that begins with /", param)
 	}
-	// A pipe without a writer would otherwise never open.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return "", Errorf(BadConfig, "%s: %w", param, err)
-	}
-	defer file.Close() //nolint:errcheck // it was only read
-	info, err := file.Stat()
-	if err != nil {
-		return "", Errorf(BadConfig, "%s: %w", param, err)
-	}
-	if !info.Mode().IsRegular() {
-		return "", Errorf(BadConfig, "%s: %s is not a regular file", param, path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return "", Errorf(BadConfig, "%s: %s has mode %04o, so that others than its owner can use the secret", param, path, mode).
+	text, err := ReadFile(param, path, maxSecret+3, func(perm fs.FileMode) error {
+		if perm&0o077 == 0 {
+			return nil
+		}
+		return Errorf(BadConfig, "%s: %s has mode %04o, so that others than its owner can use the secret", param, path, perm).
 			WithHint("chmod 600 %s, and change the secret if others may have read it", path)
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxSecret+3))
+	})
 	if err != nil {
-		return "", Errorf(BadConfig, "%s: %w", param, err)
+		return "", err
 	}
 	secret := FirstLine(string(text))
 	return secret, CheckSecret(param+": "+path, secret)

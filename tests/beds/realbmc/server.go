@@ -81,7 +81,10 @@ func (s *server) run() bool {
 	s.ended = make(chan struct{})
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // whose end is the end of the process
+		// The end of a thread is the end of the processes that it has started. This one may
+		// have started others, so it is not to end with this function.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		err := command.Start()
 		started <- err
 		if err == nil {
