@@ -123,7 +123,7 @@ func (c *call) act(ctx context.Context, in *agentInput) (int, error) {
 	case actionMonitor:
 		return agentOK, c.withDevice(ctx, c.status)
 	case actionOff, actionReboot:
-		if !sleep(ctx, in.delay) {
+		if !Sleep(ctx, in.delay) {
 			return agentFailed, Errorf(TimedOut, "interrupted within the delay of %s", in.delay)
 		}
 	}
