@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
-	"time"
 )
 
 // An Agent is the other face of a plugin: a fence agent, as Pacemaker, RHCS and people
@@ -15,6 +13,11 @@ import (
 type Agent struct {
 	// Name is the program's name, such as fence_ipmi.
 	Name string
+	// Diagnoses says that the device is a Diagnoser, so that there is the action diag.
+	Diagnoses bool
+	// Letters are short options of parameters of ours, by their names there, besides
+	// those that all agents have.
+	Letters map[string]string
 	// Foreign are parameters that other agents for such devices have, besides the
 	// names and aliases of ours.
 	Foreign []Foreign
@@ -39,7 +42,7 @@ type Foreign struct {
 // An action is what a fence agent is asked for.
 type action string
 
-// The actions.
+// The actions. check is for people, and told to no cluster.
 const (
 	actionOn         action = "on"
 	actionOff        action = "off"
@@ -48,10 +51,21 @@ const (
 	actionMonitor    action = "monitor"
 	actionList       action = "list"
 	actionListStatus action = "list-status"
+	actionDiag       action = "diag"
 	actionValidate   action = "validate-all"
 	actionMetadata   action = "metadata"
 	actionManpage    action = "manpage"
+	actionCheck      action = "check"
 )
+
+// actions are those that clusters are told of, in the order in which they are shown.
+func (p Plugin) actions() []action {
+	all := []action{actionOn, actionOff, actionReboot, actionStatus, actionMonitor, actionList, actionListStatus}
+	if p.Agent.Diagnoses {
+		all = append(all, actionDiag)
+	}
+	return append(all, actionValidate, actionMetadata, actionManpage)
+}
 
 // The exit statuses of a fence agent. That of status is also the state.
 const (
@@ -61,31 +75,36 @@ const (
 )
 
 // verbs are the verbs that actions are carried out as.
-var verbs = map[action]verb{actionOn: verbOn, actionOff: verbOff, actionReboot: verbReset, actionMonitor: verbStatus}
+var verbs = map[action]verb{
+	actionOn: verbOn, actionOff: verbOff, actionReboot: verbReset, actionMonitor: verbStatus, actionCheck: verbCheck,
+}
 
 // IsAgent reports whether a program of that name is asked to be a fence agent.
 func (p Plugin) IsAgent(program string) bool { return p.Agent.Name != "" && program == p.Agent.Name }
 
 // RunAgent carries out one call as a fence agent and returns its exit status.
 func (p Plugin) RunAgent(ctx context.Context, proc Process) int {
-	report := report{program: p.Agent.Name, stderr: proc.Stderr, log: proc.Log}
-	in, err := p.readAgent(proc)
-	if errors.Is(err, errAnswered) {
+	report := report{program: p.Agent.Name, what: "usage", stderr: proc.Stderr, log: proc.Log}
+	values, answered, err := p.readAgent(proc)
+	if answered {
 		return agentOK
 	}
-	if err != nil {
-		report.failure("usage", err)
-		return agentFailed
-	}
-	report.what = in.what()
-	c := p.newCall(proc, report)
-	c.lookup = in.lookup
-	node, err := in.bind(p)
 	if err != nil {
 		report.failure(report.what, err)
 		return agentFailed
 	}
-	c.request = request{verb: verbs[in.action], node: node}
+	in, err := p.interpret(values)
+	report.what = in.what()
+	if err != nil {
+		report.failure(report.what, err)
+		return agentFailed
+	}
+	c := p.newCall(proc, report)
+	c.lookup, c.nodesOptional, c.delay = in.lookup, true, in.delay
+	c.request = request{verb: verbs[in.action], node: in.node}
+	if in.action == actionCheck {
+		c.request = request{verb: verbCheck, rehearse: in.node}
+	}
 	for _, text := range in.warnings {
 		c.report.warning(text)
 	}
@@ -98,57 +117,85 @@ func (p Plugin) RunAgent(ctx context.Context, proc Process) int {
 }
 
 // act carries out the action.
-func (c *call) act(ctx context.Context, in *agentInput) (int, error) {
+func (c *call) act(ctx context.Context, in *agentInput) (status int, err error) {
 	switch in.action {
 	case actionMetadata:
-		_, err := io.WriteString(c.Stdout, c.metadata())
-		return agentOK, err
+		_, err = io.WriteString(c.Stdout, c.metadata())
 	case actionManpage:
-		_, err := io.WriteString(c.Stdout, c.manpage())
-		return agentOK, err
-	}
-	switch in.action {
+		_, err = io.WriteString(c.Stdout, c.manpage())
 	case actionValidate:
-		device, err := c.open()
-		if err == nil {
-			device.Close()
-		}
-		return agentOK, err
+		err = c.validate()
 	case actionList:
-		return agentOK, c.getHosts()
-	case actionStatus:
-		return c.agentStatus(ctx)
+		err = c.list(ctx, in)
 	case actionListStatus:
-		return agentOK, c.withDevice(ctx, c.listStatus)
-	case actionMonitor:
-		return agentOK, c.withDevice(ctx, c.status)
-	case actionOff, actionReboot:
-		if !Sleep(ctx, in.delay) {
-			return agentFailed, Errorf(TimedOut, "interrupted within the delay of %s", in.delay)
-		}
+		err = c.withDevice(ctx, c.listStatus)
+	case actionStatus:
+		return c.agentStatus(ctx, in)
+	case actionDiag:
+		err = c.withDevice(ctx, c.diagnose)
+	case actionOn, actionOff, actionReboot, actionMonitor, actionCheck:
+		err = c.run(ctx)
 	}
-	return agentOK, c.withDevice(ctx, c.fence)
+	return agentOK, err
+}
+
+// validate finds every mistake of configuration, and contacts nothing.
+func (c *call) validate() error {
+	device, err := c.open()
+	if err != nil {
+		return err
+	}
+	return device.Close()
+}
+
+// list prints the configured nodes. Where none are configured, it prints what the
+// device has; a name that would not reach Pacemaker as it is, is left out.
+func (c *call) list(ctx context.Context, in *agentInput) error {
+	if in.listed {
+		return c.getHosts()
+	}
+	return c.withDevice(ctx, func(ctx context.Context, f *fencer) error {
+		device, ok := f.device.(Lister)
+		if !ok {
+			return Errorf(BadConfig, "hostlist: not set, and the device knows no nodes").WithHint("set hostlist to the nodes that it has")
+		}
+		plugs, err := within(ctx, func() ([]string, error) { return device.List(ctx) })
+		if err != nil {
+			return err
+		}
+		for _, plug := range plugs {
+			if checkNodeName(plug) == nil {
+				fmt.Fprintln(c.Stdout, plug)
+			}
+		}
+		return nil
+	})
 }
 
 // agentStatus looks at one node. A node that cannot be told on or off is an error.
-func (c *call) agentStatus(ctx context.Context) (status int, err error) {
+func (c *call) agentStatus(ctx context.Context, in *agentInput) (status int, err error) {
+	if !in.listed && c.Plug.Apart && c.Getenv("PCMK_service") != "" {
+		// Pacemaker asks so whether the device has a node, once its list has failed, and
+		// the BMC that we have would answer for all (status_search_cb in daemons/fenced/fenced_commands.c).
+		return agentFailed, Errorf(BadConfig, "hostlist: not set, so this device can be asked for no node in particular").
+			WithHint("set hostlist to the nodes that the device has, or pcmk_host_list")
+	}
 	status = agentFailed
 	err = c.withDevice(ctx, func(ctx context.Context, f *fencer) error {
 		node, err := c.hosts.find(c.request.node)
 		if err != nil {
 			return err
 		}
-		var w watch
-		switch f.look(ctx, node, &w) {
+		seen := f.lookOnce(ctx, node)
+		switch seen.power {
 		case On:
 			status = agentOK
-			_, err = fmt.Fprintln(c.Stdout, "Status: ON")
 		case Off:
 			status = agentIsOff
-			_, err = fmt.Fprintln(c.Stdout, "Status: OFF")
 		case Unknown:
-			err = w.lookErr
+			return seen.err
 		}
+		_, err = fmt.Fprintf(c.Stdout, "Status: %s\n", strings.ToUpper(seen.power.String()))
 		return err
 	})
 	return status, err
@@ -157,71 +204,29 @@ func (c *call) agentStatus(ctx context.Context) (status int, err error) {
 // listStatus prints every node with its state.
 func (c *call) listStatus(ctx context.Context, f *fencer) error {
 	var failed []error
-	for _, n := range c.hosts.nodes {
-		var w watch
-		power := f.look(ctx, n, &w)
-		if power == Unknown {
-			failed = append(failed, fmt.Errorf("node %s: %w", n.Name, w.lookErr))
+	for i, s := range f.lookAtAll(ctx, c.hosts.nodes) {
+		n := c.hosts.nodes[i]
+		fmt.Fprintf(c.Stdout, "%s,%s,%s\n", n.Name, n.Plug, strings.ToUpper(s.power.String()))
+		if s.err != nil {
+			failed = append(failed, fmt.Errorf("node %s: %w", n.Name, s.err))
 		}
-		fmt.Fprintf(c.Stdout, "%s,%s,%s\n", n.Name, n.Plug, strings.ToUpper(power.String()))
 	}
 	return errors.Join(failed...)
 }
 
-// bind returns the configured node that the action is for. Without hostlist, that
-// node is the only one. With it, the plug must be a node of it or the plug of one, and
-// the same one as nodename.
-func (in *agentInput) bind(p Plugin) (node string, err error) {
-	listed := in.values["hostlist"]
-	if listed == "" && p.OneNode != "" {
-		listed = in.values[p.OneNode]
+// diagnose interrupts the node, so that it writes a dump.
+func (c *call) diagnose(ctx context.Context, f *fencer) error {
+	device, ok := f.device.(Diagnoser)
+	if !ok {
+		return Errorf(BadConfig, "the device has no diagnostic interrupt")
 	}
-	if listed == "" {
-		return in.bindAlone(p)
+	node, err := c.hosts.find(c.request.node)
+	if err != nil {
+		return err
 	}
-	if in.node() == "" {
-		return "", nil
+	if _, err := within(ctx, func() (struct{}, error) { return struct{}{}, device.Diagnose(ctx, node) }); err != nil {
+		return err
 	}
-	hosts := &hostList{syntax: p.Plug}
-	if err := hosts.Set(listed); err != nil {
-		return in.plug, nil // it is told when the parameters are set
-	}
-	i := slices.IndexFunc(hosts.nodes, func(n Node) bool { return strings.EqualFold(n.Name, in.plug) })
-	if i < 0 {
-		i = slices.IndexFunc(hosts.nodes, func(n Node) bool { return n.Plug == in.plug })
-	}
-	if i < 0 {
-		return in.plug, nil // which is refused as a wrong target
-	}
-	found := hosts.nodes[i]
-	if other, err := hosts.find(in.nodename); in.nodename != "" && err == nil && other.Name != found.Name {
-		return "", Errorf(WrongTarget, "plug %q is node %s of hostlist, and nodename %q is another one", in.plug, found.Name, in.nodename)
-	}
-	return found.Name, nil
+	_, err = fmt.Fprintf(c.Stdout, "%s: %s: the interrupt was accepted\n", c.report.program, c.report.what)
+	return err
 }
-
-// bindAlone makes the plug the only node.
-func (in *agentInput) bindAlone(p Plugin) (node string, err error) {
-	if in.plug == "" {
-		return "", nil
-	}
-	name := in.nodename
-	if checkNodeName(name) != nil {
-		name = in.plug
-	}
-	entry := name
-	if !p.Plug.Apart && name != in.plug {
-		entry = name + ":" + in.plug
-	}
-	if len(SplitList(entry)) != 1 {
-		return "", Errorf(BadConfig, "plug: %q is not one node", in.plug).WithHint("several plugs of one node are for its fencing topology")
-	}
-	in.values["hostlist"] = entry
-	if in.node() == "" {
-		return "", nil
-	}
-	return name, nil
-}
-
-// maxDelay is more than any cluster waits for an agent.
-const maxDelay = time.Hour

@@ -1,9 +1,12 @@
 package stonith
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
-// common are parameters that all fence agents have (all_opt in fencing.py), but for
-// those that are read apart. What becomes nothing changes no verdict: what counts is
+// commonForeign are parameters that all fence agents have (all_opt in fencing.py), but
+// for those that are read apart. What becomes nothing changes no verdict: what counts is
 // what is seen, within the time limit, and requests are repeated by themselves.
 func commonForeign() []Foreign {
 	nothing := func(string) (string, error) { return "", nil }
@@ -38,6 +41,11 @@ func (p Plugin) parameterNames() []string {
 	return names
 }
 
+// commonLetters are the short options that all fence agents have for such parameters.
+var commonLetters = map[string]string{
+	"action": "o", "plug": "n", "ip": "a", "ipport": "u", "username": "l", "password": "p", "password_script": "S",
+}
+
 // An option is an option of the command line.
 type option struct {
 	name     string // with dashes
@@ -47,7 +55,8 @@ type option struct {
 
 // options are all options: the parameters by each of their names, and what other agents have.
 func (p Plugin) options() []option {
-	letters := map[string]string{"action": "o", "plug": "n", "ip": "a", "username": "l", "password": "p", "password_script": "S", "ipport": "u", "delay": "f"}
+	letters := maps.Clone(commonLetters)
+	maps.Copy(letters, p.Agent.Letters)
 	var all []option
 	seen := map[string]bool{"help": true, "version": true}
 	add := func(name, letter string, isSwitch bool) {
@@ -56,7 +65,7 @@ func (p Plugin) options() []option {
 			all = append(all, option{strings.ReplaceAll(name, "_", "-"), letter, isSwitch})
 		}
 	}
-	for _, name := range []string{"action", "plug", "port", "nodename", "delay", "missing_as_off"} {
+	for _, name := range []string{"action", "option", "plug", "port", "nodename", "delay", "missing_as_off", "rehearse"} {
 		add(name, letters[name], false)
 	}
 	for _, name := range p.parameterNames() {

@@ -23,7 +23,7 @@ func (c *call) metadata() string {
 		fmt.Fprintf(&x, "<shortdesc lang=\"en\">%s</shortdesc>\n</parameter>\n", escape(p.Short))
 	}
 	x.WriteString("</parameters>\n<actions>\n")
-	for _, a := range []action{actionOn, actionOff, actionReboot, actionStatus, actionList, actionListStatus, actionMonitor, actionMetadata, actionManpage, actionValidate} {
+	for _, a := range c.actions() {
 		automatic := ""
 		if a == actionOn {
 			automatic = " automatic=\"0\""
@@ -39,9 +39,9 @@ func (c *call) metadata() string {
 func (c *call) agentParams() []Param {
 	act, plug, delay := Text(actionReboot), new(Text), new(Duration)
 	params := []Param{
-		{Name: "action", Value: &act, Required: true, Short: "Fencing action", Long: "What is to be done: on, off, reboot, status, monitor, list, list-status, validate-all, metadata or manpage."},
+		{Name: "action", Value: &act, Required: true, Short: "Fencing action", Long: "What is to be done: " + joinWords(c.actions()) + "; or check, for people."},
 		{Name: "plug", Value: plug, Short: "Node, or what the device knows it by", Long: fmt.Sprintf("A node of hostlist, or its %s. Without hostlist it is the only node.", c.Plug.Word)},
-		{Name: "delay", Value: delay, Short: "Time before off and reboot", Long: "Waited before anything is done: where two nodes would fence each other, the one without delay wins."},
+		{Name: "delay", Value: delay, Short: "Time before off and reboot", Long: "Waited before the device is contacted, and before timeout begins: where two nodes would fence each other, the one without delay wins. The cluster's time-out must have room for it."},
 	}
 	for _, p := range c.params() {
 		p.Required = p.Required && p.Name != "hostlist"
@@ -86,7 +86,7 @@ func (p Plugin) agentHelp() string {
 func (c *call) manpage() string {
 	var m strings.Builder
 	name := strings.ToUpper(c.Agent.Name)
-	fmt.Fprintf(&m, ".TH %s 8 \"\" \"stonith-plugins %s\" \"Fence agents\"\n", name, roff(c.Version))
+	fmt.Fprintf(&m, ".TH %s 8 \"\" \"stonith-plugins\" \"Fence agents\"\n", name)
 	fmt.Fprintf(&m, ".SH NAME\n%s \\- %s\n", roff(c.Agent.Name), roff("fences "+strings.ToLower(c.Title[:1])+c.Title[1:]))
 	fmt.Fprintf(&m, ".SH SYNOPSIS\n.B %s\n[\\fIoption\\fR ...]\n", roff(c.Agent.Name))
 	fmt.Fprintf(&m, ".SH DESCRIPTION\n%s\n.PP\nWithout options, lines \\fIname\\fR=\\fIvalue\\fR are read from standard input.\n", roff(c.Description))

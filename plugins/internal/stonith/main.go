@@ -16,14 +16,14 @@ func (p Plugin) Main(version string) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	// A reader of our output that goes away must not end a fence half-way.
 	signal.Ignore(syscall.SIGPIPE)
-	name, run := p.Name, p.Run
+	tag, run := "external/"+p.Name, p.Run
 	if p.IsAgent(filepath.Base(os.Args[0])) {
-		name, run = p.Agent.Name, p.RunAgent
+		tag, run = p.Agent.Name, p.RunAgent
 	}
 	code := run(ctx, Process{
 		Args: os.Args[1:], Stdin: os.Stdin, Getenv: os.Getenv, Hostname: os.Hostname,
 		Stdout: os.Stdout, Stderr: os.Stderr,
-		Log: newSystemLog(name, os.Getenv), ID: newCallID(), Version: version,
+		Log: newSystemLog(tag, os.Getenv), ID: newCallID(), Version: version,
 	})
 	stop()
 	os.Exit(code)

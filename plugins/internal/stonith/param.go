@@ -83,6 +83,17 @@ func (d *Duration) String() string {
 // Type is time.
 func (d *Duration) Type() string { return "time" }
 
+// ParseBool reads true or false in the words that Pacemaker takes.
+func ParseBool(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true", "yes", "on", "1", "y":
+		return true, nil
+	case "false", "no", "off", "0", "n":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither true nor false", text)
+}
+
 // A Choice is a Value that takes one of a few words.
 type Choice struct {
 	Chosen string

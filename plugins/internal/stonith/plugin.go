@@ -103,6 +103,10 @@ type call struct {
 	common  common
 	// lookup returns what was given under the name of a parameter, besides words.
 	lookup func(name string) string
+	// nodesOptional says that a device may have no configured nodes.
+	nodesOptional bool
+	// delay is waited before the device is contacted, and before the time limit begins.
+	delay time.Duration
 }
 
 // params lists all parameters, in the order in which they are shown.
@@ -123,7 +127,7 @@ func (c *call) params() []Param {
 // hostParams lists the parameters that say which nodes the device has.
 func (c *call) hostParams() []Param {
 	params := []Param{{
-		Name: "hostlist", Value: c.hosts, Required: c.OneNode == "",
+		Name: "hostlist", Value: c.hosts, Required: c.OneNode == "" && !c.nodesOptional,
 		Short: "Nodes that this device can fence",
 		Long:  "The nodes, separated by blanks, commas or semicolons. An entry is a node's name in the cluster, or " + c.Plug.entry() + "." + c.Plug.note(),
 	}}
@@ -140,7 +144,7 @@ func (c *call) hostParams() []Param {
 // setHosts sets the parameters that say which nodes the device has.
 func (c *call) setHosts(g given) []error {
 	mistakes := g.set(c.hostParams())
-	if len(mistakes) == 0 && len(c.hosts.nodes) == 0 {
+	if len(mistakes) == 0 && len(c.hosts.nodes) == 0 && !c.nodesOptional {
 		mistakes = append(mistakes, notSet("hostlist"))
 	}
 	return mistakes
@@ -157,6 +161,8 @@ func (c *call) run(ctx context.Context) error {
 		return c.withDevice(ctx, c.status)
 	case verbOff, verbOn, verbReset:
 		return c.withDevice(ctx, c.fence)
+	case verbCheck:
+		return c.withDevice(ctx, c.check)
 	}
 	return fmt.Errorf("verb %q has no meaning here", c.request.verb)
 }
@@ -197,6 +203,9 @@ func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fence
 	if err := c.guard(); err != nil {
 		return err
 	}
+	if !Sleep(ctx, c.delay) {
+		return Errorf(TimedOut, "interrupted within the delay of %s", c.delay)
+	}
 	c.report.request = c.ID
 	budget := time.Duration(c.common.timeout)
 	ctx, cancel := context.WithTimeout(ctx, budget)
@@ -213,7 +222,7 @@ func (c *call) open() (Device, error) {
 	mistakes = append(mistakes, given.set(params[len(c.hostParams()):])...)
 	mistakes = append(mistakes, given.checkPlugs(c.hosts)...)
 	device, err := c.config.Open(Call{
-		ID: c.ID, Nodes: c.hosts.nodes, ProvesOff: c.request.verb == verbOff || c.request.verb == verbReset,
+		ID: c.ID, Nodes: c.hosts.nodes, ProvesOff: c.request.verb == verbOff || c.request.verb == verbReset || c.request.rehearse != "",
 		Getenv: c.Getenv, Warn: c.report.warning,
 	})
 	if err != nil {
@@ -228,11 +237,15 @@ func (c *call) open() (Device, error) {
 
 // guard refuses a node that is not ours, and to switch on or reset ourselves.
 func (c *call) guard() error {
-	if c.request.node == "" {
+	name := c.request.node
+	if name == "" {
+		name = c.request.rehearse
+	}
+	if name == "" {
 		return nil
 	}
-	node, err := c.hosts.find(c.request.node)
-	if err != nil || c.request.verb == verbOff {
+	node, err := c.hosts.find(name)
+	if err != nil || c.request.verb != verbOn && c.request.verb != verbReset {
 		return err
 	}
 	hostname, err := c.Hostname()
@@ -251,7 +264,15 @@ func (c *call) status(ctx context.Context, f *fencer) error {
 	if err := f.check(ctx, c.hosts.nodes); err != nil {
 		return err
 	}
-	return c.succeed(fmt.Sprintf("ready to fence %s", c.hosts), start)
+	return c.succeed(c.ready(), start)
+}
+
+// ready says for which nodes the device is.
+func (c *call) ready() string {
+	if len(c.hosts.nodes) == 0 {
+		return "ready"
+	}
+	return "ready to fence " + c.hosts.String()
 }
 
 func (c *call) fence(ctx context.Context, f *fencer) error {

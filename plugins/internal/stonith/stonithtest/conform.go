@@ -93,8 +93,11 @@ func RunAgent(ctx context.Context, bed Bed, hostname string, params map[string]s
 	all := maps.Clone(bed.Params())
 	maps.Copy(all, params)
 	all["action"] = cmp.Or(actions[args[0]], args[0])
-	if len(args) > 1 {
+	switch len(args) {
+	case 2:
 		all["plug"] = args[1]
+	case 3:
+		all[strings.TrimPrefix(args[1], "--")] = args[2]
 	}
 	var stdin strings.Builder
 	for name, value := range all {
@@ -163,7 +166,7 @@ func deeds() []deed {
 	const on, off = stonith.On, stonith.Off
 	leave := map[string]string{"reset_off_node": "leave"}
 	act := func(verb string) []string { return []string{verb, Node} }
-	status := []string{"status"}
+	status, check, rehearse := []string{"status"}, []string{"check"}, []string{"check", "--rehearse", Node}
 	all := []deed{
 		{"off", Sound, on, nil, act("off"), verdict{0, "off-observed", off}},
 		{"off when off", Sound, off, nil, act("off"), verdict{0, "already-off", off}},
@@ -175,6 +178,10 @@ func deeds() []deed {
 		{"reset when off, leave", Sound, off, leave, act("reset"), verdict{0, "left-off", off}},
 		{"status when on", Sound, on, nil, status, verdict{0, "ready", on}},
 		{"status when off", Sound, off, nil, status, verdict{0, "ready", off}},
+		{"check when on", Sound, on, nil, check, verdict{0, "ready", on}},
+		{"check when off", Sound, off, nil, check, verdict{0, "ready", off}},
+		{"rehearsal when on", Sound, on, nil, rehearse, verdict{0, "rehearsal of off " + Node, on}},
+		{"rehearsal when off", Sound, off, nil, rehearse, verdict{0, "rehearsal of off " + Node, off}},
 
 		{"off, loses answer", LosesAnswer, on, nil, act("off"), verdict{0, "off-observed", off}},
 		{"off, fails once", FailsOnce, on, nil, act("off"), verdict{0, "off-observed", off}},
@@ -191,8 +198,8 @@ func deeds() []deed {
 	}
 	for fault, reason := range reasons {
 		for _, power := range []stonith.Power{on, off} {
-			for _, args := range [][]string{act("off"), act("reset"), act("on"), status} {
-				name := args[0] + " when " + power.String() + ", " + fault.String()
+			for _, args := range [][]string{act("off"), act("reset"), act("on"), status, check, rehearse} {
+				name := strings.Join(args, " ") + " when " + power.String() + ", " + fault.String()
 				all = append(all, deed{name, fault, power, nil, args, verdict{1, reason, power}})
 			}
 		}
@@ -244,6 +251,7 @@ func checkNoContact(t *testing.T, bed Bed, call Face, lists bool) {
 		{"elsewhere", nil, []string{"reset", "node-1;id"}, 1, "wrong-target"},
 		{Node, nil, []string{"reset", Node}, 1, "self-fence"},
 		{Node + ".example.org", nil, []string{"on", Node}, 1, "self-fence"},
+		{"elsewhere", nil, []string{"check", "--rehearse", "node-3"}, 1, "wrong-target"},
 		{"elsewhere", map[string]string{"timeout": "soon"}, []string{"off", Node}, 1, "timeout"},
 		{"elsewhere", map[string]string{"timeout": "soon"}, []string{"gethosts"}, 0, Node + "\n" + Other + "\n"},
 		{"elsewhere", nil, []string{"getinfo-xml"}, 0, "<parameters>"},
