@@ -82,12 +82,15 @@ func (p Plugin) agentHelp() string {
 	return text.String()
 }
 
+// manDate is when the man pages were last changed.
+const manDate = "2026-11-21"
+
 // manpage is the answer of the action manpage, in the language of man(7).
 func (c *call) manpage() string {
 	var m strings.Builder
 	name := strings.ToUpper(c.Agent.Name)
-	fmt.Fprintf(&m, ".TH %s 8 \"\" \"stonith-plugins\" \"Fence agents\"\n", name)
-	fmt.Fprintf(&m, ".SH NAME\n%s \\- %s\n", roff(c.Agent.Name), roff("fences "+strings.ToLower(c.Title[:1])+c.Title[1:]))
+	fmt.Fprintf(&m, ".TH %s 8 %s \"stonith\\-plugins\" \"Fence agents\"\n", name, manDate)
+	fmt.Fprintf(&m, ".SH NAME\n%s \\- %s\n", roff(c.Agent.Name), roff("fence agent: "+c.Title))
 	fmt.Fprintf(&m, ".SH SYNOPSIS\n.B %s\n[\\fIoption\\fR ...]\n", roff(c.Agent.Name))
 	fmt.Fprintf(&m, ".SH DESCRIPTION\n%s\n.PP\nWithout options, lines \\fIname\\fR=\\fIvalue\\fR are read from standard input.\n", roff(c.Description))
 	m.WriteString(".SH PARAMETERS\n")
