@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -163,12 +164,8 @@ func (c *call) list(ctx context.Context, in *agentInput) error {
 		if err != nil {
 			return err
 		}
-		for _, plug := range plugs {
-			if checkNodeName(plug) == nil {
-				fmt.Fprintln(c.Stdout, plug)
-			}
-		}
-		return nil
+		plugs = slices.DeleteFunc(plugs, func(plug string) bool { return checkNodeName(plug) != nil })
+		return c.answer(plugs)
 	})
 }
 
@@ -203,15 +200,16 @@ func (c *call) agentStatus(ctx context.Context, in *agentInput) (status int, err
 
 // listStatus prints every node with its state.
 func (c *call) listStatus(ctx context.Context, f *fencer) error {
+	var lines []string
 	var failed []error
 	for i, s := range f.lookAtAll(ctx, c.hosts.nodes) {
 		n := c.hosts.nodes[i]
-		fmt.Fprintf(c.Stdout, "%s,%s,%s\n", n.Name, n.Plug, strings.ToUpper(s.power.String()))
+		lines = append(lines, n.Name+","+n.Plug+","+strings.ToUpper(s.power.String()))
 		if s.err != nil {
 			failed = append(failed, fmt.Errorf("node %s: %w", n.Name, s.err))
 		}
 	}
-	return errors.Join(failed...)
+	return errors.Join(append(failed, c.answer(lines))...)
 }
 
 // diagnose interrupts the node, so that it writes a dump.

@@ -186,9 +186,9 @@ func (in *agentInput) aims(marks []mark) bool {
 		return true
 	case actionCheck:
 		return slices.ContainsFunc(marks, func(m mark) bool { return m.name == "rehearse" })
-	default:
-		return false
+	case actionMonitor, actionList, actionListStatus, actionValidate, actionMetadata, actionManpage:
 	}
+	return false
 }
 
 // setNode finds the node that the action is for. All that is said of it must be of one

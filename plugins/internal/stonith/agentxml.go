@@ -14,13 +14,15 @@ func (c *call) metadata() string {
 	fmt.Fprintf(&x, "<?xml version=\"1.0\" ?>\n<resource-agent name=\"%s\" shortdesc=\"%s\">\n", c.Agent.Name, escape("Fence agent: "+c.Title))
 	fmt.Fprintf(&x, "<longdesc>%s</longdesc>\n<vendor-url>%s</vendor-url>\n<parameters>\n", escape(c.Description), escape(c.URL))
 	for _, p := range c.agentParams() {
-		required := 0
+		attributes := `required="0"`
 		if p.Required {
-			required = 1
+			attributes = `required="1"`
 		}
-		fmt.Fprintf(&x, "<parameter name=\"%s\" unique=\"0\" required=\"%d\">\n<getopt mixed=\"%s\"/>\n", p.Name, required, escape(c.getopt(p)))
-		x.WriteString(agentContentXML(p.Value))
-		fmt.Fprintf(&x, "<shortdesc lang=\"en\">%s</shortdesc>\n</parameter>\n", escape(p.Short))
+		x.WriteString(c.agentParamXML(p, attributes))
+		for _, name := range append(p.Aliases, c.foreignNames(p, true)...) {
+			old := Param{Name: name, Value: new(Text), Short: "Now " + p.Name}
+			x.WriteString(c.agentParamXML(old, `required="0" deprecated="1"`))
+		}
 	}
 	x.WriteString("</parameters>\n<actions>\n")
 	for _, a := range c.actions() {
@@ -32,6 +34,12 @@ func (c *call) metadata() string {
 	}
 	x.WriteString("</actions>\n</resource-agent>\n")
 	return x.String()
+}
+
+// agentParamXML renders one parameter.
+func (c *call) agentParamXML(p Param, attributes string) string {
+	return fmt.Sprintf("<parameter name=\"%s\" unique=\"0\" %s>\n<getopt mixed=\"%s\"/>\n%s<shortdesc lang=\"en\">%s</shortdesc>\n</parameter>\n",
+		p.Name, attributes, escape(c.getopt(p)), agentContentXML(p.Value), escape(p.Short))
 }
 
 // agentParams are the parameters that the metadata and the man page have: those of
@@ -49,9 +57,22 @@ func (c *call) agentParams() []Param {
 			p.Aliases = slices.DeleteFunc(p.names(), func(name string) bool { return name == p.Agent })
 			p.Name = p.Agent
 		}
+		p.Aliases = append(p.Aliases, c.foreignNames(p, false)...)
 		params = append(params, p)
 	}
 	return params
+}
+
+// foreignNames are the parameters of other agents that become p: with the values that p
+// takes, or with values that are turned into such.
+func (c *call) foreignNames(p Param, turned bool) []string {
+	var names []string
+	for _, f := range c.foreign() {
+		if slices.Contains(p.names(), f.Becomes) && turned == (f.Turn != nil) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // getopt is how a parameter is given as an option.
@@ -82,12 +103,15 @@ func (p Plugin) agentHelp() string {
 	return text.String()
 }
 
+// manDate is when the man pages were last changed.
+const manDate = "2026-11-21"
+
 // manpage is the answer of the action manpage, in the language of man(7).
 func (c *call) manpage() string {
 	var m strings.Builder
 	name := strings.ToUpper(c.Agent.Name)
-	fmt.Fprintf(&m, ".TH %s 8 \"\" \"stonith-plugins\" \"Fence agents\"\n", name)
-	fmt.Fprintf(&m, ".SH NAME\n%s \\- %s\n", roff(c.Agent.Name), roff("fences "+strings.ToLower(c.Title[:1])+c.Title[1:]))
+	fmt.Fprintf(&m, ".TH %s 8 %s \"stonith\\-plugins\" \"Fence agents\"\n", name, manDate)
+	fmt.Fprintf(&m, ".SH NAME\n%s \\- %s\n", roff(c.Agent.Name), roff("fence agent: "+c.Title))
 	fmt.Fprintf(&m, ".SH SYNOPSIS\n.B %s\n[\\fIoption\\fR ...]\n", roff(c.Agent.Name))
 	fmt.Fprintf(&m, ".SH DESCRIPTION\n%s\n.PP\nWithout options, lines \\fIname\\fR=\\fIvalue\\fR are read from standard input.\n", roff(c.Description))
 	m.WriteString(".SH PARAMETERS\n")

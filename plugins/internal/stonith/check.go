@@ -69,15 +69,19 @@ func (c *call) checkEach(ctx context.Context, f *fencer) []sight {
 }
 
 func (c *call) printChecks(sights []sight) error {
-	table := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
-	row := []string{"node"}
+	heads := []string{"node"}
 	for _, step := range checkSteps {
-		row = append(row, step.name)
+		heads = append(heads, step.name)
 	}
-	fmt.Fprintln(table, strings.Join(append(row, "power", "verdict"), "\t"))
+	var rows strings.Builder
+	rows.WriteString(strings.Join(append(heads, "power", "verdict"), "\t") + "\n")
 	for i, s := range sights {
-		row := append([]string{c.hosts.nodes[i].Name}, stepsOf(s.err)...)
-		fmt.Fprintln(table, strings.Join(append(row, s.power.String(), verdictOf(s.err)), "\t"))
+		cells := append([]string{c.hosts.nodes[i].Name}, stepsOf(s.err)...)
+		rows.WriteString(strings.Join(append(cells, s.power.String(), verdictOf(s.err)), "\t") + "\n")
+	}
+	table := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(table, rows.String()); err != nil {
+		return err
 	}
 	return table.Flush()
 }

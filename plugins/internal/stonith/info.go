@@ -21,7 +21,7 @@ func (c *call) info() string {
 		return c.URL + "\n"
 	case verbGetInfoXML:
 		return parametersXML(c.params())
-	case verbGetHosts, verbOn, verbOff, verbReset, verbStatus:
+	case verbGetHosts, verbOn, verbOff, verbReset, verbStatus, verbCheck:
 	}
 	return ""
 }

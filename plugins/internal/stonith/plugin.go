@@ -184,11 +184,20 @@ func (c *call) getHosts() error {
 	if len(mistakes) > 0 {
 		return errors.Join(mistakes...)
 	}
-	var names strings.Builder
-	for _, n := range c.hosts.nodes {
-		fmt.Fprintln(&names, n.Name)
+	names := make([]string, len(c.hosts.nodes))
+	for i, n := range c.hosts.nodes {
+		names[i] = n.Name
 	}
-	_, err := io.WriteString(c.Stdout, names.String())
+	return c.answer(names)
+}
+
+// answer writes lines to stdout.
+func (c *call) answer(lines []string) error {
+	var text strings.Builder
+	for _, line := range lines {
+		text.WriteString(line + "\n")
+	}
+	_, err := io.WriteString(c.Stdout, text.String())
 	return err
 }
 
