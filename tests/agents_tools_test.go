@@ -2,12 +2,12 @@ package tests
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,18 +34,19 @@ type toolName struct {
 	program  string
 	options  []string // of a resource
 	required string   // one of options that must be there, "" if there is none
+	old      []string // the same resource, with the names that other agents have
 }
 
 func toolNames() []toolName {
 	const plugins = "/usr/lib/stonith/plugins/"
 	xen := []string{"sshaccount=xen@alpha", "hostlist=node-1", "identity_file=" + key("cluster"), "known_hosts=" + knownHosts}
 	return []toolName{
-		{"fence_xen", "/usr/sbin/fence_xen", xen, "sshaccount"},
-		{"fence_xapi", "/usr/sbin/fence_xapi", []string{"session_url=https://192.0.2.1", "plug=node-1", "password=s3cret"}, "session_url"},
-		{"fence_ipmi", "/usr/sbin/fence_ipmi", []string{"ip=192.0.2.1", "plug=node-1", "username=fence", "password=s3cret"}, ""},
-		{"external/xen", plugins + "external/xen", xen, "sshaccount"},
-		{"external/xenapi", plugins + "external/xenapi", []string{"pool=192.0.2.1", "hostlist=node-1", "passwd=s3cret"}, "pool"},
-		{"external/ipmi2", plugins + "external/ipmi2", []string{"hostlist=node-1:192.0.2.1", "userid=fence", "passwd=s3cret"}, ""},
+		{"fence_xen", "/usr/sbin/fence_xen", xen, "sshaccount", nil},
+		{"fence_xapi", "/usr/sbin/fence_xapi", []string{"session_url=https://192.0.2.1", "plug=node-1", "password=s3cret"}, "session_url", []string{"session_url=https://192.0.2.1", "plug=node-1", "login=fence", "passwd=s3cret"}},
+		{"fence_ipmi", "/usr/sbin/fence_ipmi", []string{"ip=192.0.2.1", "plug=node-1", "username=fence", "password=s3cret"}, "", []string{"ipaddr=192.0.2.1", "plug=node-1", "login=fence", "passwd=s3cret", "lanplus=1"}},
+		{"external/xen", plugins + "external/xen", xen, "sshaccount", nil},
+		{"external/xenapi", plugins + "external/xenapi", []string{"pool=192.0.2.1", "hostlist=node-1", "passwd=s3cret"}, "pool", nil},
+		{"external/ipmi2", plugins + "external/ipmi2", []string{"hostlist=node-1:192.0.2.1", "userid=fence", "passwd=s3cret"}, "", nil},
 	}
 }
 
@@ -77,8 +78,9 @@ var tools = []tool{
 // TestTools shows what each name says of itself to the tools, which must take it, and
 // to twins of it that have one parameter without a name, which they must not.
 func TestTools(t *testing.T) {
-	t.Parallel()
 	must("/var/log/crmsh", makeDirs("/var/log/crmsh"))
+	twins := []*toolBed{newTwin(t, toolNames()[0]), newTwin(t, toolNames()[3])}
+	t.Parallel()
 	for _, n := range toolNames() {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
@@ -90,13 +92,11 @@ func TestTools(t *testing.T) {
 			}
 		})
 	}
-	for _, n := range []toolName{toolNames()[0], toolNames()[3]} {
-		t.Run("twin of "+n.name, func(t *testing.T) {
+	for _, twin := range twins {
+		t.Run(twin.name, func(t *testing.T) {
 			t.Parallel()
-			b := newToolBed(t, n)
-			b.makeTwin(t)
 			for _, one := range tools {
-				if err := one.looks(b); err == nil {
+				if err := one.looks(twin); err == nil {
 					t.Errorf("%s takes a parameter without a name", one.name)
 				}
 			}
@@ -137,9 +137,12 @@ func newToolBed(t *testing.T, n toolName) *toolBed {
 	return b
 }
 
-// makeTwin makes the bed one of a twin that says the same, but for one parameter's name.
-func (b *toolBed) makeTwin(t *testing.T) {
+// newTwin is a bed of a twin that says the same, but for one parameter's name. It must
+// be made while nothing runs: a program that is being written cannot be run, and a
+// process that begins meanwhile has it open.
+func newTwin(t *testing.T, n toolName) *toolBed {
 	t.Helper()
+	b := newToolBed(t, n)
 	text, err := b.saysOfItself()
 	if err != nil {
 		t.Fatal(err)
@@ -153,9 +156,10 @@ func (b *toolBed) makeTwin(t *testing.T) {
 	if !b.isAgent() {
 		script = "#!/bin/sh\n[ \"$1\" = getinfo-xml ] || exec " + b.program + " \"$@\"\ncat " + said + "\n"
 	}
-	b.name, b.program = b.name+"2", b.program+"2"
+	b.name, b.program = b.name+"-twin", b.program+"-twin"
 	must(b.program, os.WriteFile(b.program, []byte(script), 0o755))
 	t.Cleanup(func() { must(b.program, os.Remove(b.program)) })
+	return b
 }
 
 // saysOfItself is what the program itself prints: an agent all of its metadata, an
@@ -167,26 +171,18 @@ func (b *toolBed) saysOfItself() (string, error) {
 	return b.run("", b.program, "getinfo-xml")
 }
 
-// parameterNames are those in metadata.
+// parameterNames are those in metadata, but for old ones, which pcs hides.
 func parameterNames(text string) ([]string, error) {
 	var names []string
-	for decoder := xml.NewDecoder(strings.NewReader(text)); ; {
-		token, err := decoder.Token()
-		if token == nil {
-			if len(names) == 0 {
-				err = errors.Join(err, errors.New("there are no parameters"))
-				return nil, fmt.Errorf("%w: %s", err, text)
-			}
-			return names, nil
-		}
-		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "parameter" {
-			for _, attribute := range start.Attr {
-				if attribute.Name.Local == "name" {
-					names = append(names, attribute.Value)
-				}
-			}
+	for _, found := range regexp.MustCompile(`<parameter name="(\w+)"( deprecated="1"| \w+="\d")*>`).FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(found[0], "deprecated") {
+			names = append(names, found[1])
 		}
 	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("there are no parameters: %s", text)
+	}
+	return names, nil
 }
 
 // run runs a tool, with a home of its own, and with a variable more, and returns what
@@ -262,19 +258,30 @@ func (b *toolBed) valid(schema, text string) error {
 // creates wants a configuration, and what Pacemaker says of it, and none without what
 // is required, or with what nobody knows.
 func (b *toolBed) creates(by func(cib string, options []string) error) error {
-	cib, err := b.emptyCIB()
-	if err != nil {
-		return err
-	}
 	for name, options := range b.wrong() {
-		if by(cib, options) == nil {
+		if b.create(by, options) == nil {
 			return fmt.Errorf("a configuration %s is taken", name)
 		}
 	}
-	if cib, err = b.emptyCIB(); err != nil {
+	if len(b.old) > 0 {
+		if err := b.create(by, b.old); err != nil {
+			return err
+		}
+	}
+	return b.create(by, b.options)
+}
+
+// create makes a configuration with one resource.
+func (b *toolBed) create(by func(cib string, options []string) error, options []string) error {
+	empty, err := b.run("", "cibadmin", "--empty")
+	if err != nil {
 		return err
 	}
-	if err := by(cib, b.options); err != nil {
+	cib := filepath.Join(b.dir, "cib.xml")
+	if err := os.WriteFile(cib, []byte(empty), 0o600); err != nil {
+		return err
+	}
+	if err := by(cib, options); err != nil {
 		return err
 	}
 	text, err := os.ReadFile(cib)
@@ -294,16 +301,6 @@ func (b *toolBed) wrong() map[string][]string {
 		})
 	}
 	return all
-}
-
-// emptyCIB makes a configuration without resources.
-func (b *toolBed) emptyCIB() (string, error) {
-	text, err := b.run("", "cibadmin", "--empty")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(b.dir, "cib.xml")
-	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
 func (b *toolBed) byPCS(cib string, options []string) error {
