@@ -62,20 +62,18 @@ type pairBed struct {
 	key string
 }
 
-// agentStages is how many pairs there are, and firstAgentStage the first one's number,
-// above those of the fault matrix.
-const (
-	agentStages     = 4
-	firstAgentStage = 10
-)
+// nextStage is the number of the next pair, above those of the fault matrix.
+var nextStage = 10
 
-// pairBeds makes the pairs. They end with the test.
-func pairBeds(t *testing.T) func(*testing.T, trouble) agentBed {
+// pairBeds makes as many pairs, which take turns and end with the test. It must be called
+// before the test is a parallel one, as all that writes programs.
+func pairBeds(t *testing.T, pairs int) func(*testing.T, trouble) agentBed {
 	t.Helper()
-	free := make(chan *stage, agentStages)
-	for i := range agentStages {
-		s, err := newStage(firstAgentStage + i)
+	free := make(chan *stage, pairs)
+	for range pairs {
+		s, err := newStage(nextStage)
 		must("a stage", err)
+		nextStage++
 		t.Cleanup(s.end)
 		free <- s
 	}
@@ -132,8 +130,8 @@ type poolBed struct {
 const poolPassword = "s3cr3t"
 
 // poolBeds makes the programs that print passwords, the right one and a wrong one. It
-// must be called while nothing runs: a program that is being written cannot be run, and
-// a process that begins meanwhile has it open.
+// must be called before the test is a parallel one: a program cannot be run as long as
+// another process has it open to write, and one that begins meanwhile has.
 func poolBeds(t *testing.T) func(*testing.T, trouble) agentBed {
 	t.Helper()
 	dir := t.TempDir()

@@ -17,24 +17,24 @@ import (
 const agentLimit = 2 * time.Minute
 
 // actionNames are the columns of wantOf.
-var actionNames = [...]string{"on", "off", "reboot", "status", "monitor", "list-status", "list", "validate-all", "metadata", "manpage"}
+var actionNames = [...]string{"on", "off", "reboot", "status", "monitor", "list-status", "check", "list", "validate-all", "metadata", "manpage"}
 
 // wantOf has the exit status of each action in each trouble.
 var wantOf = map[trouble][len(actionNames)]int{
-	noTrouble:   {0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
-	nodeOff:     {0, 0, 0, 2, 0, 0, 0, 0, 0, 0},
-	unreachable: {1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
-	hangs:       {1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
-	wrongSecret: {1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
-	offIsLost:   {0, 1, 1, 0, 0, 0, 0, 0, 0, 0},
-	onIsLost:    {1, 0, 0, 2, 0, 0, 0, 0, 0, 0}, // a reboot has fenced the node all the same
-	unknownNode: {1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
+	noTrouble:   {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+	nodeOff:     {0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0},
+	unreachable: {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
+	hangs:       {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
+	wrongSecret: {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
+	offIsLost:   {0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0},
+	onIsLost:    {1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}, // a reboot has fenced the node all the same
+	unknownNode: {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
 }
 
 // forNode and forDevice are how many of the first actions are for one node, and ask the device.
 const (
 	forNode   = 4
-	forDevice = 6
+	forDevice = 7
 )
 
 // matters tells whether the trouble is one to the action. What does not ask the device is
@@ -95,6 +95,9 @@ var forms = []form{
 	}},
 }
 
+// agentPairs is how many pairs of Dom0s take turns: what takes time is waiting.
+const agentPairs = 4
+
 // A scenario is one call.
 type scenario struct {
 	device  device
@@ -127,7 +130,7 @@ func (d device) scenarios() []scenario {
 // each form, and compares the exit status with the node's true power.
 func TestAgents(t *testing.T) {
 	devices := []device{
-		{agent: "fence_xen", bed: pairBeds(t)},
+		{agent: "fence_xen", bed: pairBeds(t, agentPairs)},
 		{agent: "fence_xapi", bed: poolBeds(t)},
 		{agent: "fence_ipmi", bed: newBMCBed},
 	}
@@ -227,6 +230,8 @@ func saysOf(action string) string {
 		return "^Status: (ON|OFF)$"
 	case "monitor":
 		return "^fence_[a-z]+: monitor: ready to fence "
+	case "check":
+		return "^fence_[a-z]+: check: ready to fence "
 	case "list":
 		return "^node-1$"
 	case "list-status":

@@ -138,8 +138,7 @@ func newToolBed(t *testing.T, n toolName) *toolBed {
 }
 
 // newTwin is a bed of a twin that says the same, but for one parameter's name. It must
-// be made while nothing runs: a program that is being written cannot be run, and a
-// process that begins meanwhile has it open.
+// be made before the test is a parallel one, as all that writes programs.
 func newTwin(t *testing.T, n toolName) *toolBed {
 	t.Helper()
 	b := newToolBed(t, n)
