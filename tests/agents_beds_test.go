@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -222,3 +223,9 @@ func (b *bmcBed) parameters() []given {
 }
 
 func (b *bmcBed) power() bool { return b.Power() }
+
+// interrupted tells whether the node got a diagnostic interrupt.
+func interrupted(b agentBed) bool {
+	one, ok := b.(*bmcBed)
+	return ok && slices.ContainsFunc(one.History(), func(e bmc.Event) bool { return e.What == bmc.Diag })
+}

@@ -17,24 +17,24 @@ import (
 const agentLimit = 2 * time.Minute
 
 // actionNames are the columns of wantOf.
-var actionNames = [...]string{"on", "off", "reboot", "status", "monitor", "list-status", "check", "list", "validate-all", "metadata", "manpage"}
+var actionNames = [...]string{"on", "off", "reboot", "status", "diag", "monitor", "list-status", "check", "list", "validate-all", "metadata", "manpage"}
 
 // wantOf has the exit status of each action in each trouble.
 var wantOf = map[trouble][len(actionNames)]int{
-	noTrouble:   {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
-	nodeOff:     {0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0},
-	unreachable: {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
-	hangs:       {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
-	wrongSecret: {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
-	offIsLost:   {0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0},
-	onIsLost:    {1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}, // a reboot has fenced the node all the same
-	unknownNode: {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
+	noTrouble:   {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+	nodeOff:     {0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0},
+	unreachable: {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
+	hangs:       {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
+	wrongSecret: {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
+	offIsLost:   {0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+	onIsLost:    {1, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0}, // a reboot has fenced the node all the same
+	unknownNode: {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
 }
 
 // forNode and forDevice are how many of the first actions are for one node, and ask the device.
 const (
-	forNode   = 4
-	forDevice = 7
+	forNode   = 5
+	forDevice = 8
 )
 
 // matters tells whether the trouble is one to the action. What does not ask the device is
@@ -42,10 +42,21 @@ const (
 // does not know, so only what is for a node can be for one that it does not have.
 func (d device) matters(action string, f trouble) bool {
 	i := slices.Index(actionNames[:], action)
+	if action == "diag" && !d.diagnoses {
+		return f == noTrouble // it is refused
+	}
 	if f == unknownNode && d.agent == "fence_ipmi" {
 		return i < forNode
 	}
 	return i < forDevice || f == noTrouble || f == unreachable
+}
+
+// want is the exit status of the action where one that has it has this.
+func (d device) want(action string, status int) int {
+	if action == "diag" && !d.diagnoses {
+		return 1
+	}
+	return status
 }
 
 // A form is a way to give parameters to an agent.
@@ -118,7 +129,7 @@ func (d device) scenarios() []scenario {
 			}
 			for j, form := range forms {
 				if d.agent != "fence_xen" || f == noTrouble || (i+len(f))%len(forms) == j {
-					all = append(all, scenario{d, action, form, f, wantOf[f][i]})
+					all = append(all, scenario{d, action, form, f, d.want(action, wantOf[f][i])})
 				}
 			}
 		}
@@ -132,7 +143,7 @@ func TestAgents(t *testing.T) {
 	devices := []device{
 		{agent: "fence_xen", bed: pairBeds(t, agentPairs)},
 		{agent: "fence_xapi", bed: poolBeds(t)},
-		{agent: "fence_ipmi", bed: newBMCBed},
+		{agent: "fence_ipmi", bed: newBMCBed, diagnoses: true},
 	}
 	t.Parallel()
 	for _, d := range devices {
@@ -154,6 +165,9 @@ func (s scenario) run(t *testing.T) {
 	}
 	if want := s.powerAfter(); on != want {
 		t.Errorf("the node is %s, want %s; %s", powerWord(on), powerWord(want), out)
+	}
+	if s.action == "diag" && (status == 0) != interrupted(b) {
+		t.Errorf("diag exits %d, and the node was interrupted: %v; %s", status, interrupted(b), out)
 	}
 	if lie := falseSuccess(s.action, status, out, on); lie != "" {
 		t.Errorf("FALSE SUCCESS: %s, and the node is %s; %s", lie, powerWord(on), out)
@@ -228,6 +242,8 @@ func saysOf(action string) string {
 	switch action {
 	case "status":
 		return "^Status: (ON|OFF)$"
+	case "diag":
+		return "^fence_[a-z]+: diag node-1: the interrupt was accepted$"
 	case "monitor":
 		return "^fence_[a-z]+: monitor: ready to fence "
 	case "check":
