@@ -106,6 +106,7 @@ func (b *pairBed) arrange(f trouble) error {
 		return b.alpha.host.Fault("destroy", "lie")
 	case onIsLost:
 		return errors.Join(guestOff(b.stage), b.both(func(d *dom0) error { return d.host.Fault("create", "lie") }))
+	case noTrouble, unknownNode:
 	}
 	return nil
 }
@@ -171,6 +172,7 @@ func (b *poolBed) arrange(f trouble) error {
 		node.Lie(pool.LieDone)
 	case onIsLost:
 		b.Member(0).DoAt(pool.After("VM.start"), node.Halt)
+	case noTrouble, nodeOff, wrongSecret, unknownNode:
 	}
 	return nil
 }

@@ -199,7 +199,7 @@ func (s scenario) limit() string {
 	case s.want == 1:
 		return "2"
 	case s.action == "reboot" && s.trouble == onIsLost:
-		return "8"
+		return "15"
 	default:
 		return ""
 	}

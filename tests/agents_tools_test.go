@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // toolLimit is what a tool may take, many times over.
@@ -121,6 +123,22 @@ func TestToolsValidate(t *testing.T) {
 				t.Errorf("a wrong configuration: %v: %s", err, out)
 			}
 		})
+	}
+}
+
+// TestInstalledManPages looks for the man pages where man does.
+func TestInstalledManPages(t *testing.T) {
+	t.Parallel()
+	for _, n := range toolNames() {
+		if !n.isAgent() {
+			continue
+		}
+		shipped, err := os.ReadFile("../docs/man/" + n.name + ".8")
+		must("the man page of "+n.name, err)
+		installed, err := os.ReadFile("/usr/local/share/man/man8/" + n.name + ".8")
+		if diff := cmp.Diff(string(shipped), string(installed)); err != nil || diff != "" {
+			t.Errorf("the installed man page of %s (-shipped +installed): %v\n%s", n.name, err, diff)
+		}
 	}
 }
 
