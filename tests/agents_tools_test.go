@@ -78,11 +78,11 @@ var tools = []tool{
 }
 
 // TestTools shows what each name says of itself to the tools, which must take it, and
-// to twins of it that have one parameter without a name, which they must not.
+// to twins of it that have one parameter without a name, which they must not. The tools
+// keep processors busy, so nothing else runs beside them.
 func TestTools(t *testing.T) {
 	must("/var/log/crmsh", makeDirs("/var/log/crmsh"))
 	twins := []*toolBed{newTwin(t, toolNames()[0]), newTwin(t, toolNames()[3])}
-	t.Parallel()
 	for _, n := range toolNames() {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
@@ -156,7 +156,7 @@ func newToolBed(t *testing.T, n toolName) *toolBed {
 }
 
 // newTwin is a bed of a twin that says the same, but for one parameter's name. It must
-// be made before the test is a parallel one, as all that writes programs.
+// be made before anything is run in parallel, as all that writes programs.
 func newTwin(t *testing.T, n toolName) *toolBed {
 	t.Helper()
 	b := newToolBed(t, n)
