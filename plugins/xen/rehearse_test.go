@@ -26,7 +26,8 @@ func TestRehearse(t *testing.T) {
 	}{
 		{"on", []answers{{on, wouldEnd}}, `dom0 A: on: off would end domain 7 "guest-1"; on would start it from /etc/xen/guest-1.cfg`, ""},
 		{
-			"off on both", []answers{{fine("off"), fine("off: off would find it off; x")}, {fine("off"), fine("off: y")}},
+			"off on both",
+			[]answers{{fine("off"), fine("off: off would find it off; x")}, {fine("off"), fine("off: y")}},
 			"dom0 A: off: off would find it off; x; dom0 B: off: y", "",
 		},
 		{"known to one", []answers{{absent, notKnown}, {on, wouldEnd}}, "dom0 A: does not know the guest; dom0 B: on: off would end domain 7", ""},
@@ -36,7 +37,8 @@ func TestRehearse(t *testing.T) {
 		{"refused by one", []answers{{on, wouldEnd}, {absent, wire.Answer{Status: wire.Refused, Reason: wire.NotPermitted, Text: "no"}}}, "dom0 B: it refused", stonith.NotPermitted},
 		{"state not seen", []answers{{fine("dying"), wouldEnd}}, `dom0 A: state of guest-1 is "dying"`, stonith.UnknownState},
 		{
-			"helper without the verb", []answers{{on, wire.Answer{Status: wire.Refused, Reason: wire.BadRequest, Text: `verb "rehearse" is unknown`}}},
+			"helper without the verb",
+			[]answers{{on, wire.Answer{Status: wire.Refused, Reason: wire.BadRequest, Text: `verb "rehearse" is unknown`}}},
 			`dom0 A: it refused the request (bad-request): verb "rehearse" is unknown`, stonith.BadConfig,
 		},
 		{"answer to off", []answers{{on, fine(wire.Done)}}, `dom0 A: rehearse of guest-1 is "done"`, stonith.UnknownState},
