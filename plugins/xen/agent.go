@@ -19,11 +19,12 @@ func fenceAgent() stonith.Agent {
 	return stonith.Agent{
 		Name: "fence_xen",
 		Foreign: []stonith.Foreign{
-			{Name: "ip", Letter: 'a'}, // these five are combined
-			{Name: "ipaddr"},
-			{Name: "username", Letter: 'l'},
-			{Name: "login"},
-			{Name: "ipport", Letter: 'u'},
+			// These five are combined, before they could be turned.
+			{Name: "ip", Becomes: "sshaccount", Turn: nothing, Letter: 'a'},
+			{Name: "ipaddr", Becomes: "sshaccount", Turn: nothing},
+			{Name: "username", Becomes: "sshaccount", Turn: nothing, Letter: 'l'},
+			{Name: "login", Becomes: "sshaccount", Turn: nothing},
+			{Name: "ipport", Becomes: "sshaccount", Turn: nothing, Letter: 'u'},
 
 			{Name: "login_timeout", Becomes: "connect_timeout"},
 			{Name: "password", Turn: keysOnly, Letter: 'p'},

@@ -86,7 +86,7 @@ func TestLookTouchesNoGuest2007(t *testing.T) {
 
 // Many guests can be looked at at once, and each has its own state.
 func TestManyNodesAtOnce2007(t *testing.T) {
-	first := &host2007{nodes: []string{"guest-1", "guest-4", "guest-7"}, running: []string{"guest-3"}}
+	first := &host2007{nodes: []string{"guest-1", "guest-4", "guest-7"}, running: []string{"guest-0", "guest-3"}}
 	second := &host2007{nodes: []string{"guest-1", "guest-4"}, running: []string{"guest-6", "guest-9"}}
 	device := device2007(t, time.Millisecond, true, nil, first, second)
 	requireAtOnce(t, device, func(number int) (stonith.Power, stonith.Reason) {
