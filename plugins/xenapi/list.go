@@ -52,6 +52,9 @@ func (m *members) List(ctx context.Context) ([]string, error) {
 func (s *session) allGuests(ctx context.Context) ([]record, error) {
 	const method = "VM.get_all_records_where"
 	records, err := ask[map[string]record](ctx, s, method, onlyGuests)
+	if err == nil && records == nil {
+		err = stonith.Errorf(stonith.UnknownState, "%s: the answer has no list", method)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s, err)
 	}

@@ -13,24 +13,26 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/pool"
 )
 
-// open returns the device for nodes, without the logic of a fence around it.
-func (b *bed) open(nodes ...stonith.Node) *members {
-	b.t.Helper()
+// openDevice returns the device for nodes, without the logic of a fence around it.
+func openDevice(t *testing.T, params map[string]string, nodes ...stonith.Node) *members {
+	t.Helper()
 	c := newConfig()
 	for _, p := range c.Params() {
-		if text := b.params[p.Name]; text != "" {
+		if text := params[p.Name]; text != "" {
 			if err := p.Value.Set(text); err != nil {
-				b.t.Fatal(err)
+				t.Fatal(err)
 			}
 		}
 	}
-	device, err := c.Open(stonith.Call{ID: "c0ffee00", Nodes: nodes, Warn: func(text string) { b.t.Log("warning:", text) }})
+	device, err := c.Open(stonith.Call{ID: "c0ffee00", Nodes: nodes, Warn: func(text string) { t.Log("warning:", text) }})
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
-	b.t.Cleanup(func() { device.Close() })
+	t.Cleanup(func() { device.Close() })
 	return device.(*members)
 }
+
+func (b *bed) open(nodes ...stonith.Node) *members { return openDevice(b.t, b.params, nodes...) }
 
 var nodeOne = stonith.Node{Name: stonithtest.Node, Plug: stonithtest.Node}
 
