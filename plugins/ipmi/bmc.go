@@ -32,6 +32,7 @@ type chassis interface {
 	fmt.Stringer
 	ChassisStatus(ctx context.Context) (rmcp.Chassis, error)
 	ChassisControl(ctx context.Context, control rmcp.Control) error
+	KeepRestorePolicy(ctx context.Context) error
 	DeviceGUID(ctx context.Context) (rmcp.GUID, error)
 	SystemGUID(ctx context.Context) (rmcp.GUID, error)
 	Close() error
@@ -109,8 +110,8 @@ func (b *bmc) see(on bool, began time.Time) sight {
 	return sight{power: stonith.Off, ours: b.ours, offFor: began.Sub(b.offSince)}
 }
 
-// control sends one command. One that resets is not repeated in another session: it
-// may have been carried out.
+// control sends one command. One that resets, or interrupts a dump that has begun, is not
+// repeated in another session: it may have been carried out.
 func (b *bmc) control(ctx context.Context, control rmcp.Control) error {
 	send := func(ctx context.Context, c chassis) error {
 		b.dumped = b.dumped || control == rmcp.Diag
@@ -121,7 +122,7 @@ func (b *bmc) control(ctx context.Context, control rmcp.Control) error {
 		}
 		return err
 	}
-	if control == rmcp.Cycle || control == rmcp.Reset {
+	if control != rmcp.Down && control != rmcp.Up {
 		return b.once(ctx, send)
 	}
 	return b.do(ctx, send)

@@ -76,12 +76,7 @@ func TestBadConfig(t *testing.T) {
 		{[]string{both, "userid=" + strings.Repeat("u", 17), "ipport=x"}, "user has 17 bytes", ""},
 	}
 	for _, tt := range tests {
-		params := map[string]string{}
-		for _, word := range tt.params {
-			name, value, _ := strings.Cut(word, "=")
-			params[name] = value
-		}
-		got := b.run(params, "off", stonithtest.Node)
+		got := b.run(params(tt.params...), "off", stonithtest.Node)
 		if got.Status != 1 || !strings.Contains(got.Stderr, ": bad-config: ") || !strings.Contains(got.Stderr, tt.says) || !strings.Contains(got.Stderr, tt.hint) {
 			t.Errorf("%q: exit status %d, want 1 with %q and %q; %q", tt.params, got.Status, tt.says, tt.hint, got.Stderr)
 		}
@@ -122,13 +117,8 @@ func TestWaysToConfigure(t *testing.T) {
 		"a file for users":            {"userid=nobody", "passwd_file=", "nodes_file=" + writeFile(t, "nodes", 0o600, "node-1 - oper "+secret+"\nnode-2 - oper "+secret+"\n")},
 		"anonymous":                   {"hostlist=node-1:" + addressOf(startBMC(t, bmcbed.Options{Users: []bmcbed.User{{Password: "Secret-2"}}})), "userid="},
 	} {
-		params := map[string]string{}
-		for _, word := range words {
-			name, value, _ := strings.Cut(word, "=")
-			params[name] = value
-		}
 		b.BMC.SetPower(true)
-		got := stonithtest.Run(t.Context(), b, "elsewhere", params, "off", stonithtest.Node)
+		got := stonithtest.Run(t.Context(), b, "elsewhere", params(words...), "off", stonithtest.Node)
 		if got.Status != 0 || b.Power() != stonith.Off && name != "anonymous" {
 			t.Errorf("%s: exit status %d, node %s, want 0 and off; %q", name, got.Status, b.Power(), got.Stderr)
 		}

@@ -279,6 +279,31 @@ func TestIPMIToolControls(t *testing.T) {
 	}
 }
 
+// TestIPMIToolKeepRestorePolicy shows what is sent for a rehearsal, and what counts as an
+// answer to it.
+func TestIPMIToolKeepRestorePolicy(t *testing.T) {
+	t.Parallel()
+	tool := onlyTool(t, `echo "$*" >"$d/args"; echo " 07"`, toolLogin())
+	if err := tool.KeepRestorePolicy(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, sent, _ := strings.Cut(readBeside(t, tool, "args"), "/fd/3"); sent != " raw 0x00 0x06 0x03\n" {
+		t.Errorf("%q is sent", sent)
+	}
+	refused := func(code string) string {
+		return `echo "Unable to send RAW command (channel=0x0 netfn=0x0 lun=0x0 cmd=0x6 rsp=0x` + code + `): a word" >&2; exit 1`
+	}
+	for script, says := range map[string]string{
+		"echo": "Set Power Restore Policy: an answer with 0 bytes of data is none", `true`: `says ""`,
+		refused("d4"): "completion code D4h", refused("c1"): "completion code C1h",
+	} {
+		err := onlyTool(t, script, toolLogin()).KeepRestorePolicy(t.Context())
+		if err == nil || !strings.Contains(err.Error(), says) || errors.Is(err, rmcp.ErrPrivilege) != strings.Contains(says, "D4h") {
+			t.Errorf("%s: error %v, want %q", script, err, says)
+		}
+	}
+}
+
 // TestIPMIToolOpen shows in which order addresses and suites are tried, and what is
 // remembered.
 func TestIPMIToolOpen(t *testing.T) {
