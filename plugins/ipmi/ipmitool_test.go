@@ -354,6 +354,7 @@ func TestIPMIToolConfig(t *testing.T) {
 	}{
 		"K_g with NUL":      {map[string]string{"kg": "0x4b0067"}, "K_g"},
 		"password with tab": {map[string]string{"passwd": "one\ttwo"}, "password"},
+		"script with tab":   {map[string]string{"passwd_file": "", "passwd_script": script(t, "printf 'one\\ttwo'")}, "password"},
 		"no suite":          {map[string]string{"cipher": ","}, "cipher suite"},
 		"no program":        {map[string]string{"ipmitool": "/nonexistent/ipmitool"}, "/nonexistent/ipmitool"},
 		"no path":           {map[string]string{"ipmitool": "ipmitool"}, "absolute"},
@@ -374,6 +375,20 @@ func TestIPMIToolConfig(t *testing.T) {
 				t.Errorf("ipmitool was run %d times", n)
 			}
 		})
+	}
+}
+
+// TestIPMIToolScript shows that the program gets the password of passwd_script.
+func TestIPMIToolScript(t *testing.T) {
+	t.Parallel()
+	b := newToolBed(t)
+	path := fakeTool(t, `cat /proc/self/fd/3 >"$d/password"; echo " 41 00 00"`)
+	got := stonithtest.Run(t.Context(), b, "elsewhere", map[string]string{
+		"hostlist": stonithtest.Node + ":192.0.2.1", "passwd_file": "", "passwd_script": script(t, "echo Secret-4"), "ipmitool": path,
+	}, "status")
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(path), "password"))
+	if got.Status != 0 || err != nil || string(text) != "Secret-4" {
+		t.Errorf("exit status %d, %q, password %q, %v", got.Status, got.Stderr, text, err)
 	}
 }
 
