@@ -20,7 +20,7 @@ type agentRun struct {
 // runAgent runs fence_ipmi with standard input, whose lines have ; between them, or options.
 func runAgent(t *testing.T, stdin string, args ...string) agentRun {
 	t.Helper()
-	var last *config // the one that the call has opened
+	last := newConfig() // the one that the call has opened, if any
 	p := plugin()
 	p.New = func() stonith.Config { last = newConfig(); return last }
 	var out bytes.Buffer
