@@ -50,10 +50,9 @@ type access struct {
 type bmc struct {
 	access
 	guid guid // that it must have, "" if any will do
-	// patient says that a refused login is attempted again.
-	patient bool
 
 	turn     chan struct{} // has an element while somebody uses what is below
+	patient  bool          // a refused login is attempted again
 	session  chassis       // nil if there is none
 	proven   bool          // a login has succeeded in this call
 	refused  time.Time     // when a login was refused
@@ -94,6 +93,19 @@ func (b *bmc) look(ctx context.Context) (sight, error) {
 		return nil
 	})
 	return s, err
+}
+
+// lookOnce is look for those who will not look again: the first refusal of a login is the
+// last word.
+func (b *bmc) lookOnce(ctx context.Context) (sight, error) {
+	err := b.inTurn(ctx, func() error {
+		b.patient = false
+		return nil
+	})
+	if err != nil {
+		return sight{}, err
+	}
+	return b.look(ctx)
 }
 
 // see notes what was seen at a look that began at that time.

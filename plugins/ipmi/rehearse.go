@@ -23,7 +23,7 @@ const unknownCommand = 0xC1
 // changes nothing.
 func (d *device) Rehearse(ctx context.Context, n stonith.Node) (told string, err error) {
 	b := d.bmcs[n.Name]
-	seen, err := b.look(ctx)
+	seen, err := b.lookOnce(ctx)
 	if err != nil {
 		return "", err
 	}

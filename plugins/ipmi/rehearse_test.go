@@ -29,7 +29,7 @@ func (b *bed) open(params map[string]string, nodes ...stonith.Node) *device {
 			}
 		}
 	}
-	opened, err := c.Open(stonith.Call{Nodes: nodes, Warn: func(string) {}})
+	opened, err := c.Open(stonith.Call{Nodes: nodes, ProvesOff: true, Warn: func(string) {}})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -112,6 +112,21 @@ func TestRehearse(t *testing.T) {
 				t.Errorf("%d sessions are left", n)
 			}
 		})
+	}
+}
+
+// A refusal is told as what it is by a check of a device that will have to prove off, and
+// at the first login: nobody attempts another one.
+func TestCheckRefused(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, bmcbed.Options{})
+	viewer := params("userid=viewer", "passwd=Secret-3", "passwd_file=")
+	err := b.open(viewer, b.node()).Check(t.Context(), []stonith.Node{b.node()})
+	if stonith.ReasonOf(err) != stonith.NotPermitted || b.Count(bmcbed.OpenSession) != 1 {
+		t.Errorf("%v (%s) after %d logins", err, stonith.ReasonOf(err), b.Count(bmcbed.OpenSession))
+	}
+	if err := b.open(viewer).Check(t.Context(), nil); err != nil {
+		t.Errorf("without nodes: %v", err)
 	}
 }
 
