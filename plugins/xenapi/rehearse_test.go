@@ -64,6 +64,11 @@ func TestRehearse(t *testing.T) {
 			b.Member(1).SetStarted(time.Now().Add(-time.Hour))
 		}, told: haltedAlready + "; " + haltedAlready},
 		{
+			name: "may switch, in an old release", options: pool.Options{Role: pool.RoleVMOperator}, given: func(b *bed) {
+				b.Member(0).AnswerAt(pool.Before("VM.assert_operation_valid"), "RBAC_PERMISSION_DENIED", "vm.assert_operation_valid", "No permission in user session")
+			}, told: "no VM.assert_operation_valid, which is for pool-admins alone in this release, and host.get_servertime of host xen3 (127.0.0.13)",
+		},
+		{
 			name: "may only read", options: pool.Options{Role: pool.RoleReadOnly},
 			reason: stonith.NotPermitted, says: `user "root" may not call vm.hard_shutdown and vm.start`,
 		},

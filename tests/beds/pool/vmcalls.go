@@ -55,7 +55,7 @@ func (c *call) operate(op operation, act func(*vm) error) (any, error) {
 
 // assertOperationValid checks the guest as the operation would, and does nothing. It
 // looks into the database alone. hard_shutdown and hard_reboot cancel or wait for what
-// is in progress, unless that is one of them (xapi before 2019 refused them for anything).
+// is in progress, unless that is one of them (xapi before 2015 refused them for anything).
 func assertOperationValid(c *call) (any, error) {
 	ref, err := c.text(0)
 	if err != nil {
