@@ -53,13 +53,24 @@ func (m *members) Check(ctx context.Context, nodes []stonith.Node) error {
 	}
 	for _, master := range masters {
 		if err := s.strays(master); err != nil {
-			m.warn(err.Error())
+			m.warnOnce(err.Error())
 		}
 	}
 	for _, line := range s.warnings() {
-		m.warn(line)
+		m.warnOnce(line)
 	}
 	return nil
+}
+
+// warnOnce warns of what was not said yet: nodes that are checked at once have the
+// members in common.
+func (m *members) warnOnce(text string) {
+	m.warning.Lock()
+	defer m.warning.Unlock()
+	if !slices.Contains(m.warned, text) {
+		m.warned = append(m.warned, text)
+		m.warn(text)
+	}
 }
 
 // obeys looks at the guest, and at whether anything but its host keeps it from being

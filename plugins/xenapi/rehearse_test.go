@@ -195,6 +195,40 @@ func TestList(t *testing.T) {
 	}
 }
 
+// Several nodes are checked side by side, and what is wrong with a member is said once.
+func TestChecksAtOnce(t *testing.T) {
+	t.Parallel()
+	var guests []pool.Guest
+	var nodes []stonith.Node
+	for i := range 8 {
+		name := string(rune('a' + i))
+		guests = append(guests, pool.Guest{Name: name})
+		nodes = append(nodes, stonith.Node{Name: name, Plug: name})
+	}
+	b := newBed(t, pool.Options{Guests: guests})
+	_ = b.Member(2).Die()
+	device := b.open(nodes...)
+	var warnings []string
+	device.warn = func(text string) { warnings = append(warnings, text) }
+	var all sync.WaitGroup
+	for _, n := range append(nodes, stonith.Node{Name: "z", Plug: "nobody"}) {
+		all.Go(func() {
+			if err := device.Check(t.Context(), []stonith.Node{n}); (err != nil) != (n.Plug == "nobody") {
+				t.Errorf("%s: %v", n.Name, err)
+			}
+		})
+	}
+	all.Wait()
+	for len(warnings) == 0 { // it is late to be seen dead
+		if err := device.Check(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "member 127.0.0.13") {
+		t.Errorf("warnings %q, want one of the dead member", warnings)
+	}
+}
+
 // Several nodes are looked at side by side, each by its own guest.
 func TestStatesAtOnce(t *testing.T) {
 	t.Parallel()
