@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/hex"
-	"fmt"
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -12,29 +11,23 @@ import (
 // write differently. The rest has the same names, or is one of all agents.
 func fenceAgent() stonith.Agent {
 	return stonith.Agent{
-		Name: "fence_ipmi",
+		Name:      "fence_ipmi",
+		Diagnoses: true,
+		Letters:   map[string]string{"auth": "A", "cipher": "C", "privlvl": "L", "method": "m"},
 		Foreign: []stonith.Foreign{
 			{Name: "lanplus", Becomes: "interface", Turn: lanplus, Letter: 'P', Switch: true},
 			{Name: "auth", Becomes: "auth", Turn: lowerCase},
 			{Name: "method", Becomes: "method", Turn: lowerCase},
 			{Name: "hexadecimal_kg", Becomes: "kg", Turn: hexadecimalKg},
 			{Name: "ipmitool_path", Becomes: "ipmitool"},
-			{Name: "ipmitool_timeout", Turn: nothing},
-			{Name: "target", Turn: noBridge},
-			{Name: "use_sudo", Turn: eitherWay, Switch: true},
-			{Name: "sudo", Turn: eitherWay, Switch: true},
-			{Name: "sudo_path", Turn: nothing},
+			{Name: "ipmitool_timeout", Turn: stonith.Ignore},
+			{Name: "target", Turn: stonith.Refuse("commands are not bridged to other controllers",
+				"set ip to the address of the node's own BMC, and take target out of the parameters")},
+			{Name: "use_sudo", Turn: stonith.IgnoreBool, Switch: true},
+			{Name: "sudo", Turn: stonith.IgnoreBool, Switch: true},
+			{Name: "sudo_path", Turn: stonith.Ignore},
 		},
 	}
-}
-
-// nothing is for what changes no verdict.
-func nothing(string) (string, error) { return "", nil }
-
-// eitherWay takes true and false for the same: nothing here needs rights of its own.
-func eitherWay(value string) (string, error) {
-	_, err := parseBool(value)
-	return "", err
 }
 
 // lowerCase is for words that fence-agents takes in any case.
@@ -42,7 +35,7 @@ func lowerCase(value string) (string, error) { return strings.ToLower(value), ni
 
 // lanplus is true for lanplus, and false for lan.
 func lanplus(value string) (string, error) {
-	plus, err := parseBool(value)
+	plus, err := stonith.ParseBool(value)
 	switch {
 	case err != nil:
 		return "", err
@@ -50,17 +43,6 @@ func lanplus(value string) (string, error) {
 		return "lanplus", nil
 	}
 	return "lan", nil
-}
-
-// parseBool reads true or false in the words that Pacemaker takes.
-func parseBool(text string) (bool, error) {
-	switch strings.ToLower(text) {
-	case "true", "yes", "on", "1", "y":
-		return true, nil
-	case "false", "no", "off", "0", "n":
-		return false, nil
-	}
-	return false, fmt.Errorf("%q is neither true nor false", text)
 }
 
 // hexadecimalKg takes digits alone, which are no text here, and shows them to nobody.
@@ -71,10 +53,4 @@ func hexadecimalKg(digits string) (string, error) {
 			WithHint("a K_g that is text belongs to kg or, better, to the file kg_file")
 	}
 	return "0x" + digits, nil
-}
-
-// noBridge refuses the address of a controller behind the BMC.
-func noBridge(string) (string, error) {
-	return "", stonith.Errorf(stonith.BadConfig, "commands are not bridged to other controllers").
-		WithHint("set ip to the address of the node's own BMC, and take target out of the parameters")
 }

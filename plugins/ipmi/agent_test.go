@@ -163,6 +163,7 @@ func TestAgentOptions(t *testing.T) {
 		"-a 192.0.2.1 -u 6230 -S /bin/true":                                              "ipaddr=192.0.2.1 ipport=6230 passwd_script=/bin/true",
 		"--ip 192.0.2.1 --ipport 6230 --password-script /bin/true":                       "ipaddr=192.0.2.1 ipport=6230 passwd_script=/bin/true",
 		"-a 192.0.2.1 -p x --auth=MD5 --cipher=3 --privlvl=administrator --method=cycle": "ipaddr=192.0.2.1 passwd=x priv=ADMINISTRATOR cipher=3 method=cycle",
+		"-a 192.0.2.1 -p x -A MD5 -C 3 -L administrator -m cycle":                        "ipaddr=192.0.2.1 passwd=x priv=ADMINISTRATOR cipher=3 method=cycle",
 		"-a 192.0.2.1 -p x --hexadecimal-kg=4B --ipmitool-timeout=2 --use-sudo -q -v":    "ipaddr=192.0.2.1 passwd=x kg=0x4B",
 	} {
 		got := runAgent(t, "", append(strings.Fields(args), "-n", "node-1", "-o", "validate-all")...)

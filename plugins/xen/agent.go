@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -13,18 +12,19 @@ import (
 // what fence_xvm and fence_virt are given, which ask a daemon there.
 func fenceAgent() stonith.Agent {
 	const byName = "plug is the guest's name, as the Dom0s have it"
-	keysOnly := refused("no password is ever sent", "a Dom0 knows the cluster by its key: set identity_file, and take the password out")
-	noDaemon := refused("the Dom0s are asked by ssh, and there is no daemon to ask", "set ip and username, or sshaccount, to the accounts on the Dom0s")
-	oneFamily := refusedIf(true, "addresses are not chosen by their kind", "write the Dom0's address itself into ip")
+	keysOnly := stonith.Refuse("no password is ever sent", "a Dom0 knows the cluster by its key: set identity_file, and take the password out")
+	noDaemon := stonith.Refuse("the Dom0s are asked by ssh, and there is no daemon to ask", "set ip and username, or sshaccount, to the accounts on the Dom0s")
+	oneFamily := stonith.RefuseIf(true, "addresses are not chosen by their kind", "write the Dom0's address itself into ip")
 	return stonith.Agent{
-		Name: "fence_xen",
+		Name:    "fence_xen",
+		Letters: map[string]string{"identity_file": "k"},
 		Foreign: []stonith.Foreign{
 			// These five are combined, before they could be turned.
-			{Name: "ip", Becomes: "sshaccount", Turn: nothing, Letter: 'a'},
-			{Name: "ipaddr", Becomes: "sshaccount", Turn: nothing},
-			{Name: "username", Becomes: "sshaccount", Turn: nothing, Letter: 'l'},
-			{Name: "login", Becomes: "sshaccount", Turn: nothing},
-			{Name: "ipport", Becomes: "sshaccount", Turn: nothing, Letter: 'u'},
+			{Name: "ip", Becomes: "sshaccount", Turn: stonith.Ignore, Letter: 'a'},
+			{Name: "ipaddr", Becomes: "sshaccount", Turn: stonith.Ignore},
+			{Name: "username", Becomes: "sshaccount", Turn: stonith.Ignore, Letter: 'l'},
+			{Name: "login", Becomes: "sshaccount", Turn: stonith.Ignore},
+			{Name: "ipport", Becomes: "sshaccount", Turn: stonith.Ignore, Letter: 'u'},
 
 			{Name: "login_timeout", Becomes: "connect_timeout"},
 			{Name: "password", Turn: keysOnly, Letter: 'p'},
@@ -33,18 +33,18 @@ func fenceAgent() stonith.Agent {
 			{Name: "passwd_script", Turn: keysOnly},
 			{Name: "inet4_only", Turn: oneFamily, Letter: '4', Switch: true},
 			{Name: "inet6_only", Turn: oneFamily, Letter: '6', Switch: true},
-			{Name: "ssh", Turn: refusedIf(false, "there is no other way than ssh", "take it out of the parameters"), Letter: 'x', Switch: true},
-			{Name: "secure", Turn: refusedIf(false, "there is no other way than ssh", "take it out of the parameters")},
-			{Name: "ssh_options", Turn: refused("the ssh client is built in", "known_hosts, identity_file and connect_timeout are what can be set")},
-			{Name: "ssh_path", Turn: nothing},
-			{Name: "command_prompt", Turn: nothing, Letter: 'c'},
-			{Name: "cmd_prompt", Turn: nothing},
-			{Name: "use_sudo", Turn: eitherWay, Switch: true},
-			{Name: "sudo", Turn: eitherWay},
-			{Name: "sudo_path", Turn: nothing},
+			{Name: "ssh", Turn: stonith.RefuseIf(false, "there is no other way than ssh", "take it out of the parameters"), Letter: 'x', Switch: true},
+			{Name: "secure", Turn: stonith.RefuseIf(false, "there is no other way than ssh", "take it out of the parameters")},
+			{Name: "ssh_options", Turn: stonith.Refuse("the ssh client is built in", "known_hosts, identity_file and connect_timeout are what can be set")},
+			{Name: "ssh_path", Turn: stonith.Ignore},
+			{Name: "command_prompt", Turn: stonith.Ignore, Letter: 'c'},
+			{Name: "cmd_prompt", Turn: stonith.Ignore},
+			{Name: "use_sudo", Turn: stonith.IgnoreBool, Switch: true},
+			{Name: "sudo", Turn: stonith.IgnoreBool},
+			{Name: "sudo_path", Turn: stonith.Ignore},
 
-			{Name: "domain", Turn: refused("it is plug here", byName)},
-			{Name: "use_uuid", Turn: refusedIf(true, "a guest is looked for by its name", byName)},
+			{Name: "domain", Turn: stonith.Refuse("it is plug here", byName)},
+			{Name: "use_uuid", Turn: stonith.RefuseIf(true, "a guest is looked for by its name", byName)},
 			{Name: "multicast_address", Turn: noDaemon},
 			{Name: "interface", Turn: noDaemon},
 			{Name: "channel_address", Turn: noDaemon},
@@ -55,49 +55,10 @@ func fenceAgent() stonith.Agent {
 			{Name: "auth", Turn: noDaemon},
 			{Name: "hash", Turn: noDaemon},
 			{Name: "ip_family", Turn: ipFamily},
-			{Name: "retrans", Turn: nothing},
+			{Name: "retrans", Turn: stonith.Ignore},
 		},
 		Combine: combineAccounts,
 	}
-}
-
-// nothing is for what changes nothing here: which programs are run on the way, and what
-// they print.
-func nothing(string) (string, error) { return "", nil }
-
-// refused refuses every value.
-func refused(why, hint string) func(string) (string, error) {
-	return func(string) (string, error) {
-		return "", stonith.Errorf(stonith.BadConfig, "%s", why).WithHint("%s", hint)
-	}
-}
-
-// refusedIf refuses true or false, and what is neither.
-func refusedIf(bad bool, why, hint string) func(string) (string, error) {
-	return func(value string) (string, error) {
-		is, err := parseBool(value)
-		if err == nil && is == bad {
-			err = stonith.Errorf(stonith.BadConfig, "%s", why).WithHint("%s", hint)
-		}
-		return "", err
-	}
-}
-
-// eitherWay takes true and false for the same: the Dom0 decides on sudo by itself.
-func eitherWay(value string) (string, error) {
-	_, err := parseBool(value)
-	return "", err
-}
-
-// parseBool reads true or false in the words that Pacemaker takes.
-func parseBool(text string) (bool, error) {
-	switch strings.ToLower(text) {
-	case "true", "yes", "on", "1", "y":
-		return true, nil
-	case "false", "no", "off", "0", "n":
-		return false, nil
-	}
-	return false, fmt.Errorf("%q is neither true nor false", text)
 }
 
 // ipFamily takes both families alone.
@@ -105,7 +66,7 @@ func ipFamily(value string) (string, error) {
 	if strings.EqualFold(value, "auto") {
 		return "", nil
 	}
-	return refused("addresses are not chosen by their kind", "write the Dom0's address itself into ip")(value)
+	return stonith.Refuse("addresses are not chosen by their kind", "write the Dom0's address itself into ip")(value)
 }
 
 // combineAccounts makes sshaccount of ip, username and ipport.

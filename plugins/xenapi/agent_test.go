@@ -118,6 +118,7 @@ func TestAgentOptions(t *testing.T) {
 		"--username=fence --password x --plug node-1 --session-url 192.0.2.1":  "pool=192.0.2.1 user=fence passwd=x",
 		"-S /bin/true --uuid=" + uuidA + " --session-url=192.0.2.1 -z -q -v":   "pool=192.0.2.1 passwd_script=/bin/true",
 		"-p x -U " + uuidA + " --session-url=192.0.2.1 --ssl-insecure":         "pool=192.0.2.1 passwd=x tls_insecure=true",
+		"-p x -n node-1 -s 192.0.2.1":                                          "pool=192.0.2.1 passwd=x",
 		"-p x --vm-name=node-1 --session-url=192.0.2.1 --ssl --ssl-secure":     "pool=192.0.2.1 passwd=x",
 		"--password-script=/bin/true --vm_name node-1 --session_url 192.0.2.1": "pool=192.0.2.1 passwd_script=/bin/true",
 	} {

@@ -68,7 +68,7 @@ func (c *call) agentParams() []Param {
 func (c *call) foreignNames(p Param, turned bool) []string {
 	var names []string
 	for _, f := range c.foreign() {
-		if slices.Contains(p.names(), f.Becomes) && turned == (f.Turn != nil) {
+		if slices.Contains(p.names(), f.Becomes) && !slices.Contains(p.names(), f.Name) && turned == (f.Turn != nil) {
 			names = append(names, f.Name)
 		}
 	}
