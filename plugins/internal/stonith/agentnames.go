@@ -9,22 +9,21 @@ import (
 // for those that are read apart. What becomes nothing changes no verdict: what counts is
 // what is seen, within the time limit, and requests are repeated by themselves.
 func commonForeign() []Foreign {
-	nothing := func(string) (string, error) { return "", nil }
 	return []Foreign{
 		{Name: "power_timeout", Becomes: "timeout"},
-		{Name: "power_wait", Turn: nothing},
-		{Name: "shell_timeout", Turn: nothing},
-		{Name: "login_timeout", Turn: nothing},
-		{Name: "stonith_status_sleep", Turn: nothing},
-		{Name: "retry_on", Turn: nothing},
-		{Name: "disable_timeout", Turn: nothing},
-		{Name: "separator", Turn: nothing},
-		{Name: "plug_separator", Turn: nothing},
-		{Name: "quiet", Turn: nothing, Letter: 'q', Switch: true},
-		{Name: "verbose", Turn: nothing, Letter: 'v', Switch: true},
-		{Name: "verbose_level", Turn: nothing},
-		{Name: "debug", Turn: nothing},
-		{Name: "debug_file", Turn: nothing, Letter: 'D'},
+		{Name: "power_wait", Turn: Ignore},
+		{Name: "shell_timeout", Turn: Ignore},
+		{Name: "login_timeout", Turn: Ignore},
+		{Name: "stonith_status_sleep", Turn: Ignore},
+		{Name: "retry_on", Turn: Ignore},
+		{Name: "disable_timeout", Turn: Ignore},
+		{Name: "separator", Turn: Ignore},
+		{Name: "plug_separator", Turn: Ignore},
+		{Name: "quiet", Turn: IgnoreBool, Letter: 'q', Switch: true},
+		{Name: "verbose", Turn: Ignore, Letter: 'v', Switch: true},
+		{Name: "verbose_level", Turn: Ignore},
+		{Name: "debug", Turn: Ignore},
+		{Name: "debug_file", Turn: Ignore, Letter: 'D'},
 	}
 }
 

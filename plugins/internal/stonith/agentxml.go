@@ -43,7 +43,7 @@ func (c *call) agentParamXML(p Param, attributes string) string {
 }
 
 // agentParams are the parameters that the metadata and the man page have: those of
-// all agents, and ours. None is required but action, since hostlist may be plug.
+// all agents, and ours.
 func (c *call) agentParams() []Param {
 	act, plug, delay := Text(actionReboot), new(Text), new(Duration)
 	params := []Param{
@@ -52,7 +52,7 @@ func (c *call) agentParams() []Param {
 		{Name: "delay", Value: delay, Short: "Time before off and reboot", Long: "Waited before the device is contacted, and before timeout begins: where two nodes would fence each other, the one without delay wins. The cluster's time-out must have room for it."},
 	}
 	for _, p := range c.params() {
-		p.Required = p.Required && p.Name != "hostlist"
+		p.Required = false // it may be given by another name
 		if p.Agent != "" {
 			p.Aliases = slices.DeleteFunc(p.names(), func(name string) bool { return name == p.Agent })
 			p.Name = p.Agent
@@ -68,7 +68,7 @@ func (c *call) agentParams() []Param {
 func (c *call) foreignNames(p Param, turned bool) []string {
 	var names []string
 	for _, f := range c.foreign() {
-		if slices.Contains(p.names(), f.Becomes) && turned == (f.Turn != nil) {
+		if slices.Contains(p.names(), f.Becomes) && !slices.Contains(p.names(), f.Name) && turned == (f.Turn != nil) {
 			names = append(names, f.Name)
 		}
 	}

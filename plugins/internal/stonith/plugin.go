@@ -82,12 +82,13 @@ type common struct {
 	resetOffNode Choice
 }
 
-// Pacemaker's usual limit of a fencing action is 60 s, and it tries a second time
-// only while less than 70 % of it is used (get_action_timeout and
-// fork_cb in its lib/fencing/st_actions.c); 40 s is below both.
+// Pacemaker's usual limit of a fencing action is 60 s. It tries a second time while less
+// than 70 % of it is used, kills that one at the limit, and then asks no other device, as
+// it would after a failure (update_remaining_timeout in its lib/fencing/st_actions.c):
+// 45 s is more than the one, and leaves time before the other.
 func defaultCommon() common {
 	return common{
-		timeout:      Duration(40 * time.Second),
+		timeout:      Duration(45 * time.Second),
 		resetOffNode: Choice{Chosen: "start", Words: []string{"start", "leave"}},
 	}
 }
@@ -116,7 +117,8 @@ func (c *call) params() []Param {
 		Name: "timeout", Value: &c.common.timeout,
 		Short: "Time limit of one call",
 		Long: "The time within which a call ends, with a proof or with an error that says what was last seen. " +
-			"Keep it below the time-out of the cluster, which kills the call without a word: 60s is usual there.",
+			"Keep it below the time-out of the cluster, which kills the call without a word, and above 70 % of that, or the cluster " +
+			"tries a second time, and kills that one: 60s is usual there.",
 	}, Param{
 		Name: "reset_off_node", Value: &c.common.resetOffNode,
 		Short: "What reset does with a node that is off",
