@@ -115,7 +115,7 @@ func (b *pairBed) parameters() []given {
 	return []given{
 		{"ip", "ipaddr", "a", b.alpha.name + " " + b.beta.name},
 		{"username", "login", "l", "xen"},
-		{"identity_file", "identity_file", "", b.key},
+		{"identity_file", "identity_file", "k", b.key},
 		{"known_hosts", "known_hosts", "", knownHosts},
 	}
 }
@@ -179,7 +179,7 @@ func (b *poolBed) arrange(f trouble) error {
 
 func (b *poolBed) parameters() []given {
 	return []given{
-		{"session_url", "session_url", "", b.Member(0).URL() + " " + b.Member(1).URL()},
+		{"session_url", "session_url", "s", b.Member(0).URL() + " " + b.Member(1).URL()},
 		{"username", "login", "l", b.User()},
 		{"password_script", "passwd_script", "S", b.script},
 		{"ca_file", "ca_file", "", b.ca},

@@ -43,8 +43,8 @@ func toolNames() []toolName {
 	const plugins = "/usr/lib/stonith/plugins/"
 	xen := []string{"sshaccount=xen@alpha", "hostlist=node-1", "identity_file=" + key("cluster"), "known_hosts=" + knownHosts}
 	return []toolName{
-		{"fence_xen", "/usr/sbin/fence_xen", xen, "sshaccount", nil},
-		{"fence_xapi", "/usr/sbin/fence_xapi", []string{"session_url=https://192.0.2.1", "plug=node-1", "password=s3cret"}, "session_url", []string{"session_url=https://192.0.2.1", "plug=node-1", "login=fence", "passwd=s3cret"}},
+		{"fence_xen", "/usr/sbin/fence_xen", xen, "", nil},
+		{"fence_xapi", "/usr/sbin/fence_xapi", []string{"session_url=https://192.0.2.1", "plug=node-1", "password=s3cret"}, "", []string{"session_url=https://192.0.2.1", "plug=node-1", "login=fence", "passwd=s3cret"}},
 		{"fence_ipmi", "/usr/sbin/fence_ipmi", []string{"ip=192.0.2.1", "plug=node-1", "username=fence", "password=s3cret"}, "", []string{"ipaddr=192.0.2.1", "plug=node-1", "login=fence", "passwd=s3cret", "lanplus=1"}},
 		{"external/xen", plugins + "external/xen", xen, "sshaccount", nil},
 		{"external/xenapi", plugins + "external/xenapi", []string{"pool=192.0.2.1", "hostlist=node-1", "passwd=s3cret"}, "pool", nil},
@@ -69,10 +69,10 @@ type tool struct {
 
 var tools = []tool{
 	{"schemas", (*toolBed).schemas},
-	{"stonith_admin --metadata", func(b *toolBed) error { return b.knows("stonith_admin", "--metadata", "--agent", b.name) }},
-	{"pcs stonith describe", func(b *toolBed) error { return b.knows("pcs", "stonith", "describe", b.name) }},
+	{"stonith_admin --metadata", func(b *toolBed) error { return b.knows(`name="%s"`, "stonith_admin", "--metadata", "--agent", b.name) }},
+	{"pcs stonith describe", func(b *toolBed) error { return b.knows(`^  %s( \(.*\))?:`, "pcs", "stonith", "describe", b.name) }},
 	{"pcs stonith list", (*toolBed).listed},
-	{"crm ra info", func(b *toolBed) error { return b.knows("crm", "ra", "info", "stonith:"+b.name) }},
+	{"crm ra info", func(b *toolBed) error { return b.knows(`^%s\*? \(`, "crm", "ra", "info", "stonith:"+b.name) }},
 	{"pcs stonith create", func(b *toolBed) error { return b.creates(b.byPCS) }},
 	{"crm configure", func(b *toolBed) error { return b.creates(b.byCRM) }},
 }
@@ -164,7 +164,8 @@ func newTwin(t *testing.T, n toolName) *toolBed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, named := filepath.Join(b.dir, "said.xml"), ` name="`+b.required+`"`
+	nameless, _, _ := strings.Cut(b.options[0], "=")
+	said, named := filepath.Join(b.dir, "said.xml"), ` name="`+nameless+`"`
 	if !strings.Contains(text, named) {
 		t.Fatalf("there is no%s in %s", named, text)
 	}
@@ -219,15 +220,15 @@ func (b *toolBed) run(variable, program string, args ...string) (string, error) 
 	return string(out), nil
 }
 
-// knows wants a tool to show all parameters.
-func (b *toolBed) knows(program string, args ...string) error {
+// knows wants a tool to show all parameters, each in a line of that form.
+func (b *toolBed) knows(form, program string, args ...string) error {
 	out, err := b.run("", program, args...)
 	if err != nil {
 		return err
 	}
 	for _, name := range b.parameters {
 		hidden := name == "action" && program == "pcs"
-		if !hidden && !fitsLine(`(^|["* ])`+name+`(["*: ]|$)`, out) {
+		if !hidden && !fitsLine(fmt.Sprintf(form, name), out) {
 			return fmt.Errorf("%s %s does not show %s: %s", program, strings.Join(args, " "), name, out)
 		}
 	}
