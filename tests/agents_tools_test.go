@@ -106,7 +106,7 @@ func TestTools(t *testing.T) {
 	}
 }
 
-// TestToolsValidate lets stonith_admin look at configurations.
+// TestToolsValidate lets stonith_admin and pcs ask the agent about configurations.
 func TestToolsValidate(t *testing.T) {
 	t.Parallel()
 	for _, n := range toolNames() {
@@ -121,6 +121,12 @@ func TestToolsValidate(t *testing.T) {
 			}
 			if out, err := b.validate(append(n.options, "timeout=soon")...); err == nil || !strings.Contains(out, `timeout: "soon"`) {
 				t.Errorf("a wrong configuration: %v: %s", err, out)
+			}
+			if err := b.create(b.byPCS, append(n.options, "--agent-validation")); err != nil {
+				t.Errorf("a good configuration: %v", err)
+			}
+			if err := b.create(b.byPCS, append(n.options, "timeout=soon", "--agent-validation")); err == nil || !strings.Contains(err.Error(), `timeout: "soon"`) {
+				t.Errorf("a wrong configuration: %v", err)
 			}
 		})
 	}
