@@ -100,10 +100,11 @@ fuzz-smoke: ## run every fuzz function for FUZZTIME (15s)
 fuzz: FUZZTIME ?= 1h
 fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
 
-# Most of their time is waiting, so two halves run side by side, each on a machine of
-# its own.
-E2E_HALF  := ^TestScripts/^(refuse|sudo|legacy)-
-E2E_PARTS := "-run=$(E2E_HALF)" "-skip=$(E2E_HALF)"
+# Most of their time is waiting, so three parts run side by side, each on a machine of
+# its own: the attacks, the BMCs and the agents, and all else.
+E2E_ATTACKS := ^TestScripts/^(refuse|sudo|legacy)-
+E2E_AGENTS  := ^Test(BMC|IPMI|Agent|Pacemaker|Tools|CheckAgrees|Rehearse|Installed)
+E2E_PARTS   := "-run=$(E2E_ATTACKS)" "-run=$(E2E_AGENTS)" "-skip=$(E2E_ATTACKS)|$(E2E_AGENTS)"
 
 e2e: ## run the tests with real peers (as root)
 	@pids=(); for part in $(E2E_PARTS); do \
