@@ -1,0 +1,243 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A fencer is a pacemaker-fenced of its own, without a cluster: it has the machine's
+// network, and its own processes and sockets. Each call of an agent is its own.
+type fencer struct {
+	t    *testing.T
+	init int    // its first process, as this machine sees it
+	log  string // the path of its log
+}
+
+// fencerSetup is the first process of a fencer. The library of its sockets has them
+// below /tmp, /run or /dev/shm, once it is told to have files.
+const fencerSetup = `set -e
+mount -t proc proc /proc
+for dir in /tmp /run /dev/shm; do mount -t tmpfs tmpfs $dir; done
+mkdir -p /etc/libqb
+touch /etc/libqb/force-filesystem-sockets
+/usr/lib/pacemaker/pacemaker-fenced -s -l "$1" &
+wait`
+
+// callLimit is what the longest call may take, many times over.
+const callLimit = 3 * time.Minute
+
+// startFencer returns when it answers.
+func startFencer(t *testing.T) *fencer {
+	t.Helper()
+	f := &fencer{t: t, log: labFile(t, "pacemaker.log")}
+	machine := exec.Command("sh", "-c", fencerSetup, "sh", f.log)
+	machine.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + labDir + "/home", "PCMK_logfacility=none"}
+	machine.Stderr = os.Stderr
+	machine.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
+	if err := machine.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.init = machine.Process.Pid
+	t.Cleanup(func() {
+		_ = machine.Process.Kill()
+		_ = machine.Wait() // killed
+	})
+	f.until("pacemaker-fenced answers", func() bool {
+		status, _ := f.admin("--list-registered")
+		return status == 0
+	})
+	return f
+}
+
+// until waits for something.
+func (f *fencer) until(what string, so func() bool) {
+	f.t.Helper()
+	for deadline := time.Now().Add(callLimit); !so(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			f.t.Fatalf("never so: %s; the log:\n%s", what, f.text())
+		}
+	}
+}
+
+// run runs a program beside pacemaker-fenced.
+func (f *fencer) run(args ...string) (status int, out string) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
+	defer cancel()
+	command := exec.CommandContext(ctx, "nsenter", append([]string{"-t", strconv.Itoa(f.init), "-m", "-p", "--"}, args...)...)
+	var text bytes.Buffer
+	command.Stdout, command.Stderr = &text, &text
+	_ = command.Run() // the exit status says it
+	return command.ProcessState.ExitCode(), text.String()
+}
+
+// admin runs stonith_admin.
+func (f *fencer) admin(args ...string) (status int, out string) {
+	f.t.Helper()
+	return f.run(append([]string{"stonith_admin"}, args...)...)
+}
+
+// register makes a device, or makes it anew.
+func (f *fencer) register(device, agent string, params ...string) {
+	f.t.Helper()
+	args := []string{"--register", device, "--agent", agent}
+	for _, param := range params {
+		args = append(args, "--option", param)
+	}
+	if status, out := f.admin(args...); status != 0 {
+		f.t.Fatalf("%s cannot be registered: %d, %s", agent, status, out)
+	}
+}
+
+// An order is what stonith_admin asks pacemaker-fenced for.
+type order string
+
+const (
+	fenceOff    order = "--fence"
+	fenceOn     order = "--unfence"
+	fenceReboot order = "--reboot"
+)
+
+// fence gives an order, with as much time as Pacemaker has for one by itself.
+func (f *fencer) fence(o order, node string) (status int, out string) {
+	f.t.Helper()
+	return f.admin(string(o), node, "--timeout", "60")
+}
+
+// obeys expects success.
+func (f *fencer) obeys(o order, node string) {
+	f.t.Helper()
+	if status, out := f.fence(o, node); status != 0 {
+		f.t.Fatalf("%s %s: exit status %d, %s\n%s", o, node, status, out, f.text())
+	}
+}
+
+// refuses expects failure.
+func (f *fencer) refuses(o order, node string) {
+	f.t.Helper()
+	if status, out := f.fence(o, node); status == 0 {
+		f.t.Fatalf("FALSE SUCCESS: %s %s: %s\n%s", o, node, out, f.text())
+	}
+}
+
+// monitors lets the device be monitored once. The log tells of failures alone, and
+// stonith_admin itself succeeds too if the device lists its nodes.
+func (f *fencer) monitors(device string, well bool) {
+	f.t.Helper()
+	failed := regexp.MustCompile(`Operation 'monitor' \[\d+\] using ` + device + ` `)
+	before := len(failed.FindAllString(f.text(), -1))
+	status, out := f.admin("--query", device, "--timeout", "60")
+	if after := len(failed.FindAllString(f.text(), -1)); status != 0 || (after == before) != well {
+		f.t.Fatalf("monitor of %s is not as wanted: %v; %d, %s\n%s", device, well, status, out, f.text())
+	}
+}
+
+// text is the log.
+func (f *fencer) text() string {
+	text, err := os.ReadFile(f.log)
+	must("the log of pacemaker-fenced", err)
+	return string(text)
+}
+
+// logged reports whether the log has a line like that.
+func (f *fencer) logged(pattern string) bool {
+	return regexp.MustCompile("(?m)" + pattern).MatchString(f.text())
+}
+
+// wantLog expects such a line, and notLog none.
+func (f *fencer) wantLog(pattern string) {
+	f.t.Helper()
+	if !f.logged(pattern) {
+		f.t.Errorf("the log has no %q:\n%s", pattern, f.text())
+	}
+}
+
+func (f *fencer) notLog(pattern string) {
+	f.t.Helper()
+	if f.logged(pattern) {
+		f.t.Errorf("the log has %q:\n%s", pattern, f.text())
+	}
+}
+
+// calls are the processes of agents that have not ended.
+func (f *fencer) calls() []process {
+	return slices.DeleteFunc(processesBeside(f.init), func(p process) bool {
+		return p.pid == f.init || strings.HasSuffix(p.words[0], "/pacemaker-fenced") || p.words[0] == "stonith_admin"
+	})
+}
+
+// A truth tells what is true of a bed's nodes, and fails the test where it is something else.
+type truth struct {
+	t   *testing.T
+	bed fenceBed
+}
+
+// is expects the node's power.
+func (c truth) is(node string, want bool) {
+	c.t.Helper()
+	if c.bed.power(node) != want {
+		c.t.Fatalf("the truth: node %s is %s, want %s", node, powerWord(!want), powerWord(want))
+	}
+}
+
+// must expects that something on the bed works.
+func (c truth) must(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// rebooted expects that the node is on, and has been off since it had this life.
+func (c truth) rebooted(node, life string) {
+	c.t.Helper()
+	c.is(node, true)
+	if c.bed.life(node) == life {
+		c.t.Fatalf("FALSE SUCCESS: node %s has not been off", node)
+	}
+}
+
+// untouched expects that the node has been on all the time.
+func (c truth) untouched(node, life string) {
+	c.t.Helper()
+	c.is(node, true)
+	if now := c.bed.life(node); now != life {
+		c.t.Fatalf("the truth: node %s has been off: %s, not %s", node, now, life)
+	}
+}
+
+// eachName runs a test for each of these names, side by side, with a device and a
+// pacemaker-fenced of its own.
+func eachName(t *testing.T, names []fenceName, test func(t *testing.T, n fenceName, f *fencer, bed fenceBed)) {
+	t.Parallel()
+	for _, n := range names {
+		t.Run(strings.ReplaceAll(n.name, "/", "-"), func(t *testing.T) {
+			t.Parallel()
+			test(t, n, startFencer(t), n.bed(t))
+		})
+	}
+}
+
+// ownWord is a line that the program behind a name says on its own.
+func (n fenceName) ownWord(rest string) string {
+	return regexp.QuoteMeta(strings.TrimPrefix(n.name, "external/")) + ": " + rest
+}
+
+// errorLine is a pattern of such a line: the error of an action on a node. cluster-glue
+// calls reboot reset.
+func (n fenceName) errorLine(action, node, reason string) string {
+	if !n.isAgent() && action == "reboot" {
+		action = "reset"
+	}
+	return n.ownWord(fmt.Sprintf("error: %s %s: %s: ", action, node, reason))
+}
