@@ -160,18 +160,21 @@ func newPoolBed(t *testing.T) fenceBed {
 			b.own = append(b.own, name+"="+value)
 		}
 	}
-	for _, m := range p.Members() {
-		for _, method := range []string{"VM.start", "Async.VM.start"} {
-			m.DoAt(pool.After(method), b.started)
-		}
-	}
+	b.count()
 	return b
 }
 
-func (b *poolBed) started() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.starts++
+// count counts the starts from now on.
+func (b *poolBed) count() {
+	for _, m := range b.Members() {
+		for _, method := range []string{"VM.start", "Async.VM.start"} {
+			m.DoAt(pool.After(method), func() {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				b.starts++
+			})
+		}
+	}
 }
 
 func (b *poolBed) params() []string { return b.own }
@@ -194,13 +197,14 @@ func (b *poolBed) lie() error {
 }
 
 func (b *poolBed) silence() error {
-	return b.each(func(m *pool.Member) error { return m.Fail(pool.BlackHole) })
+	return b.each(func(m *pool.Member) error { return m.Fail(pool.NoAnswer) })
 }
 
 func (b *poolBed) mend() error {
 	for _, v := range b.VMs() {
 		v.Lie(pool.Honest)
 	}
+	defer b.count() // mending forgets it
 	return b.each((*pool.Member).Mend)
 }
 
@@ -237,7 +241,7 @@ func newRackBed(t *testing.T) fenceBed {
 	if err := os.WriteFile(passwd, []byte(user.Password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.own = []string{"userid=" + user.Name, "passwd_file=" + passwd}
+	b.own = []string{"userid=" + user.Name, "passwd_file=" + passwd, "cycle_time=500ms"}
 	return b
 }
 

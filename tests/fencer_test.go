@@ -108,26 +108,48 @@ const (
 	fenceReboot order = "--reboot"
 )
 
-// fence gives an order, with as much time as Pacemaker has for one by itself.
+// orderLimit is what stonith_admin gives an order, in seconds.
+const orderLimit = "60"
+
+// fence gives an order.
 func (f *fencer) fence(o order, node string) (status int, out string) {
 	f.t.Helper()
-	return f.admin(string(o), node, "--timeout", "60")
+	return f.admin(string(o), node, "--timeout", orderLimit)
+}
+
+// begin gives an order. What it returns waits for its end, and expects success or failure.
+func (f *fencer) begin(o order, node string) (end func(well bool)) {
+	f.t.Helper()
+	type answer struct {
+		status int
+		out    string
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		status, out := f.fence(o, node)
+		answers <- answer{status, out}
+	}()
+	return func(well bool) {
+		f.t.Helper()
+		switch a := <-answers; {
+		case well && a.status != 0:
+			f.t.Fatalf("%s %s: exit status %d, %s\n%s", o, node, a.status, a.out, f.text())
+		case !well && a.status == 0:
+			f.t.Fatalf("FALSE SUCCESS: %s %s: %s\n%s", o, node, a.out, f.text())
+		}
+	}
 }
 
 // obeys expects success.
 func (f *fencer) obeys(o order, node string) {
 	f.t.Helper()
-	if status, out := f.fence(o, node); status != 0 {
-		f.t.Fatalf("%s %s: exit status %d, %s\n%s", o, node, status, out, f.text())
-	}
+	f.begin(o, node)(true)
 }
 
 // refuses expects failure.
 func (f *fencer) refuses(o order, node string) {
 	f.t.Helper()
-	if status, out := f.fence(o, node); status == 0 {
-		f.t.Fatalf("FALSE SUCCESS: %s %s: %s\n%s", o, node, out, f.text())
-	}
+	f.begin(o, node)(false)
 }
 
 // monitors lets the device be monitored once. The log tells of failures alone, and
@@ -136,7 +158,7 @@ func (f *fencer) monitors(device string, well bool) {
 	f.t.Helper()
 	failed := regexp.MustCompile(`Operation 'monitor' \[\d+\] using ` + device + ` `)
 	before := len(failed.FindAllString(f.text(), -1))
-	status, out := f.admin("--query", device, "--timeout", "60")
+	status, out := f.admin("--query", device, "--timeout", orderLimit)
 	if after := len(failed.FindAllString(f.text(), -1)); status != 0 || (after == before) != well {
 		f.t.Fatalf("monitor of %s is not as wanted: %v; %d, %s\n%s", device, well, status, out, f.text())
 	}
@@ -232,6 +254,9 @@ func eachName(t *testing.T, names []fenceName, test func(t *testing.T, n fenceNa
 func (n fenceName) ownWord(rest string) string {
 	return regexp.QuoteMeta(strings.TrimPrefix(n.name, "external/")) + ": " + rest
 }
+
+// silentReason is the reason why an order fails when the device is silent.
+const silentReason = "(unreachable|timed-out)"
 
 // errorLine is a pattern of such a line: the error of an action on a node. cluster-glue
 // calls reboot reset.

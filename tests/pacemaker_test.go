@@ -27,7 +27,7 @@ func TestPacemaker(t *testing.T) {
 		sees.must(bed.silence())
 		f.refuses(fenceOff, "node-1")
 		sees.untouched("node-1", life)
-		f.wantLog(n.errorLine("off", "node-1", "unreachable"))
+		f.wantLog(n.errorLine("off", "node-1", silentReason))
 		f.monitors("st", false)
 		sees.must(bed.mend())
 		sees.must(bed.lie())
