@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,9 +45,15 @@ type fenceName struct {
 // isAgent reports whether it is the name of a fence agent.
 func (n fenceName) isAgent() bool { return strings.HasPrefix(n.name, "fence_") }
 
+// ownWord is a line that the program behind a name says on its own.
+func (n fenceName) ownWord(rest string) string {
+	return regexp.QuoteMeta(strings.TrimPrefix(n.name, "external/")) + ": " + rest
+}
+
 var (
 	externalNames = []fenceName{{"external/xen", newXenBed}, {"external/xenapi", newPoolBed}, {"external/ipmi2", newRackBed}}
 	agentNames    = []fenceName{{"fence_xen", newXenBed}, {"fence_xapi", newPoolBed}, {"fence_ipmi", newRackBed}}
+	rackNames     = []fenceName{externalNames[2], agentNames[2]}
 )
 
 // fenceNames are all of them.

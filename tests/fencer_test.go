@@ -3,7 +3,6 @@ package tests
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -87,8 +86,8 @@ func (f *fencer) admin(args ...string) (status int, out string) {
 	return f.run(append([]string{"stonith_admin"}, args...)...)
 }
 
-// register makes a device, or makes it anew.
-func (f *fencer) register(device, agent string, params ...string) {
+// add makes a device, or makes it anew.
+func (f *fencer) add(device, agent string, params ...string) {
 	f.t.Helper()
 	args := []string{"--register", device, "--agent", agent}
 	for _, param := range params {
@@ -152,18 +151,6 @@ func (f *fencer) refuses(o order, node string) {
 	f.begin(o, node)(false)
 }
 
-// monitors lets the device be monitored once. The log tells of failures alone, and
-// stonith_admin itself succeeds too if the device lists its nodes.
-func (f *fencer) monitors(device string, well bool) {
-	f.t.Helper()
-	failed := regexp.MustCompile(`Operation 'monitor' \[\d+\] using ` + device + ` `)
-	before := len(failed.FindAllString(f.text(), -1))
-	status, out := f.admin("--query", device, "--timeout", orderLimit)
-	if after := len(failed.FindAllString(f.text(), -1)); status != 0 || (after == before) != well {
-		f.t.Fatalf("monitor of %s is not as wanted: %v; %d, %s\n%s", device, well, status, out, f.text())
-	}
-}
-
 // text is the log.
 func (f *fencer) text() string {
 	text, err := os.ReadFile(f.log)
@@ -196,73 +183,4 @@ func (f *fencer) calls() []process {
 	return slices.DeleteFunc(processesBeside(f.init), func(p process) bool {
 		return p.pid == f.init || strings.HasSuffix(p.words[0], "/pacemaker-fenced") || p.words[0] == "stonith_admin"
 	})
-}
-
-// A truth tells what is true of a bed's nodes, and fails the test where it is something else.
-type truth struct {
-	t   *testing.T
-	bed fenceBed
-}
-
-// is expects the node's power.
-func (c truth) is(node string, want bool) {
-	c.t.Helper()
-	if c.bed.power(node) != want {
-		c.t.Fatalf("the truth: node %s is %s, want %s", node, powerWord(!want), powerWord(want))
-	}
-}
-
-// must expects that something on the bed works.
-func (c truth) must(err error) {
-	c.t.Helper()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-// rebooted expects that the node is on, and has been off since it had this life.
-func (c truth) rebooted(node, life string) {
-	c.t.Helper()
-	c.is(node, true)
-	if c.bed.life(node) == life {
-		c.t.Fatalf("FALSE SUCCESS: node %s has not been off", node)
-	}
-}
-
-// untouched expects that the node has been on all the time.
-func (c truth) untouched(node, life string) {
-	c.t.Helper()
-	c.is(node, true)
-	if now := c.bed.life(node); now != life {
-		c.t.Fatalf("the truth: node %s has been off: %s, not %s", node, now, life)
-	}
-}
-
-// eachName runs a test for each of these names, side by side, with a device and a
-// pacemaker-fenced of its own.
-func eachName(t *testing.T, names []fenceName, test func(t *testing.T, n fenceName, f *fencer, bed fenceBed)) {
-	t.Parallel()
-	for _, n := range names {
-		t.Run(strings.ReplaceAll(n.name, "/", "-"), func(t *testing.T) {
-			t.Parallel()
-			test(t, n, startFencer(t), n.bed(t))
-		})
-	}
-}
-
-// ownWord is a line that the program behind a name says on its own.
-func (n fenceName) ownWord(rest string) string {
-	return regexp.QuoteMeta(strings.TrimPrefix(n.name, "external/")) + ": " + rest
-}
-
-// silentReason is the reason why an order fails when the device is silent.
-const silentReason = "(unreachable|timed-out)"
-
-// errorLine is a pattern of such a line: the error of an action on a node. cluster-glue
-// calls reboot reset.
-func (n fenceName) errorLine(action, node, reason string) string {
-	if !n.isAgent() && action == "reboot" {
-		action = "reset"
-	}
-	return n.ownWord(fmt.Sprintf("error: %s %s: %s: ", action, node, reason))
 }

@@ -28,13 +28,12 @@ func TestGlueReader(t *testing.T) {
 		t.Run(filepath.Base(n.name), func(t *testing.T) {
 			t.Parallel()
 			bed := n.bed(t)
-			sees := truth{t, bed}
 			c := glueCall{t, n.name, append(bed.params(), hostlist(bed, bedNodes...), "HOME="+labDir+"/home")}
 			for _, words := range []string{"status", "off node-1", "off node-1", "on node-1", "reset node-1"} {
 				c.answers(words, 0)
 			}
 			c.answers("off stranger-1", 1)
-			sees.must(bed.silence())
+			must("silence", bed.silence())
 			c.params = append(c.params, "timeout=2s")
 			for _, words := range []string{"status", "off node-1", "reset node-1"} {
 				c.answers(words, 1)
@@ -43,7 +42,7 @@ func TestGlueReader(t *testing.T) {
 			for _, words := range []string{"status", "off node-1", "on node-1"} {
 				c.answers(words, 1)
 			}
-			sees.is("node-1", true)
+			wantPower(t, bed, "node-1", true)
 		})
 	}
 }

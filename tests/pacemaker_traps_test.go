@@ -42,22 +42,22 @@ func TestPacemakerParameterNames(t *testing.T) {
 // TestPacemakerOption gives a device another action under the name that old agents have
 // for it. A reboot that is reported must have been one.
 func TestPacemakerOption(t *testing.T) {
-	eachName(t, agentNames, func(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
+	eachName(t, agentNames, func(s *fenceScene) {
 		for _, param := range []string{"option=on", "option=status", "option=monitor", "Action=on"} {
-			f.register("st", n.name, append(bed.params(), hostlist(bed, bedNodes...), "pcmk_host_list=node-1", "pcmk_reboot_retries=1", "pcmk_off_retries=1", param)...)
+			s.registerNodes("pcmk_host_list=node-1", "pcmk_reboot_retries=1", "pcmk_off_retries=1", param)
 			for _, o := range []order{fenceReboot, fenceOff} {
-				life := bed.life("node-1")
-				status, _ := f.fence(o, "node-1")
+				life := s.life()
+				status, _ := s.fence(o, "node-1")
 				switch {
 				case status != 0:
-					truth{t, bed}.untouched("node-1", life)
+					s.untouched(life)
 				case o == fenceReboot:
-					truth{t, bed}.rebooted("node-1", life)
+					s.rebooted(life)
 				default:
-					truth{t, bed}.is("node-1", false)
+					s.is("node-1", false)
 				}
 				if status == 0 && o == fenceOff {
-					f.obeys(fenceOn, "node-1")
+					s.obeys(fenceOn, "node-1")
 				}
 			}
 		}
@@ -75,34 +75,34 @@ func TestPacemakerListFails(t *testing.T) {
 }
 
 // hostlistWrong has a hostlist that nobody can read.
-func hostlistWrong(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-	f.register("st", n.name, append(bed.params(), "hostlist=node-1:"+bed.plug("node-1")+" node-2:", "pcmk_off_retries=1")...)
-	f.hasNot("st", "node-1", "node-2", "stranger-1")
-	f.wantLog(`Switching to pcmk_host_check='status' for st`)
+func hostlistWrong(s *fenceScene) {
+	s.register("hostlist=node-1:"+s.bed.plug("node-1")+" node-2:", "pcmk_off_retries=1")
+	s.hasNot("node-1", "node-2", "stranger-1")
+	s.wantLog(`Switching to pcmk_host_check='status' for st`)
 	for _, node := range []string{"node-1", "node-2", "stranger-1"} {
-		f.refuses(fenceOff, node)
+		s.refuses(fenceOff, node)
 	}
-	truth{t, bed}.is("node-1", true)
-	truth{t, bed}.is("node-2", true)
+	s.is("node-1", true)
+	s.is("node-2", true)
 }
 
 // hostlistAbsent has a device that would be good enough for its one node.
-func hostlistAbsent(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-	params := bed.params()
-	if n.name == "fence_ipmi" {
-		params = append(params, "ip="+bed.plug("node-1"))
+func hostlistAbsent(s *fenceScene) {
+	var params []string
+	if s.name.name == "fence_ipmi" {
+		params = append(params, "ip="+s.bed.plug("node-1"))
 	}
-	f.register("st", n.name, append(params, "pcmk_off_retries=1")...)
-	f.hasNot("st", "stranger-1")
-	f.refuses(fenceOff, "stranger-1")
-	f.refuses(fenceReboot, "stranger-1")
-	truth{t, bed}.is("node-1", true)
-	truth{t, bed}.is("node-2", true)
+	s.register(append(params, "pcmk_off_retries=1")...)
+	s.hasNot("stranger-1")
+	s.refuses(fenceOff, "stranger-1")
+	s.refuses(fenceReboot, "stranger-1")
+	s.is("node-1", true)
+	s.is("node-2", true)
 
-	f.register("st", n.name, append(params, "pcmk_host_list=node-1")...)
-	f.obeys(fenceOff, "node-1")
-	truth{t, bed}.is("node-1", false)
-	truth{t, bed}.is("node-2", true)
+	s.register(append(params, "pcmk_host_list=node-1")...)
+	s.obeys(fenceOff, "node-1")
+	s.is("node-1", false)
+	s.is("node-2", true)
 }
 
 // Programs between Pacemaker and ours: the list fails, and all else is ours.
@@ -126,9 +126,9 @@ func (n fenceName) withoutList(t *testing.T) string {
 	base := strings.TrimPrefix(n.name, "external/") + "-unlisted"
 	path, text, name := filepath.Join("/usr/sbin", base), fmt.Sprintf(agentWithoutList, n.name), base
 	if !n.isAgent() {
-		const dir = "/usr/lib/stonith/plugins"
-		path, name = filepath.Join(dir, "external", base), "external/"+base
-		text = fmt.Sprintf(pluginWithoutList, n.name, filepath.Join(dir, n.name))
+		name = "external/" + base
+		path = filepath.Join(gluePlugins, name)
+		text = fmt.Sprintf(pluginWithoutList, n.name, filepath.Join(gluePlugins, n.name))
 	}
 	if err := xenhost.WriteProgram(path, []byte(text)); err != nil {
 		t.Fatal(err)
@@ -138,140 +138,135 @@ func (n fenceName) withoutList(t *testing.T) string {
 
 // listFailed has a good configuration, and a list that has failed. An external plugin
 // has no status of one node, so that Pacemaker takes it for every node: it must refuse.
-func listFailed(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-	f.register("st", n.withoutList(t), append(bed.params(), hostlist(bed, bedNodes...), "pcmk_off_retries=1", "pcmk_reboot_retries=1")...)
-	f.hasNot("st", "node-1") // the list is tried once more for this
-	f.has("st", "node-1")
-	if n.isAgent() {
-		f.hasNot("st", "stranger-1")
+func listFailed(s *fenceScene) {
+	s.add(theDevice, s.name.withoutList(s.t), append(s.bed.params(), hostlist(s.bed, bedNodes...), "pcmk_off_retries=1", "pcmk_reboot_retries=1")...)
+	s.hasNot("node-1") // the list is tried once more for this
+	s.has("node-1")
+	if s.name.isAgent() {
+		s.hasNot("stranger-1")
 	}
-	f.wantLog(`Switching to pcmk_host_check='status' for st`)
-	f.refuses(fenceOff, "stranger-1")
-	f.refuses(fenceReboot, "stranger-1")
-	f.wantLog(n.ownWord("error: [a-z]+ stranger-1: wrong-target: "))
-	truth{t, bed}.is("node-1", true)
-	truth{t, bed}.is("node-2", true)
-	f.obeys(fenceOff, "node-2")
-	truth{t, bed}.is("node-1", true)
-	truth{t, bed}.is("node-2", false)
+	s.wantLog(`Switching to pcmk_host_check='status' for st`)
+	s.refuses(fenceOff, "stranger-1")
+	s.refuses(fenceReboot, "stranger-1")
+	s.wantLog(s.name.ownWord("error: [a-z]+ stranger-1: wrong-target: "))
+	s.is("node-1", true)
+	s.is("node-2", true)
+	s.obeys(fenceOff, "node-2")
+	s.is("node-1", true)
+	s.is("node-2", false)
 }
 
 // listOfSilentDevice is asked for nodes when the device does not answer: the list needs none.
-func listOfSilentDevice(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-	truth{t, bed}.must(bed.silence())
-	f.register("st", n.name, append(bed.params(), hostlist(bed, bedNodes...))...)
-	f.has("st", "node-1", "node-2")
-	f.hasNot("st", "stranger-1")
-	f.notLog(`Switching to pcmk_host_check`)
-	truth{t, bed}.must(bed.mend())
-	f.obeys(fenceOff, "node-1")
-	truth{t, bed}.is("node-1", false)
+func listOfSilentDevice(s *fenceScene) {
+	s.must(s.bed.silence())
+	s.registerNodes()
+	s.has("node-1", "node-2")
+	s.hasNot("stranger-1")
+	s.notLog(`Switching to pcmk_host_check`)
+	s.must(s.bed.mend())
+	s.obeys(fenceOff, "node-1")
+	s.is("node-1", false)
 }
 
 // TestPacemakerOwnLimit has a time limit between 70 % and all of Pacemaker's. The error is
 // ours, with its reason: nothing is killed, and there is no second call for which too
 // little time is left.
 func TestPacemakerOwnLimit(t *testing.T) {
-	eachName(t, fenceNames(), func(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-		life := bed.life("node-1")
-		truth{t, bed}.must(bed.silence())
-		f.register("st", n.name, append(bed.params(), hostlist(bed, bedNodes...), "timeout=12s", "pcmk_reboot_timeout=16")...)
-		f.has("st", "node-1")
-		f.refuses(fenceReboot, "node-1")
-		f.wantLog(n.errorLine("reboot", "node-1", silentReason))
-		f.wantLog(`Operation 'reboot' \[\d+\] targeting node-1 using st returned 1`)
-		f.notLog(`Timed Out|Timer expired|did not complete|Attempt 2 `)
-		truth{t, bed}.untouched("node-1", life)
+	eachName(t, fenceNames(), func(s *fenceScene) {
+		life := s.life()
+		s.must(s.bed.silence())
+		s.registerNodes("timeout=12s", "pcmk_reboot_timeout=16")
+		s.has("node-1")
+		s.fails(fenceReboot, silentReason)
+		s.wantLog(failed("reboot"))
+		s.notLog(`Timed Out|Timer expired|did not complete|Attempt 2 `)
+		s.untouched(life)
 	})
 }
 
 // TestPacemakerKills has a time limit above Pacemaker's, and a device that is silent:
 // Pacemaker kills the call, and nothing of it is left.
 func TestPacemakerKills(t *testing.T) {
-	kills := func(more ...string) func(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-		return func(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-			truth{t, bed}.must(bed.silence())
-			f.register("st", n.name, append(append(bed.params(), hostlist(bed, bedNodes...), "timeout=10m", "pcmk_off_timeout=3"), more...)...)
-			f.has("st", "node-1")
-			life := bed.life("node-1")
-			end := f.begin(fenceOff, "node-1")
-			f.until("the call is under way", func() bool { return len(f.callsOf(n)) > 0 })
+	kills := func(more ...string) func(s *fenceScene) {
+		return func(s *fenceScene) {
+			s.must(s.bed.silence())
+			s.registerNodes(append(more, "timeout=10m", "pcmk_off_timeout=3")...)
+			s.has("node-1")
+			life := s.life()
+			end := s.begin(fenceOff, "node-1")
+			s.until("the call is under way", func() bool { return s.callRuns() })
 			end(false)
-			f.wantLog(`Operation 'off' \[\d+\] targeting node-1 using st could not be executed: Timed Out`)
-			f.until("nothing of the call is left", func() bool { return len(f.calls()) == 0 })
-			truth{t, bed}.untouched("node-1", life)
-			truth{t, bed}.must(bed.mend())
-			f.register("st", n.name, append(bed.params(), hostlist(bed, bedNodes...))...)
-			f.obeys(fenceOff, "node-1")
-			truth{t, bed}.is("node-1", false)
+			s.wantLog(timedOut("off"))
+			s.until("nothing of the call is left", func() bool { return len(s.calls()) == 0 })
+			s.untouched(life)
+			s.must(s.bed.mend())
+			s.registerNodes()
+			s.obeys(fenceOff, "node-1")
+			s.is("node-1", false)
 		}
 	}
 	t.Parallel()
 	t.Run("own client", func(t *testing.T) { eachName(t, fenceNames(), kills()) })
 	t.Run("ipmitool", func(t *testing.T) {
-		eachName(t, []fenceName{{"external/ipmi2", newRackBed}, {"fence_ipmi", newRackBed}}, kills("ipmitool="+ipmitoolPath))
+		eachName(t, rackNames, kills("ipmitool="+foreignProgram(t, "ipmitool")))
 	})
 }
 
-const ipmitoolPath = "/usr/bin/ipmitool"
-
-// callsOf are the processes of ours behind a name.
-func (f *fencer) callsOf(n fenceName) []process {
-	return slices.DeleteFunc(f.calls(), func(p process) bool { return filepath.Base(p.words[0]) != filepath.Base(n.name) })
+// callRuns reports whether there is a process of ours.
+func (s *fenceScene) callRuns() bool {
+	return slices.ContainsFunc(s.calls(), func(p process) bool { return filepath.Base(p.words[0]) == filepath.Base(s.name.name) })
 }
 
 // TestPacemakerTwoAtOnce fences two nodes of one device at the same time: a call that
 // waits for a silent BMC keeps nobody waiting.
 func TestPacemakerTwoAtOnce(t *testing.T) {
-	names := []fenceName{{"external/ipmi2", newRackBed}, {"fence_ipmi", newRackBed}}
-	eachName(t, names, func(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-		sees, silent := truth{t, bed}, bed.(*rackBed).bmcs["node-1"]
-		sees.must(silent.Fail(bmc.Silent))
-		f.register("st", n.name, append(bed.params(), hostlist(bed, bedNodes...), "pcmk_action_limit=-1")...)
-		end := f.begin(fenceOff, "node-1")
-		sees.must(await("1", func() (number, all any) { return min(1, len(silent.Commands())), nil }))
-		f.obeys(fenceOff, "node-2")
-		sees.is("node-2", false)
-		sees.is("node-1", true)
-		sees.must(silent.Mend())
+	eachName(t, rackNames, func(s *fenceScene) {
+		silent := s.bed.(*rackBed).bmcs["node-1"]
+		s.must(silent.Fail(bmc.Silent))
+		s.registerNodes("pcmk_action_limit=-1")
+		end := s.begin(fenceOff, "node-1")
+		s.must(await("1", func() (number, all any) { return min(1, len(silent.Commands())), nil }))
+		s.obeys(fenceOff, "node-2")
+		s.is("node-2", false)
+		s.is("node-1", true)
+		s.must(silent.Mend())
 		end(true)
-		sees.is("node-1", false)
+		s.is("node-1", false)
 	})
 }
 
 // TestPacemakerSameNode reboots one node by several orders at once. Pacemaker makes one
 // call of those that wait.
 func TestPacemakerSameNode(t *testing.T) {
-	eachName(t, fenceNames(), func(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-		f.register("st", n.name, append(bed.params(), hostlist(bed, bedNodes...))...)
-		life := bed.life("node-1")
+	eachName(t, fenceNames(), func(s *fenceScene) {
+		s.registerNodes()
+		life := s.life()
 		var ends []func(bool)
 		for range 3 {
-			ends = append(ends, f.begin(fenceReboot, "node-1"))
+			ends = append(ends, s.begin(fenceReboot, "node-1"))
 		}
 		for _, end := range ends {
 			end(true)
 		}
-		f.until("no call is left", func() bool { return len(f.calls()) == 0 })
-		truth{t, bed}.rebooted("node-1", life)
+		s.until("no call is left", func() bool { return len(s.calls()) == 0 })
+		s.rebooted(life)
 	})
 }
 
 // TestPacemakerRetries lets the first try fail, and Pacemaker try again: the node is
 // rebooted once.
 func TestPacemakerRetries(t *testing.T) {
-	eachName(t, fenceNames(), func(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-		sees := truth{t, bed}
-		sees.must(bed.silence())
-		f.register("st", n.name, append(bed.params(), hostlist(bed, bedNodes...), "timeout=5s", "pcmk_reboot_retries=4")...)
-		life := bed.life("node-1")
-		end := f.begin(fenceReboot, "node-1")
-		f.until("Pacemaker tries again", func() bool { return f.logged(`Attempt 2 to execute \S+ \(reboot\)`) })
-		sees.must(bed.mend())
+	eachName(t, fenceNames(), func(s *fenceScene) {
+		s.must(s.bed.silence())
+		s.registerNodes("timeout=5s", "pcmk_reboot_retries=4")
+		life := s.life()
+		end := s.begin(fenceReboot, "node-1")
+		s.until("Pacemaker tries again", func() bool { return s.logged(`Attempt 2 to execute \S+ \(reboot\)`) })
+		s.must(s.bed.mend())
 		end(true)
-		f.wantLog(n.errorLine("reboot", "node-1", silentReason))
-		sees.rebooted("node-1", life)
-		if b, ok := bed.(*rackBed); ok && len(b.bmcs["node-1"].History()) != 2 {
+		s.saysWhy(fenceReboot, silentReason)
+		s.rebooted(life)
+		if b, ok := s.bed.(*rackBed); ok && len(b.bmcs["node-1"].History()) != 2 {
 			t.Errorf("the truth: %+v", b.bmcs["node-1"].History())
 		}
 	})
@@ -282,14 +277,14 @@ func TestPacemakerRetries(t *testing.T) {
 func TestPacemakerDelays(t *testing.T) {
 	t.Parallel()
 	const delay = 2 * time.Second
-	waits := func(param string, o order) func(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-		return func(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-			f.register("st", n.name, append(bed.params(), hostlist(bed, bedNodes...), param)...)
-			f.has("st", "node-1")
-			life := bed.life("node-1")
+	waits := func(param string, o order) func(s *fenceScene) {
+		return func(s *fenceScene) {
+			s.registerNodes(param)
+			s.has("node-1")
+			life := s.life()
 			start := time.Now()
-			end := f.begin(o, "node-1")
-			f.until("the node is off", func() bool { return !bed.power("node-1") || bed.life("node-1") != life })
+			end := s.begin(o, "node-1")
+			s.until("the node is off", func() bool { return !s.bed.power("node-1") || s.life() != life })
 			if cut := time.Since(start); cut < delay {
 				t.Errorf("the node is off after %s already", cut)
 			}
@@ -299,26 +294,25 @@ func TestPacemakerDelays(t *testing.T) {
 	t.Run("off", func(t *testing.T) { eachName(t, agentNames, waits("delay=2s", fenceOff)) })
 	t.Run("reboot", func(t *testing.T) { eachName(t, agentNames, waits("delay=2", fenceReboot)) })
 	t.Run("of Pacemaker", func(t *testing.T) {
-		eachName(t, []fenceName{{"external/ipmi2", newRackBed}, {"fence_ipmi", newRackBed}}, waits("pcmk_delay_base=2s", fenceOff))
+		eachName(t, rackNames, waits("pcmk_delay_base=2s", fenceOff))
 	})
 	t.Run("not else", func(t *testing.T) { eachName(t, agentNames, delaysNothingElse) })
 }
 
 // delaysNothingElse would wait for longer than Pacemaker does.
-func delaysNothingElse(t *testing.T, n fenceName, f *fencer, bed fenceBed) {
-	sees := truth{t, bed}
-	f.register("st", n.name, append(bed.params(), hostlist(bed, bedNodes...))...)
-	f.obeys(fenceOff, "node-1")
-	f.register("st", n.name, append(bed.params(), hostlist(bed, bedNodes...), "delay=10m")...)
-	f.has("st", "node-1")
-	f.monitors("st", true)
-	f.obeys(fenceOn, "node-1")
-	sees.is("node-1", true)
+func delaysNothingElse(s *fenceScene) {
+	s.registerNodes()
+	s.obeys(fenceOff, "node-1")
+	s.registerNodes("delay=10m")
+	s.has("node-1")
+	s.monitors(true)
+	s.obeys(fenceOn, "node-1")
+	s.is("node-1", true)
 
-	f.register("st", n.name, append(bed.params(), hostlist(bed, bedNodes...), "delay=10m", "pcmk_host_check=status", "pcmk_off_timeout=3")...)
-	f.has("st", "node-1")
-	life := bed.life("node-1")
-	f.refuses(fenceOff, "node-1")
-	f.wantLog(`Operation 'off' \[\d+\] targeting node-1 using st could not be executed: Timed Out`)
-	sees.untouched("node-1", life)
+	s.registerNodes("delay=10m", "pcmk_host_check=status", "pcmk_off_timeout=3")
+	s.has("node-1")
+	life := s.life()
+	s.refuses(fenceOff, "node-1")
+	s.wantLog(timedOut("off"))
+	s.untouched(life)
 }
