@@ -1,6 +1,9 @@
 package tests
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestPacemakerTargets shows which device Pacemaker takes for a node, and which node
 // the device then switches: by the device's own list, by lists and maps of Pacemaker,
@@ -15,6 +18,7 @@ func TestPacemakerTargets(t *testing.T) {
 		{"list of the device", fenceNames(), listOfDevice},
 		{"list of Pacemaker", fenceNames(), listOfPacemaker},
 		{"map", agentNames, mapOfPacemaker},
+		{"map that hostlist contradicts", agentNames, mapAgainst},
 		{"map alone", agentNames, mapAlone},
 		{"map that external plugins never see", externalNames, mapUnseen},
 	} {
@@ -53,9 +57,10 @@ func listOfPacemaker(s *fenceScene) {
 	s.is("node-2", true)
 }
 
-// mapOfPacemaker maps nodes of the cluster to nodes of hostlist.
+// mapOfPacemaker maps nodes to what hostlist says of them too.
 func mapOfPacemaker(s *fenceScene) {
-	s.registerNodes("pcmk_host_map=web-1:Node-1;web-2:node-2;web-3:node-3", "pcmk_off_retries=1")
+	hosts := hostlist(s.bed, "Web-1=node-1", "web-2=node-2")
+	s.register(hosts, "pcmk_host_map=web-1:"+s.bed.plug("node-1")+";web-2:web-2;web-3:node-3", "pcmk_off_retries=1")
 	s.obeys(fenceOff, "WEB-1")
 	s.is("node-1", false)
 	s.is("node-2", true)
@@ -64,6 +69,19 @@ func mapOfPacemaker(s *fenceScene) {
 	s.is("node-2", true)
 	s.obeys(fenceOff, "web-2")
 	s.is("node-2", false)
+}
+
+// mapAgainst maps nodes to what hostlist says of another node.
+func mapAgainst(s *fenceScene) {
+	hosts := hostlist(s.bed, "web-1=node-1", "web-2=node-2")
+	for _, maps := range []string{"web-1:" + s.bed.plug("node-2"), "web-1:web-2", "web-9:web-2"} {
+		s.register(hosts, "pcmk_host_map="+maps, "pcmk_off_retries=1")
+		node, _, _ := strings.Cut(maps, ":")
+		s.refuses(fenceOff, node)
+		s.wantLog(s.name.ownWord("error: off .*: wrong-target: "))
+		s.is("node-1", true)
+		s.is("node-2", true)
+	}
 }
 
 // mapAlone maps nodes of the cluster to what the device knows them by. It has no hostlist.
