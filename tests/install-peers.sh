@@ -13,6 +13,7 @@ cc                 gcc libc6-dev
 cpio               cpio
 depmod             kmod
 fakebmc            python3-pyghmi
+fence_legacy       pacemaker
 fence_ipmilan      fence-agents
 fence_xenapi       fence-agents
 ip                 iproute2
@@ -31,6 +32,7 @@ ssh-add            openssh-client
 ssh-keygen         openssh-client
 sshd               openssh-server
 stonith            cluster-glue
+stonith_admin      pacemaker-cli-utils
 sudo               sudo
 visudo             sudo
 xmllint            libxml2-utils

@@ -16,6 +16,7 @@ func TestPacemakerTargets(t *testing.T) {
 		test  func(s *fenceScene)
 	}{
 		{"list of the device", fenceNames(), listOfDevice},
+		{"guests of the device", agentNames[:2], guestsOfDevice},
 		{"list of Pacemaker", fenceNames(), listOfPacemaker},
 		{"map", agentNames, mapOfPacemaker},
 		{"map that hostlist contradicts", agentNames, mapAgainst},
@@ -39,6 +40,18 @@ func listOfDevice(s *fenceScene) {
 	s.is("node-1", true)
 	s.refuses(fenceOff, "node-10")
 	s.is("node-1", true)
+	s.is("node-2", true)
+}
+
+// guestsOfDevice has no hostlist at all: the list is of the guests that the device has.
+func guestsOfDevice(s *fenceScene) {
+	s.register()
+	s.has("node-1", "NODE-2")
+	s.hasNot("stranger-1")
+	s.obeys(fenceOff, "node-1")
+	s.is("node-1", false)
+	s.is("node-2", true)
+	s.refuses(fenceOff, "stranger-1")
 	s.is("node-2", true)
 }
 
