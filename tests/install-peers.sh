@@ -10,6 +10,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # program, and the packages it comes with
 peers='
 cc                 gcc libc6-dev
+corosync           corosync
 cpio               cpio
 depmod             kmod
 fakebmc            python3-pyghmi
