@@ -208,7 +208,9 @@ func TestPacemakerKills(t *testing.T) {
 	t.Parallel()
 	t.Run("own client", func(t *testing.T) { eachName(t, fenceNames(), kills()) })
 	t.Run("ipmitool", func(t *testing.T) {
-		eachName(t, rackNames, kills("ipmitool="+foreignProgram(t, "ipmitool")))
+		hangs := labFile(t, "ipmitool")
+		must("ipmitool", xenhost.WriteProgram(hangs, []byte("#!/bin/sh\nsleep 600\n")))
+		eachName(t, rackNames, kills("ipmitool="+hangs))
 	})
 }
 
@@ -267,7 +269,7 @@ func TestPacemakerRetries(t *testing.T) {
 		s.saysWhy(fenceReboot, silentReason)
 		s.rebooted(life)
 		if b, ok := s.bed.(*rackBed); ok && len(b.bmcs["node-1"].History()) != 2 {
-			t.Errorf("the truth: %+v", b.bmcs["node-1"].History())
+			s.t.Errorf("the truth: %+v", b.bmcs["node-1"].History())
 		}
 	})
 }
@@ -286,7 +288,7 @@ func TestPacemakerDelays(t *testing.T) {
 			end := s.begin(o, "node-1")
 			s.until("the node is off", func() bool { return !s.bed.power("node-1") || s.life() != life })
 			if cut := time.Since(start); cut < delay {
-				t.Errorf("the node is off after %s already", cut)
+				s.t.Errorf("the node is off after %s already", cut)
 			}
 			end(true)
 		}
