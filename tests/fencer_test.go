@@ -108,7 +108,7 @@ const (
 )
 
 // orderLimit is what stonith_admin gives an order, in seconds.
-const orderLimit = "60"
+const orderLimit = "120"
 
 // fence gives an order.
 func (f *fencer) fence(o order, node string) (status int, out string) {

@@ -175,7 +175,7 @@ func TestPacemakerOwnLimit(t *testing.T) {
 	eachName(t, fenceNames(), func(s *fenceScene) {
 		life := s.life()
 		s.must(s.bed.silence())
-		s.registerNodes("timeout=12s", "pcmk_reboot_timeout=16")
+		s.registerNodes("timeout=29s", "pcmk_reboot_timeout=40")
 		s.has("node-1")
 		s.fails(fenceReboot, silentReason)
 		s.wantLog(failed("reboot"))
@@ -190,7 +190,7 @@ func TestPacemakerKills(t *testing.T) {
 	kills := func(more ...string) func(s *fenceScene) {
 		return func(s *fenceScene) {
 			s.must(s.bed.silence())
-			s.registerNodes(append(more, "timeout=10m", "pcmk_off_timeout=3")...)
+			s.registerNodes(append(more, "timeout=10m", "pcmk_off_timeout=10")...)
 			s.has("node-1")
 			life := s.life()
 			end := s.begin(fenceOff, "node-1")
