@@ -10,11 +10,13 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # program, and the packages it comes with
 peers='
 cc                 gcc libc6-dev
+corosync           corosync
 cpio               cpio
 crm                crmsh
 crm_verify         pacemaker-cli-utils
 depmod             kmod
 fakebmc            python3-pyghmi
+fence_legacy       pacemaker
 fence_ipmilan      fence-agents
 fence_xenapi       fence-agents
 ip                 iproute2
