@@ -184,7 +184,9 @@ func (p *Plan) pacemakers(device Device, nodes []string) []Parameter {
 	limit := spell(device.Limit())
 	parameters := []Parameter{
 		{"pcmk_host_list", strings.Join(nodes, " ")},
-		{"pcmk_off_timeout", limit}, {"pcmk_on_timeout", limit}, {"pcmk_reboot_timeout", limit},
+		{"pcmk_off_timeout", limit},
+		{"pcmk_on_timeout", limit},
+		{"pcmk_reboot_timeout", limit},
 	}
 	if device.Shared && len(nodes) > 1 {
 		parameters = append(parameters, Parameter{"pcmk_action_limit", "-1"})

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,8 +163,10 @@ func TestMistakes(t *testing.T) {
 		{"level 10", `plugin =`, "level = 10\nplugin =", "f.toml:7:1: level 10 is none of 1 to 9"},
 		{"with nothing", `plugin =`, "with = \"pool\"\nplugin =", `f.toml:7:1: there is no device "pool"`},
 		{"with itself", `plugin =`, "with = \"bmc\"\nplugin =", `f.toml:7:1: device "bmc" must be another one, and have a level`},
-		{"id twice", `[[device]]`, strings.Replace(pool, "pool\"", "bmc\"\nlevel = 1", 1) + "[[device]]\nlevel = 2",
-			`f.toml:14:1: resource id "bmc-node-1" is that of device "bmc" already`},
+		{
+			"id twice", `[[device]]`, strings.Replace(pool, "pool\"", "bmc\"\nlevel = 1", 1) + "[[device]]\nlevel = 2",
+			`f.toml:14:1: resource id "bmc-node-1" is that of device "bmc" already`,
+		},
 	} {
 		text := strings.Replace(bmcs, c.old, c.new, 1)
 		p, err := Parse("f.toml", []byte(text), Options{})
@@ -237,4 +240,35 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("%s: Warnings() = %q, want %q", c.name, got, c.want)
 		}
 	}
+}
+
+// Whatever is taken for a description, the cluster gets ids that are good and of one
+// thing each, values that survive, and no node that fences itself.
+func FuzzParse(f *testing.F) {
+	f.Add(bmcs)
+	f.Add(bmcs + strings.Replace(pool, "\nid", "\nlevel = 2\nid", 1))
+	f.Add("nodes = [\"a\"]\n[[device]]\nid = \"x\"\nplugin = \"xen\"\nshared = true\nhostlist = \"a:b\"\nparameters.sshaccount = \"x@y\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := Parse("f.toml", []byte(text), Options{})
+		if err != nil {
+			return
+		}
+		c := p.Configuration()
+		ids := map[string]bool{}
+		for _, r := range c.Resources {
+			if ids[r.ID] || !idForm.MatchString(r.ID) {
+				t.Errorf("resource id %q is no id, or that of two", r.ID)
+			}
+			ids[r.ID] = true
+			for _, parameter := range r.Parameters {
+				if parameter.Value == "" || !survives(parameter.Value) {
+					t.Errorf("%s of %s is %q", parameter.Name, r.ID, parameter.Value)
+				}
+			}
+			kept := slices.ContainsFunc(c.Locations, func(l Location) bool { return l.Resource == r.ID && l.Node == r.Nodes[0] })
+			if len(r.Nodes) == 1 && len(p.Nodes) > 1 && !kept && !slices.ContainsFunc(p.Devices, func(d Device) bool { return d.Shared && d.ID == r.ID }) {
+				t.Errorf("%s may run on %s, which it fences", r.ID, r.Nodes[0])
+			}
+		}
+	})
 }
