@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/render"
 )
 
@@ -95,6 +97,28 @@ func checkGolden(t *testing.T, golden, description string, format render.Format)
 	}
 }
 
+// What a plan is described by is the plan again.
+func TestDescribe(t *testing.T) {
+	t.Parallel()
+	for _, example := range examples(t) {
+		text, err := os.ReadFile(example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := plan.Parse(example, text, plan.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := plan.Parse("described", []byte(want.Describe()), plan.Options{})
+		if err != nil {
+			t.Fatalf("%s is described as\n%s\n%v", example, want.Describe(), err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s as it is described (-want +got):\n%s", example, diff)
+		}
+	}
+}
+
 // Every example says what it is for, in all its forms.
 func TestExamplesSayWhatFor(t *testing.T) {
 	t.Parallel()
@@ -123,4 +147,33 @@ func callWith(stdin string, args ...string) (status int, stdout, stderr string) 
 	var out, errs bytes.Buffer
 	status = run(args, &session{stdin: strings.NewReader(stdin), stdout: &out, stderr: &errs})
 	return status, out.String(), errs.String()
+}
+
+var fence = regexp.MustCompile("(?s)```toml\n(.*?)```")
+
+// The README's description is one of the examples, and its table has them all.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := fence.FindAllStringSubmatch(string(readme), -1)
+	if len(shown) != 1 {
+		t.Fatalf("README.md shows %d descriptions, want one", len(shown))
+	}
+	found := false
+	for _, example := range examples(t) {
+		text, err := os.ReadFile(example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = found || string(text) == shown[0][1]
+		if name := "`" + strings.TrimSuffix(filepath.Base(example), ".toml") + "`"; !strings.Contains(string(readme), name) {
+			t.Errorf("README.md does not name the example %s", name)
+		}
+	}
+	if !found {
+		t.Errorf("README.md shows what is no example:\n%s", shown[0][1])
+	}
 }

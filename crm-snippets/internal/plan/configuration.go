@@ -152,11 +152,7 @@ func (p *Plan) resource(device Device, entries []Entry) Resource {
 // Own returns all parameters of the plugin, by its own names, for a resource with some
 // of the device's nodes.
 func (d Device) Own(entries []Entry) []Parameter {
-	var words []string
-	for _, entry := range entries {
-		words = append(words, entry.String())
-	}
-	own := []Parameter{{"hostlist", strings.Join(words, " ")}}
+	own := []Parameter{{"hostlist", joinEntries(entries)}}
 	for _, parameter := range d.Parameters {
 		if metadata.PerNode(parameter.Name) {
 			parameter.Value = only(parameter.Value, entries)
