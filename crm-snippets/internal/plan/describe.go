@@ -63,17 +63,18 @@ func (p *Plan) describe(i int) string {
 	return text.String()
 }
 
-// leader returns the first device that is in one level with the i-th one for some
-// node, which may be the i-th one.
+// leader returns the first device that is in one level with the i-th one, by a node
+// that both fence or by way of a third. It may be the i-th one.
 func (p *Plan) leader(i int) int {
 	d := p.Devices[i]
-	return slices.IndexFunc(p.Devices[:i+1], func(other Device) bool {
-		if other.ID == d.ID {
-			return true
-		}
+	j := slices.IndexFunc(p.Devices[:i], func(other Device) bool {
 		return d.Level > 0 && other.Level == d.Level &&
 			slices.ContainsFunc(d.Hostlist, func(e Entry) bool { return other.fences(e.Node) })
 	})
+	if j < 0 {
+		return i
+	}
+	return p.leader(j)
 }
 
 // joinEntries returns the entries as hostlist has them.
