@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,21 +66,25 @@ func (in *input) read(s *session) (*plan.Plan, error) {
 }
 
 func readDescription(name string, stdin io.Reader) ([]byte, error) {
-	from := stdin
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		from = file
-	}
-	text, err := io.ReadAll(io.LimitReader(from, maxDescription+1))
+	text, err := readAll(name, stdin)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	if len(text) > maxDescription {
 		return nil, fmt.Errorf("%s: more than %d bytes are no description", name, maxDescription)
 	}
 	return text, nil
+}
+
+// readAll reads a file, or standard input, but not much more than a description has.
+func readAll(name string, stdin io.Reader) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(stdin, maxDescription+1))
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxDescription+1))
+	return text, errors.Join(err, file.Close())
 }

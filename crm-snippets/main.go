@@ -67,6 +67,7 @@ func run(args []string, s *session) int {
 // before each line.
 func (s *session) say(kind, text string) {
 	for line := range strings.Lines(text) {
-		fmt.Fprintf(s.stderr, "crm-snippets: %s: %s\n", kind, strings.TrimSuffix(line, "\n"))
+		// There is nobody to tell that it cannot be told.
+		_, _ = fmt.Fprintf(s.stderr, "crm-snippets: %s: %s\n", kind, strings.TrimSuffix(line, "\n"))
 	}
 }

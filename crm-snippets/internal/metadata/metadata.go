@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -99,9 +100,21 @@ type Option struct {
 //go:embed *.xml
 var files embed.FS
 
-// Parameters returns the agent's parameters, in the order of its metadata. It panics
-// if there is no such agent.
-func (a Agent) Parameters() []Parameter {
+// parameters are those of all agents, read once.
+var parameters = sync.OnceValue(func() map[Agent][]Parameter {
+	all := map[Agent][]Parameter{}
+	for agent := range types {
+		all[agent] = agent.read()
+	}
+	return all
+})
+
+// Parameters returns the agent's parameters, in the order of its metadata, or none if
+// there is no such agent. They are not to be changed.
+func (a Agent) Parameters() []Parameter { return parameters()[a] }
+
+// read reads the agent's parameters from its file.
+func (a Agent) read() []Parameter {
 	text, err := files.ReadFile(a.File())
 	if err != nil {
 		panic(err)

@@ -135,6 +135,7 @@ func (c *checker) ids() {
 		for _, id := range device.resourceIDs() {
 			if owner, taken := owners[id]; taken {
 				c.mistake(key, "resource id %q is that of device %q already", id, owner)
+				break
 			}
 			owners[id] = device.ID
 		}

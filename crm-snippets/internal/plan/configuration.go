@@ -152,11 +152,7 @@ func (p *Plan) resource(device Device, entries []Entry) Resource {
 // Own returns all parameters of the plugin, by its own names, for a resource with some
 // of the device's nodes.
 func (d Device) Own(entries []Entry) []Parameter {
-	var words []string
-	for _, entry := range entries {
-		words = append(words, entry.String())
-	}
-	own := []Parameter{{"hostlist", strings.Join(words, " ")}}
+	own := []Parameter{{"hostlist", joinEntries(entries)}}
 	for _, parameter := range d.Parameters {
 		if metadata.PerNode(parameter.Name) {
 			parameter.Value = only(parameter.Value, entries)
@@ -184,9 +180,11 @@ func (p *Plan) pacemakers(device Device, nodes []string) []Parameter {
 	limit := spell(device.Limit())
 	parameters := []Parameter{
 		{"pcmk_host_list", strings.Join(nodes, " ")},
-		{"pcmk_off_timeout", limit}, {"pcmk_on_timeout", limit}, {"pcmk_reboot_timeout", limit},
+		{"pcmk_off_timeout", limit},
+		{"pcmk_on_timeout", limit},
+		{"pcmk_reboot_timeout", limit},
 	}
-	if device.Shared && len(nodes) > 1 {
+	if len(nodes) > 1 {
 		parameters = append(parameters, Parameter{"pcmk_action_limit", "-1"})
 	}
 	if slices.Contains(nodes, p.First) && p.Waits(device, p.First) {

@@ -132,39 +132,37 @@ func findPlaces(text []byte) places {
 	table, devices := "", 0
 	for parser.NextExpression() {
 		node := parser.Expression()
-		switch node.Kind {
-		case unstable.ArrayTable:
-			table = fmt.Sprintf("device.%d.", devices)
-			devices++
-			p.add(&parser, strings.TrimSuffix(table, "."), node)
-		case unstable.Table:
-			name := strings.TrimPrefix(keyName(node), "device.")
-			if devices > 0 {
-				table = fmt.Sprintf("device.%d.%s.", devices-1, name)
-			}
-			p.add(&parser, strings.TrimSuffix(table, "."), node)
-		case unstable.KeyValue:
+		if node.Kind == unstable.KeyValue {
 			p.addValue(&parser, table, node)
+			continue
 		}
+		// The only array of tables is device, and the only tables are its.
+		name := fmt.Sprintf("device.%d", devices-1)
+		if node.Kind == unstable.ArrayTable {
+			name = fmt.Sprintf("device.%d", devices)
+			devices++
+		} else {
+			name += strings.TrimPrefix(keyName(node), "device")
+		}
+		p.add(&parser, name, node)
+		table = name + "."
 	}
 	return p
 }
 
 // addValue adds a key with its elements.
 func (p places) addValue(parser *unstable.Parser, table string, node *unstable.Node) {
-	name := table + keyName(node)
+	name, value := table+keyName(node), node.Value()
 	p.add(parser, name, node)
-	switch value := node.Value(); value.Kind {
-	case unstable.Array:
-		elements := value.Children()
-		for i := 0; elements.Next(); i++ {
-			if raw := elements.Node().Raw; raw.Length > 0 {
-				p[fmt.Sprintf("%s.%d", name, i)] = parser.Shape(raw).Start
-			}
-		}
-	case unstable.InlineTable:
-		for pairs := value.Children(); pairs.Next(); {
-			p.addValue(parser, name+".", pairs.Node())
+	if value.Kind != unstable.Array && value.Kind != unstable.InlineTable {
+		return
+	}
+	for i, elements := 0, value.Children(); elements.Next(); i++ {
+		element := elements.Node()
+		if element.Kind == unstable.KeyValue {
+			p.addValue(parser, name+".", element)
+		} else if element.Raw.Length > 0 {
+			p[fmt.Sprintf("%s.%d", name, i)] = parser.Shape(element.Raw).Start
 		}
 	}
 }

@@ -27,7 +27,9 @@ func (c *checker) levels() {
 		}
 	}
 	for _, node := range c.plan.Nodes {
-		c.order(node)
+		if !c.order(node) {
+			return // the other nodes would have the same mistake
+		}
 	}
 }
 
@@ -47,26 +49,26 @@ func (c *checker) levelOf(i int, with string) int {
 }
 
 // order checks that each of a node's devices has a place, and none has it by accident.
-func (c *checker) order(node string) {
+func (c *checker) order(node string) bool {
 	its := c.plan.devicesOf(node)
-	if len(its) < 2 {
-		return
-	}
-	for _, i := range its {
+	for n, i := range its {
 		device := c.plan.Devices[i]
 		at := fmt.Sprintf("device.%d", i)
-		if device.Level == 0 {
+		if device.Level == 0 && len(its) > 1 {
 			c.mistake(at, "node %q has %d devices: give each a level, or with, if both must switch it off", node, len(its))
-			return
+			return false
 		}
-		for _, j := range its {
-			other := c.plan.Devices[j]
-			if j < i && device.Level == other.Level && !c.together(i, j) {
-				c.mistake(at+".level", "level %d of node %q is that of device %q already: take another one, or with = %q if both must switch the node off",
-					device.Level, node, other.ID, other.ID)
-			}
+		if n == 0 {
+			continue
+		}
+		if other := its[n-1]; device.Level == c.plan.Devices[other].Level && !c.together(i, other) {
+			id := c.plan.Devices[other].ID
+			c.mistake(at+".level", "level %d of node %q is that of device %q already: take another one, or with = %q if both must switch the node off",
+				device.Level, node, id, id)
+			return false
 		}
 	}
+	return true
 }
 
 // together reports whether two devices are said to be of one level.

@@ -41,7 +41,7 @@ func PCSCommands(c plan.Configuration) []Command {
 	for _, resource := range c.Resources {
 		commands = append(commands, pcsResource(resource))
 		for _, l := range locationsOf(c, resource.ID) {
-			commands = append(commands, Command{[][]string{{"constraint", "location", "add", l.ID, l.Resource, l.Node, "-INFINITY"}}})
+			commands = append(commands, Command{[][]string{{"constraint", "location", "add", l.ID, l.Resource, l.Node, "--", "-INFINITY"}}})
 		}
 	}
 	for _, level := range c.Levels {

@@ -17,7 +17,10 @@ type attribute struct{ name, value string }
 
 // note returns a comment. XML allows no two dashes in it.
 func note(text string) element {
-	return element{name: "!", comment: strings.ReplaceAll(text, "--", "- -")}
+	for strings.Contains(text, "--") {
+		text = strings.ReplaceAll(text, "--", "- -")
+	}
+	return element{name: "!", comment: text}
 }
 
 // of returns an element with attributes given as name, value and so on.
