@@ -20,13 +20,16 @@ var version = "dev"
 type commandLine struct {
 	Version kong.VersionFlag `help:"Print the version."`
 
-	Render renderCommand `cmd:"" help:"Print the configuration, for one of the tools."`
+	Render  renderCommand  `cmd:"" help:"Print the configuration, for one of the tools."`
+	Convert convertCommand `cmd:"" help:"Print a description of what a cluster had before, and what is different with it."`
 }
 
 // A session is what a command has to do with the rest of the world.
 type session struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	// liveCIB reads the configuration of the cluster that this machine is in.
+	liveCIB func() ([]byte, error)
 }
 
 func main() {

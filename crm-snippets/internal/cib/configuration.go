@@ -47,12 +47,12 @@ type Parameter struct {
 	Place       Place
 }
 
-// An Operation is one of a resource. Others are its attributes but name, interval and
-// timeout.
+// An Operation is one of a resource.
 type Operation struct {
 	Name, Interval, Timeout string
-	Others                  []Parameter
-	Place                   Place
+	// Others are its other attributes, and Parameters those that the agent gets with it.
+	Others, Parameters []Parameter
+	Place              Place
 }
 
 // A Location is a rule about where a resource runs.
@@ -192,7 +192,6 @@ func (r *reader) primitive(e *Element) Primitive {
 	p := Primitive{ID: e.take("id"), Place: e.Place}
 	e.take("class")
 	e.take("provider")
-	e.take("description")
 	p.Type = e.take("type")
 	p.add(e)
 	if template := r.templates[e.take("template")]; template != nil {
@@ -244,7 +243,7 @@ func operation(e *Element) Operation {
 	}
 	for _, child := range e.Children {
 		if child.Name == "instance_attributes" || child.Name == "meta_attributes" {
-			o.Others = append(o.Others, pairs(child)...)
+			o.Parameters = append(o.Parameters, pairs(child)...)
 		}
 	}
 	return o

@@ -16,7 +16,7 @@ func (c *converter) cluster(its cib.Cluster) {
 	}
 	c.order = map[string][][]string{}
 	for _, node := range its.Nodes {
-		c.nodes = append(c.nodes, node.Name)
+		c.setNodes([]string{node.Name})
 		c.methods(node, devices)
 	}
 	for _, device := range its.Devices {
@@ -30,9 +30,6 @@ func (c *converter) cluster(its cib.Cluster) {
 
 // methods reads what fences a node.
 func (c *converter) methods(node cib.ClusterNode, devices map[string]cib.FenceDevice) {
-	if len(node.Methods) == 0 {
-		c.notes.add(todo, node.Name, "no method fences it: give it a device")
-	}
 	known := map[string]string{} // what was said of a device, and its source
 	for _, method := range node.Methods {
 		var level []string
@@ -94,7 +91,7 @@ func (c *converter) cmanSettings(settings []cib.Parameter) {
 		case "fence_daemon.post_join_delay", "fence_daemon.post_fail_delay":
 			c.notes.add(gone, "cluster", "%s=%s: Pacemaker waits for dc-deadtime when it starts, and fences at once later", p.Name, p.Value)
 		default:
-			c.notes.add(gone, "cluster", "%s=%s is not carried over", p.Name, p.Value)
+			c.notes.add(gone, "cluster", "%s is not carried over", p.Name)
 		}
 	}
 	c.notes.add(changed, "cluster", "fenced tried a node's methods until one succeeded; Pacemaker does so with levels, and begins anew when all have failed")

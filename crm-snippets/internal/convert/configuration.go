@@ -9,7 +9,8 @@ import (
 
 // configuration reads a CIB.
 func (c *converter) configuration(its cib.Configuration) {
-	c.nodes, c.taken = its.Nodes, its.IDs
+	c.taken = its.IDs
+	c.setNodes(its.Nodes)
 	c.settings(its.Properties)
 	if its.Heartbeat {
 		c.notes.add(changed, "cluster", "the CIB has the form of Heartbeat 2, which no Pacemaker takes: move the cluster to Pacemaker with the rest of it first")
@@ -21,6 +22,9 @@ func (c *converter) configuration(its cib.Configuration) {
 		d.askedFor()
 		c.add(d)
 		d.surroundings(p)
+	}
+	if len(its.Levels) > 0 && slices.ContainsFunc(c.drafts, func(d *draft) bool { return !d.isOurs() }) {
+		c.notes.add(changed, "cluster", "the fencing topology is written anew: level and with of the devices say it")
 	}
 	c.left(its.Others, its.Unread)
 }
@@ -71,6 +75,9 @@ func (d *draft) operation(o cib.Operation) {
 		default:
 			d.note(gone, "%s=%s of operation %s is not carried over", other.Name, other.Value, o.Name)
 		}
+	}
+	for _, p := range o.Parameters {
+		d.note(gone, "parameter %s of operation %s is not carried over", p.Name, o.Name)
 	}
 }
 

@@ -8,7 +8,6 @@ package convert
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
@@ -69,6 +68,8 @@ type converter struct {
 	order    map[string][][]string
 	patterns []pattern
 	blocked  map[string]string
+	// levelsLeft says that the source has levels that are not converted.
+	levelsLeft bool
 }
 
 // add reads a device of the source, which may be one that cannot be converted.
@@ -105,10 +106,16 @@ func (c *converter) result() (Result, error) {
 		return Result{}, fmt.Errorf("%s: no fencing device is in it", c.name)
 	}
 	for _, d := range c.drafts {
-		d.tell()
+		if d.refused {
+			d.tell()
+		}
 	}
-	d := description{nodes: c.nodes, pacemaker: c.pacemaker}
+	d := description{name: c.name, nodes: c.nodes, pacemaker: c.pacemaker}
 	d.devices = c.devices()
+	for _, draft := range c.drafts {
+		draft.refused = !d.has(draft)
+		draft.tell()
+	}
 	if len(d.devices) == 0 {
 		return Result{}, fmt.Errorf("%s: none of its fencing devices can be converted\n%s", c.name, strings.Join(c.notes.of(refused), "\n"))
 	}
@@ -120,9 +127,30 @@ func (c *converter) result() (Result, error) {
 		return Result{}, fmt.Errorf("%s: what was made of it is no description: %w", c.name, err)
 	}
 	c.derived(d.devices, p)
-	notes := c.notes.lines()
-	d.name, d.notes = c.name, notes
-	return Result{Description: d.text(), Plan: p, Notes: notes}, nil
+	for _, warning := range p.Warnings() {
+		c.notes.add(todo, "cluster", "%s", warning)
+	}
+	d.notes = c.notes.lines()
+	return Result{Description: d.text(), Plan: p, Notes: d.notes}, nil
+}
+
+// setNodes takes the names of the cluster's nodes, but those that no description can
+// have.
+func (c *converter) setNodes(names []string) {
+	for _, name := range names {
+		const other = "node"
+		d := description{nodes: []string{other}, devices: []device{{
+			id: "xen", agent: externalXen, leader: -1, entries: []entry{{Node: other}}, values: map[string]string{"sshaccount": account + "@dom0"},
+		}}}
+		if !strings.EqualFold(name, other) {
+			d.nodes = append(d.nodes, name)
+		}
+		if _, err := d.plan(); err != nil {
+			c.notes.add(refused, "cluster", "%v", err)
+		} else if !containsFold(c.nodes, name) {
+			c.nodes = append(c.nodes, name)
+		}
+	}
 }
 
 // missingNodes adds nodes that a device fences, but the source's list does not have.
@@ -132,7 +160,7 @@ func (c *converter) missingNodes(d *description) {
 	}
 	for _, device := range d.devices {
 		for _, entry := range device.entries {
-			if !slices.ContainsFunc(d.nodes, func(n string) bool { return strings.EqualFold(n, entry.Node) }) {
+			if !containsFold(d.nodes, entry.Node) {
 				d.nodes = append(d.nodes, entry.Node)
 				c.notes.add(todo, device.id, "node %s is none of the cluster's nodes in the source: take it out if it is gone", entry.Node)
 			}

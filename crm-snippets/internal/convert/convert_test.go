@@ -2,11 +2,14 @@ package convert
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -107,4 +110,142 @@ func TestSecretsAreNotShown(t *testing.T) {
 	if seen == 0 {
 		t.Error("no source has a secret")
 	}
+}
+
+// examples returns the plans of the examples, by file.
+func examples(t *testing.T) map[string]*plan.Plan {
+	t.Helper()
+	files, err := filepath.Glob("../../examples/*.toml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no examples", err)
+	}
+	plans := map[string]*plan.Plan{}
+	for _, file := range files {
+		if plans[file], err = plan.Parse(file, read(t, file), plan.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return plans
+}
+
+// What is ours already becomes the same again, and there is nothing to say of it.
+func TestOursStays(t *testing.T) {
+	for file, before := range examples(t) {
+		out, err := render.Render(render.Cibadmin, before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := Convert(file, []byte(out.Text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before.Configuration(), result.Plan.Configuration()); diff != "" {
+			t.Errorf("%s (-before +after):\n%s", file, diff)
+		}
+		if len(result.Notes) > 0 {
+			t.Errorf("%s: notes %q, want none", file, result.Notes)
+		}
+	}
+}
+
+// The form of 2007 that we write can be read, and has the same devices.
+func TestHeartbeatComesForward(t *testing.T) {
+	tried := 0
+	for file, before := range examples(t) {
+		out, err := render.Render(render.Heartbeat, before)
+		if err != nil {
+			continue // Heartbeat has no counterpart for it
+		}
+		tried++
+		result, err := Convert(file, []byte(out.Text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, device := range before.Devices {
+			after := result.Plan.Devices[i]
+			if diff := cmp.Diff(device.Hostlist, after.Hostlist); diff != "" {
+				t.Errorf("%s: hostlist of %s (-before +after):\n%s", file, device.ID, diff)
+			}
+		}
+	}
+	if tried == 0 {
+		t.Error("no example has a form of 2007")
+	}
+}
+
+// What cannot be converted is said in a line, with its place where it has one.
+func TestRefusals(t *testing.T) {
+	const ipmi = `<primitive id="a" class="stonith" type="external/ipmi"><instance_attributes id="b">%s</instance_attributes></primitive>`
+	for _, c := range []struct{ name, text, want string }{
+		{"empty", "", "in:1:1: no XML in it"},
+		{"no XML", "primitive a stonith:external/ipmi", "in:1:1: broken XML: text that is in no element"},
+		{"broken", "<cib>\n  <configuration>\n</cib>\n", "in:3:7: broken XML: element <configuration> closed by </cib>"},
+		{"cut off", "<cib>\n<configuration>", "in:2:16: broken XML: the text ends in the middle"},
+		{"secret with a sign", "<cib>\n<nvpair value=\"hidden&treasure;\"/></cib>", "in:2:32: broken XML: a & that begins no entity: write &amp;"},
+		{"attribute twice", `<primitive id="a" id="b"/>`, "in:1:1: broken XML: element <primitive> has the attribute id twice"},
+		{"other XML", "<html><body/></html>", "in:1:1: <html> is neither a CIB, a piece of one, nor a cluster.conf"},
+		{"two ends", "<cluster/>\n<cluster/>", "in:2:1: something is behind the end of the cluster.conf"},
+		{"no fencing", `<resources><primitive id="ip" class="ocf" type="IPaddr2"/></resources>`, "in: no fencing device is in it"},
+		{"no fencing in cluster.conf", `<cluster name="c"><clusternodes/></cluster>`, "in: no fencing device is in it"},
+		{
+			"unknown agents", `<resources><primitive id="a" class="stonith" type="fence_apc"/><primitive id="b" class="stonith" type="external/sbd"/></resources>`,
+			"in: none of its fencing devices can be converted\nrefused: a: agent fence_apc has no counterpart here: it stays as it is\n" +
+				"refused: b: agent external/sbd has no counterpart here: it stays as it is",
+		},
+		{
+			"no fencedevice", `<cluster><clusternodes><clusternode name="n"><fence><method name="1"><device name="x"/></method></fence></clusternode></clusternodes></cluster>`,
+			"in: none of its fencing devices can be converted\nrefused: x: there is no fencedevice x",
+		},
+		{"no node", fmt.Sprintf(ipmi, `<nvpair name="ipaddr" value="192.0.2.1"/>`), "it does not say which nodes it fences"},
+		{"no BMC", fmt.Sprintf(ipmi, `<nvpair name="hostname" value="n"/>`), "it has no address of a BMC"},
+		{"no secret", fmt.Sprintf(ipmi, `<nvpair name="hostname" value="n"/><nvpair name="ipaddr" value="192.0.2.1"/>`), "the secret is missing: give passwd_file"},
+		{
+			"no node name", fmt.Sprintf(ipmi, `<nvpair name="hostname" value="-n"/><nvpair name="ipaddr" value="192.0.2.1"/><nvpair name="passwd" value="x"/>`),
+			`"-n" is not a node name`,
+		},
+	} {
+		_, err := Convert("in", []byte(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: Convert(%q): error %v, want %q", c.name, c.text, err, c.want)
+		}
+	}
+}
+
+// Whatever is read, the answer is an error, or a description of what it says it is, and
+// notes of a line each.
+func FuzzConvert(f *testing.F) {
+	for _, pattern := range []string{"testdata/*.xml", "testdata/*.conf"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		result, err := Convert("in", text)
+		if err != nil {
+			if strings.Contains(err.Error(), "what was made of it is no description") && utf8.Valid(text) {
+				t.Errorf("Convert(%q): %v", text, err)
+			}
+			return
+		}
+		p, err := plan.Parse("in", []byte(result.Description), plan.Options{})
+		if err != nil {
+			t.Fatalf("Convert(%q): %v in\n%s", text, err, result.Description)
+		}
+		if diff := cmp.Diff(result.Plan.Configuration(), p.Configuration()); diff != "" {
+			t.Errorf("Convert(%q): the plan is not that of the description:\n%s", text, diff)
+		}
+		for _, note := range result.Notes {
+			if strings.ContainsFunc(note, unicode.IsControl) {
+				t.Errorf("Convert(%q): note %q is no line", text, note)
+			}
+		}
+	})
 }

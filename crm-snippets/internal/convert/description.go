@@ -3,6 +3,7 @@ package convert
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
@@ -37,6 +38,13 @@ type device struct {
 	values map[string]string
 	// items are what the device was made of.
 	items []item
+}
+
+// has reports whether a device was made of a draft.
+func (d description) has(its *draft) bool {
+	return slices.ContainsFunc(d.devices, func(device device) bool {
+		return slices.ContainsFunc(device.items, func(i item) bool { return i.draft == its })
+	})
 }
 
 // text returns the file.

@@ -41,10 +41,10 @@ func (c *converter) devices() []device {
 			of[node] = append(of[node], item{draft: d, entry: e})
 		}
 	}
-	several := false
-	for node, its := range of {
-		of[node] = c.members(c.ranked(its))
-		several = several || len(of[node]) > 1
+	several := c.levelsLeft
+	for _, node := range nodes {
+		of[node] = c.members(c.ranked(of[node]))
+		several = several || len(of[node]) > 1 || c.levelsLeft
 	}
 	var all []item
 	for _, node := range nodes {

@@ -38,7 +38,8 @@ type draft struct {
 	entries []plan.Entry
 	timeout time.Duration
 	// delays are how long the attacker of a node waits.
-	delays  map[string]time.Duration
+	delays map[string]time.Duration
+	// refused says that nothing is made of it.
 	refused bool
 	// notes are kept until it is known whether the draft is refused.
 	notes []note
@@ -163,7 +164,7 @@ func (d *draft) alone() {
 
 // device returns what the draft says of a device, but its id, level and secrets.
 func (d *draft) device() device {
-	its := device{agent: d.its, values: maps.Clone(d.values), entries: d.entries}
+	its := device{agent: d.its, leader: -1, values: maps.Clone(d.values), entries: d.entries}
 	if d.timeout > 0 {
 		its.timeout = fmt.Sprintf("%ds", d.timeout/time.Second)
 	}

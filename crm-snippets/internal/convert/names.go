@@ -29,7 +29,7 @@ var idForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 // node's name in it, else the name of the plugin, with a number if that is taken. What
 // is ours already keeps its id.
 func (c *converter) id(others []device, d device) string {
-	if id := d.ownID(); id != "" && !c.isTaken(others, d, id) {
+	if id := d.ownID(); idForm.MatchString(id) && !c.isTaken(others, d, id) {
 		return id
 	}
 	name := string(d.agent.Plugin)

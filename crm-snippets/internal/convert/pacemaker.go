@@ -31,6 +31,7 @@ func (d *draft) pacemakers(p cib.Parameter) {
 		}
 	case p.Name == "pcmk_delay_max":
 		d.note(gone, "%s=%s: a random delay may be the same on both sides: give first and delay", p.Name, p.Value)
+	case p.Name == "pcmk_action_limit" && p.Value == "-1" && len(d.nodes) > 1: // as here
 	case p.Name == "pcmk_action_limit":
 		d.note(gone, "%s=%s: a resource of several nodes fences them all at once, one of a node has no use for it", p.Name, p.Value)
 	case strings.HasSuffix(p.Name, "_timeout"):
@@ -158,6 +159,9 @@ var versionForm = regexp.MustCompile(`^[23]\.[0-9]{1,3}\.[0-9]{1,3}`)
 func (c *converter) settings(properties []cib.Parameter) {
 	var others []string
 	for _, p := range properties {
+		if strings.HasPrefix(p.Name, "fencing-") && c.pacemaker == "" {
+			c.pacemaker = "3.0.2" // the first with these names
+		}
 		switch name := strings.Replace(p.Name, "fencing-", "stonith-", 1); name {
 		case "stonith-enabled":
 			if !isTrue(p.Value) {

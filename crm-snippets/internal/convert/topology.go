@@ -33,9 +33,6 @@ func (c *converter) topology(levels []cib.Level) {
 			c.block(l, "its level %s is for nodes with an attribute", l.ID)
 		}
 	}
-	if len(levels) > 0 {
-		c.notes.add(changed, "cluster", "the fencing topology is written anew: level and with of the devices say it")
-	}
 }
 
 // pattern adds a level to those of its pattern.
@@ -163,7 +160,8 @@ func (c *converter) partial(i item, level []string) bool {
 		if d != nil {
 			name = d.name
 		}
-		c.notes.add(refused, i.draft.name, "level %d of %s needs %s as well, which is not converted: keep that level as it is", i.level, i.entry.Node, name)
+		c.levelsLeft = true
+		c.notes.add(refused, i.draft.name, "level %d of %s needs %s as well, which is not converted: keep it by hand, at an index that the new levels leave free", i.level, i.entry.Node, name)
 		return true
 	}
 	return false
@@ -183,7 +181,8 @@ func (c *converter) keptLevels(d *draft) {
 	for _, node := range c.topologyNodes(d.source) {
 		for i, level := range c.levels(node) {
 			if slices.Contains(level, d.source) {
-				c.notes.add(refused, d.name, "level %d of %s has it: keep that level as it is", i+1, c.spelled(node))
+				c.levelsLeft = true
+				c.notes.add(refused, d.name, "level %d of %s has it: keep it by hand, at an index that the new levels leave free", i+1, c.spelled(node))
 			}
 		}
 	}

@@ -19,7 +19,7 @@ var externalXen = metadata.Agent{Plugin: metadata.Xen, Face: metadata.External}
 const (
 	xenProof = "off and reset succeed only when every Dom0 of sshaccount says that the guest is gone; before, %s"
 	xenKeys  = "Dom0s are trusted by their host keys: those of all of them must be in /etc/ssh/ssh_known_hosts of every node"
-	xenMoves = "sshaccount must name every Dom0 that the guests may live on, or a guest on another one is never proven off"
+	xenMoves = "sshaccount must name every Dom0 that the guests may live on, or one that runs on another one is taken for off"
 )
 
 // xenOf2007 is what is different if the device is the Xen module of 2007, which had the
