@@ -146,7 +146,11 @@ func nothing(why string) rule {
 func secretFile(own string) rule {
 	return func(d *draft, p cib.Parameter) {
 		if p.Value != "" {
-			d.secrets[own] = secret{name: p.Name, value: p.Value, line: p.Place.Line}
+			s := secret{name: p.Name, value: p.Value, line: p.Place.Line}
+			if s.isPacemakers() {
+				s.value += d.source // it may be another one for each device
+			}
+			d.secrets[own] = s
 		}
 	}
 }

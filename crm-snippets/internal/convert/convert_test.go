@@ -200,6 +200,11 @@ func TestRefusals(t *testing.T) {
 		{"no BMC", fmt.Sprintf(ipmi, `<nvpair name="hostname" value="n"/>`), "it has no address of a BMC"},
 		{"no secret", fmt.Sprintf(ipmi, `<nvpair name="hostname" value="n"/><nvpair name="ipaddr" value="192.0.2.1"/>`), "the secret is missing: give passwd_file"},
 		{
+			"two nodes, one BMC", "<resources>" + fmt.Sprintf(ipmi, `<nvpair name="hostname" value="n"/><nvpair name="ipaddr" value="192.0.2.1"/><nvpair name="passwd" value="x"/>`) +
+				fmt.Sprintf(ipmi, `<nvpair name="hostname" value="m"/><nvpair name="ipaddr" value="[192.0.2.1]"/><nvpair name="passwd" value="y"/>`) + "</resources>",
+			"refused: a: nodes n and m are both 192.0.2.1: one of them would be fenced by switching the other off",
+		},
+		{
 			"no node name", fmt.Sprintf(ipmi, `<nvpair name="hostname" value="-n"/><nvpair name="ipaddr" value="192.0.2.1"/><nvpair name="passwd" value="x"/>`),
 			`"-n" is not a node name`,
 		},

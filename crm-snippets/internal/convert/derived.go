@@ -3,6 +3,7 @@ package convert
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
@@ -17,18 +18,16 @@ type limit struct {
 	interval, timeout string
 }
 
-// String returns the setting as the note has it.
-func (l limit) String() string { return l.name + spelledTimes(l.interval, l.timeout) }
-
-func spelledTimes(interval, timeout string) string {
-	text := ""
+// spell returns an interval and a time limit as a note has them.
+func spell(interval, timeout string) string {
+	var words []string
 	if interval != "" {
-		text += " every " + interval
+		words = append(words, "every "+interval)
 	}
 	if timeout != "" {
-		text += " within " + timeout
+		words = append(words, "within "+timeout)
 	}
-	return text
+	return strings.Join(words, " ")
 }
 
 // derived says what became of such settings.
@@ -48,7 +47,7 @@ func (c *converter) derived(devices []device, p *plan.Plan) {
 		if same(l.timeout, timeout) && same(l.interval, interval) {
 			continue
 		}
-		c.notes.add(changed, subject, "%s ->%s, which follows from timeout: set that if the device is slow", l, spelledTimes(interval, timeout))
+		c.notes.add(changed, subject, "%s %s -> %s, which follows from timeout: set that if the device is slow", l.name, spell(l.interval, l.timeout), spell(interval, timeout))
 	}
 }
 

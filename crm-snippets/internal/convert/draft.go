@@ -51,6 +51,9 @@ type secret struct {
 	line        int
 }
 
+// isPacemakers says that the secret is in a file of Pacemaker's.
+func (s secret) isPacemakers() bool { return strings.HasPrefix(s.value, "lrm://") }
+
 func (c *converter) draft(source, agent string, parameters []cib.Parameter) *draft {
 	return &draft{
 		c: c, source: source, name: source, agent: agent, parameters: parameters,
@@ -145,16 +148,20 @@ func (d *draft) try() {
 	}
 }
 
-// alone refuses a draft for whose device a node is the same thing as another node is.
+// alone refuses a draft that knows a node by what another draft knows another node by:
+// nobody can say whose it is.
 func (d *draft) alone() {
 	for _, other := range d.c.drafts {
-		if other.refused || other.its != d.its || other.said("") != d.said("") {
+		sameDevice := other.its.Plugin == d.its.Plugin && (d.its.Plugin == metadata.IPMI || other.said("") == d.said(""))
+		if len(other.entries) == 0 || !sameDevice {
 			continue
 		}
 		for _, e := range d.entries {
 			for _, its := range other.entries {
 				if e.Plug != "" && e.Plug == its.Plug && !strings.EqualFold(e.Node, its.Node) {
-					d.refuse("node %s is the same to the device as node %s, %s: one would be fenced by switching the other off", e.Node, its.Node, e.Plug)
+					const reason = "nodes %s and %s are both %s: one of them would be fenced by switching the other off"
+					d.refuse(reason, its.Node, e.Node, e.Plug)
+					other.refuse(reason, its.Node, e.Node, e.Plug)
 					return
 				}
 			}

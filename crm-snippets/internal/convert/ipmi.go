@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"net"
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
@@ -156,10 +155,7 @@ func lanplus(d *draft, p cib.Parameter) {
 
 // bmc makes the entry of the only node that a BMC can be of.
 func (d *draft) bmc(nodes []string) {
-	address := d.own["ip"].Value
-	if port := d.own["ipport"].Value; port != "" && port != "623" {
-		address = net.JoinHostPort(strings.Trim(address, "[]"), port)
-	}
+	address := bmcAddress(d.own["ip"].Value, d.own["ipport"].Value)
 	switch {
 	case address == "":
 		d.refuse("it has no address of a BMC")
@@ -177,11 +173,11 @@ func (d *draft) interfaceOf(given string) {
 		d.note(changed, ipmiLanplus)
 		return
 	case "lanplus":
+	case "lan":
+		d.note(todo, "interface lan is kept: lanplus proves more and hides what is sent, if the BMC has it")
 	default:
 		d.refuse("interface %s has no counterpart: BMCs are reached by lanplus or lan", given)
 		return
-	case "lan":
-		d.note(todo, "interface lan is kept: lanplus proves more and hides what is sent, if the BMC has it")
 	}
 	d.values["interface"] = given
 }

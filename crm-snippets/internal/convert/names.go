@@ -102,7 +102,8 @@ func (c *converter) isTaken(others []device, d device, id string) bool {
 	d.id = id
 	return slices.ContainsFunc(d.items, func(i item) bool {
 		resource := d.resource(i)
-		return slices.Contains(c.taken, resource) && !(resource == i.draft.source && i.draft.isOurs())
+		itself := resource == i.draft.source && i.draft.isOurs()
+		return !itself && slices.Contains(c.taken, resource)
 	})
 }
 
@@ -126,7 +127,7 @@ func (c *converter) secrets(devices []device) {
 // place says where the secret is, which is never shown.
 func (s secret) place(source string) string {
 	switch {
-	case strings.HasPrefix(s.value, "lrm://"):
+	case s.isPacemakers():
 		return fmt.Sprintf("%s of /var/lib/pacemaker/lrm/secrets/%s/%s", s.name, source, s.name)
 	case s.name == "hexadecimal_kg":
 		return fmt.Sprintf("%s of line %d with 0x before it", s.name, s.line)

@@ -39,10 +39,7 @@ func (c *converter) topology(levels []cib.Level) {
 func (c *converter) pattern(l cib.Level) {
 	i := slices.IndexFunc(c.patterns, func(p pattern) bool { return p.text == l.Pattern })
 	if i < 0 {
-		expression, err := regexp.CompilePOSIX("(?i)" + l.Pattern)
-		if err != nil {
-			expression, err = regexp.Compile("(?i)" + l.Pattern)
-		}
+		expression, err := regexp.CompilePOSIX(l.Pattern)
 		if err != nil {
 			c.block(l, "the pattern of its level %s cannot be read", l.ID)
 			return
@@ -76,7 +73,7 @@ func (c *converter) levels(node string) [][]string {
 		return levels
 	}
 	for _, p := range c.patterns {
-		if p.expression.MatchString(node) {
+		if p.expression.MatchString(c.spelled(node)) {
 			return p.levels
 		}
 	}

@@ -2,7 +2,6 @@ package convert
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -142,28 +141,24 @@ var libvirt = agent{
 }
 
 func finishLibvirt(d *draft) {
-	text := d.own["hypervisor_uri"].Value
-	uri, err := url.Parse(text)
-	if err != nil || text == "" {
+	uri, ok := parseURL(d.own["hypervisor_uri"].Value)
+	if !ok {
 		d.refuse("its hypervisor_uri cannot be read")
 		return
 	}
-	scheme, transport, _ := strings.Cut(uri.Scheme, "+")
+	scheme, transport, _ := strings.Cut(uri.scheme, "+")
 	switch {
 	case scheme != "xen":
-		d.refuse("hypervisor_uri %s:// has no counterpart: only Xen's guests can be fenced here; keep external/libvirt for these nodes, or fence the hosts by their BMCs with external/ipmi2", uri.Scheme)
+		d.refuse("hypervisor_uri %s:// has no counterpart: only Xen's guests can be fenced here; keep external/libvirt for these nodes, or fence the hosts by their BMCs with external/ipmi2", uri.scheme)
 		return
-	case uri.Hostname() == "":
+	case uri.host == "":
 		d.refuse("hypervisor_uri names no host: write a device of plugin xen with the Dom0 in sshaccount")
 		return
 	}
-	dom0 := uri.Hostname()
-	if strings.Contains(dom0, ":") {
-		dom0 = "[" + dom0 + "]"
+	if transport != "ssh" {
+		uri.port = "" // not that of ssh
 	}
-	if port := uri.Port(); port != "" && transport == "ssh" {
-		dom0 += ":" + port
-	}
+	dom0 := uri.String()
 	d.values["sshaccount"] = account + "@" + dom0
 	d.note(changed, "hypervisor_uri of %s -> sshaccount %s@%s: an account that may do nothing else, and no libvirt on the Dom0", dom0, account, dom0)
 	d.note(todo, "the Dom0 needs dom0-helper, the account %s and a key of the nodes in its authorized_keys: dom0-helper setup", account)

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"net/url"
 	"path"
 	"strings"
 
@@ -58,17 +57,16 @@ func finishPool(d *draft) {
 func sessionURL(d *draft, p cib.Parameter) {
 	var members []string
 	for _, text := range splitList(p.Value) {
-		u, err := url.Parse(text)
-		if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+		u, ok := parseURL(text)
+		if !ok || u.host == "" || u.user != "" || u.scheme != "http" && u.scheme != "https" {
 			d.refuse("%s in line %d cannot be read, want https://member", p.Name, p.Place.Line)
 			return
 		}
-		member := u.Host
-		if u.Scheme == "http" {
-			member = strings.TrimSuffix(member, ":"+u.Port())
-			d.note(changed, "%s of %s was http, which shows the password to everybody: it is https now", p.Name, member)
+		if u.scheme == "http" {
+			u.port = ""
+			d.note(changed, "%s of %s was http, which shows the password to everybody: it is https now", p.Name, u)
 		}
-		members = append(members, member)
+		members = append(members, u.String())
 	}
 	if len(members) > 0 {
 		d.values["pool"] = strings.Join(members, " ")
