@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -194,6 +195,9 @@ func seconds(text string) (time.Duration, bool) {
 	limit, err := time.ParseDuration(goText)
 	return limit.Round(time.Second), err == nil && limit >= 0
 }
+
+// wholeSeconds writes a time as the cluster does.
+func wholeSeconds(d time.Duration) string { return fmt.Sprintf("%ds", d/time.Second) }
 
 // common are parameters that many fence agents have.
 var common = map[string]rule{

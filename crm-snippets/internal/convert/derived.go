@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -37,7 +36,7 @@ func (c *converter) derived(devices []device, p *plan.Plan) {
 		if l.draft != nil && l.draft.refused {
 			continue
 		}
-		subject, timeout, interval := "cluster", fmt.Sprintf("%ds", limitOf(devices, p, l.draft)/time.Second), ""
+		subject, timeout, interval := "cluster", wholeSeconds(limitOf(devices, p, l.draft)), ""
 		if l.draft != nil {
 			subject = l.draft.name
 		}

@@ -86,15 +86,15 @@ func (d *draft) refuse(format string, args ...any) {
 func (d *draft) read(agent agent) {
 	d.its = agent.its
 	for _, p := range d.parameters {
-		p.Name = strings.ReplaceAll(p.Name, "-", "_")
-		rule, known := agent.parameters[p.Name]
+		name := strings.ReplaceAll(p.Name, "-", "_") // agents take both
+		rule, known := agent.parameters[name]
 		switch {
-		case strings.HasPrefix(p.Name, "pcmk_"):
+		case strings.HasPrefix(name, "pcmk_"):
 			d.pacemakers(p)
 		case known:
 			rule(d, p)
 		default:
-			if rule, known = common[p.Name]; known {
+			if rule, known = common[name]; known {
 				rule(d, p)
 				continue
 			}
@@ -173,7 +173,7 @@ func (d *draft) alone() {
 func (d *draft) device() device {
 	its := device{agent: d.its, leader: -1, values: maps.Clone(d.values), entries: d.entries}
 	if d.timeout > 0 {
-		its.timeout = fmt.Sprintf("%ds", d.timeout/time.Second)
+		its.timeout = wholeSeconds(d.timeout)
 	}
 	return its
 }

@@ -118,6 +118,10 @@ func (c *converter) delays(d *description) {
 	for _, device := range d.devices {
 		for _, item := range device.items {
 			delay := item.delay()
+			if delay > 0 && item.level > 1 {
+				c.notes.add(gone, item.draft.name, "its delay for %s: only the device that is tried first waits", item.entry.Node)
+				delay = 0
+			}
 			waits[item.entry.Node] = max(waits[item.entry.Node], delay)
 			if delay > 0 && !slices.Contains(names, item.draft.name) {
 				names = append(names, item.draft.name)
@@ -137,10 +141,10 @@ func (c *converter) delays(d *description) {
 	case len(waits) != 2 || len(delayed) != 1 || len(d.nodes) > 2:
 		c.notes.add(gone, subject, "its delay: first and delay are for one of two nodes, and here attackers of %s waited", strings.Join(delayed, ", "))
 	default:
-		d.first, d.delay = delayed[0], waits[delayed[0]].String()
+		d.first, d.delay = delayed[0], wholeSeconds(waits[delayed[0]])
 		if _, err := d.plan(); err != nil {
 			d.first, d.delay = "", ""
-			c.notes.add(todo, subject, "its delay of %s for %s is not carried over: %v", waits[delayed[0]], delayed[0], err)
+			c.notes.add(todo, subject, "its delay of %s for %s is not carried over: %v", wholeSeconds(waits[delayed[0]]), delayed[0], err)
 		}
 	}
 }
@@ -171,7 +175,7 @@ func (c *converter) settings(properties []cib.Parameter) {
 			c.limits = append(c.limits, limit{name: p.Name, timeout: p.Value})
 		case "priority-stonith-delay":
 			if delay, ok := seconds(p.Value); ok && delay > 0 {
-				c.priorityDelay = delay.String()
+				c.priorityDelay = wholeSeconds(delay)
 			}
 		case "symmetric-cluster":
 			if !isTrue(p.Value) {

@@ -80,6 +80,9 @@ func finishXen0(d *draft) {
 			file = "/etc/xen/" + node + ".cfg"
 		}
 		d.entry(node, "")
+		if len(d.nodes) > 0 && !containsFold(d.nodes, node) {
+			continue // never asked for
+		}
 		d.note(todo, "the configuration file of %s is in the Dom0's policy: guest %s account %s config %s", node, node, account, file)
 		d.note(changed, "a guest is known by the node's name; before, by the name in its configuration file: if that is another one, write node:guest")
 	}
