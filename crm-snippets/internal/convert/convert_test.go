@@ -216,6 +216,67 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// primitive returns a device with parameters given as name, value and so on.
+func primitive(id, agent string, parameters ...string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, `<primitive id="%s" class="stonith" type="%s"><instance_attributes id="%s-p">`, id, agent, id)
+	for i := 0; i < len(parameters); i += 2 {
+		fmt.Fprintf(&text, `<nvpair name="%s" value="%s"/>`, parameters[i], parameters[i+1])
+	}
+	return text.String() + "</instance_attributes></primitive>"
+}
+
+// Devices that say the same become one, but not if each has a secret of its own in
+// Pacemaker's store, nor if each was a resource for several nodes.
+func TestOneDeviceOrSeveral(t *testing.T) {
+	bmc := func(node, address, passwd string) string {
+		return primitive("st-"+node, "external/ipmi", "hostname", node, "ipaddr", address, "userid", "u", "passwd", passwd)
+	}
+	pool := func(id, nodes string) string {
+		return primitive(id, "fence_xenapi", "pcmk_host_list", nodes, "session_url", "https://192.0.2.1", "passwd", "p")
+	}
+	member := func(id, address, user string) string {
+		return primitive(id, "fence_xenapi", "pcmk_host_list", "a", "session_url", "https://"+address, "login", user, "passwd", "p")
+	}
+	for _, c := range []struct {
+		name, text string
+		want       int
+	}{
+		{"members of a pool", member("x", "192.0.2.1", "u") + member("y", "192.0.2.2", "u"), 1},
+		{"members of two pools", member("x", "192.0.2.1", "u") + member("y", "192.0.2.2", "v"), 2},
+		{"same password", bmc("a", "192.0.2.1", "p") + bmc("b", "192.0.2.2", "p"), 1},
+		{"other password", bmc("a", "192.0.2.1", "p") + bmc("b", "192.0.2.2", "q"), 2},
+		{"Pacemaker's secrets", bmc("a", "192.0.2.1", "lrm://") + bmc("b", "192.0.2.2", "lrm://"), 2},
+		{"a node each", pool("x", "a") + pool("y", "b"), 1},
+		{"several nodes each", pool("x", "a b") + pool("y", "c d"), 2},
+	} {
+		result, err := Convert("in", []byte("<resources>"+c.text+"</resources>"))
+		if err != nil || len(result.Plan.Devices) != c.want {
+			t.Errorf("%s: error %v, want %d devices in\n%s", c.name, err, c.want, result.Description)
+		}
+	}
+}
+
+// Signs that a text of TOML or a line cannot have as they are do no harm.
+func TestOddSigns(t *testing.T) {
+	result, err := Convert("in\n[[device]]", []byte(primitive("a&#10;b", "external/ipmi",
+		"hostname", "n", "ipaddr", "192.0.2.1", "userid", `DOMAIN\u&quot;`, "passwd", "p", "x&#10;y", "z")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user, _ := result.Plan.Devices[0].Parameter("userid"); user != `DOMAIN\u"` {
+		t.Errorf("userid %q", user)
+	}
+	if len(result.Plan.Devices) != 1 {
+		t.Errorf("%d devices in\n%s", len(result.Plan.Devices), result.Description)
+	}
+	for _, note := range result.Notes {
+		if strings.ContainsFunc(note, unicode.IsControl) {
+			t.Errorf("note %q is no line", note)
+		}
+	}
+}
+
 // Whatever is read, the answer is an error, or a description of what it says it is, and
 // notes of a line each.
 func FuzzConvert(f *testing.F) {
