@@ -15,6 +15,7 @@ var poolParameters = map[string]rule{
 	"session_url":     sessionURL,
 	"login":           to("user"),
 	"username":        to("user"),
+	"login_timeout":   nothing("connect_timeout is that here, 8s unless it is set"),
 	"passwd":          secretFile("passwd_file"),
 	"password":        secretFile("passwd_file"),
 	"passwd_script":   poolScript,
