@@ -25,6 +25,7 @@ func (c *converter) configuration(its cib.Configuration) {
 	}
 	if len(its.Levels) > 0 && slices.ContainsFunc(c.drafts, func(d *draft) bool { return !d.isOurs() }) {
 		c.notes.add(changed, "cluster", "the fencing topology is written anew: level and with of the devices say it")
+		c.notes.add(todo, "cluster", "take the source's fencing levels away right before you install the description: they would stand in the way of the new ones, and without any, one device of a node counts as enough")
 	}
 	c.left(its.Others, its.Unread)
 }
