@@ -34,7 +34,7 @@ func Convert(name string, text []byte) (Result, error) {
 	}
 	c := &converter{name: name}
 	for _, root := range roots {
-		if root.Name != "cluster" && !cib.Sections(root.Name) {
+		if root.Name != "cluster" && !cib.IsPart(root.Name) {
 			return Result{}, fmt.Errorf("%s:%d:%d: <%s> is neither a CIB, a piece of one, nor a cluster.conf", name, root.Place.Line, root.Place.Column, root.Name)
 		}
 	}
