@@ -78,10 +78,11 @@ test: peers lint unit fuzz-smoke e2e test-xen ## run every check
 peers: ## install the programs that the tests talk to, where they are missing
 	tests/install-peers.sh
 
-lint: $(LINTER) ## check the source, the scripts and the sudoers files
+lint: $(LINTER) ## check the source, the scripts, the man pages and the sudoers files
 	$(LINTER) run --allow-serial-runners ./...
 	cd tests/beds/goipmi && ../../../$(LINTER) run --allow-serial-runners -c ../../../.golangci.yml ./...
 	find . -path ./bin -prune -o -name '*.sh' -exec shellcheck .ci/run {} +
+	mandoc -T lint -W warning docs/man/*.8
 	find sudoers -type f ! -name '*.*' -print0 | xargs -0 -r -n 1 visudo -cf
 
 # Go knows best whether it is up to date, and with which Go it was built.

@@ -35,23 +35,68 @@ func (quietLog) Notice(string) {}
 
 // runAgent runs fence_memory, whose device answers with states.
 func runAgent(ctx context.Context, stdin string, args []string, states ...answer) (status int, stdout, stderr string, device *script) {
+	return runAgentOf(ctx, Plugin{Plug: PlugSyntax{Word: "guest", Check: anyPlug}}, "", stdin, args, states...)
+}
+
+// runAgentOf runs fence_memory with the plugs of a plugin.
+func runAgentOf(ctx context.Context, plugin Plugin, service string, stdin string, args []string, states ...answer) (status int, stdout, stderr string, device *script) {
 	device = &script{states: states}
-	plugin := Plugin{
-		Name: "memory", Title: "Memory", Description: "Nothing.", URL: "https://example.org",
-		Plug: PlugSyntax{Word: "guest", Check: anyPlug},
-		Agent: Agent{Name: "fence_memory", Foreign: []Foreign{
-			{Name: "lanplus", Becomes: "ipaddr", Turn: func(string) (string, error) { return "plus", nil }, Letter: 'P', Switch: true},
-			{Name: "target", Turn: func(string) (string, error) { return "", errOnce }},
-		}},
-		New: func() Config { return &agentConfig{device: device} },
+	plugin.Name, plugin.Title, plugin.Description, plugin.URL = "memory", "Memory", "Nothing.", "https://example.org"
+	plugin.Agent = Agent{Name: "fence_memory", Foreign: []Foreign{
+		{Name: "lanplus", Becomes: "ipaddr", Turn: func(string) (string, error) { return "plus", nil }, Letter: 'P', Switch: true},
+		{Name: "target", Turn: func(string) (string, error) { return "", errOnce }},
+	}}
+	plugin.New = func() Config { return &agentConfig{device: device} }
+	environment := func(name string) string {
+		if name == "PCMK_service" {
+			return service
+		}
+		return "of the environment" // which parameters are not read from
 	}
 	var out, errs bytes.Buffer
 	status = plugin.RunAgent(ctx, Process{
-		Args: args, Stdin: strings.NewReader(stdin), Getenv: func(string) string { return "from the environment" },
+		Args: args, Stdin: strings.NewReader(stdin), Getenv: environment,
 		Hostname: func() (string, error) { return "elsewhere", nil },
 		Stdout:   &out, Stderr: &errs, Log: quietLog{}, ID: "c0ffee00", Version: "1.2.3",
 	})
 	return status, out.String(), errs.String(), device
+}
+
+// A device whose plugs are no names of nodes has one node, if nobody says which.
+func TestAgentApart(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, stdin string
+		pacemaker   bool
+		status      int
+		says        string
+	}{
+		{name: "no name at all", stdin: "action=off", says: "off the-only-node: already-off"},
+		{name: "monitor without a name", stdin: "action=monitor", says: "ready to fence the-only-node"},
+		{name: "plug is its name", stdin: "action=off;plug=n1", says: "off n1: already-off"},
+		{name: "nodename is its name", stdin: "action=off;nodename=n1;plug=n1", says: "off n1: already-off"},
+		{name: "plug is an address", stdin: "action=check;port_as_ip=1;rehearse=192.0.2.1", status: 1, says: "rehearsal of off the-only-node"},
+		{name: "plug is an address of a node", stdin: "action=off;port_as_ip=1;plug=2001:db8::1;nodename=n1", says: "off n1: already-off"},
+		{name: "plug is perhaps an address", stdin: "action=off;port_as_ip=maybe;plug=n1", status: 1, says: `port_as_ip: "maybe" is neither true nor false`},
+		{name: "hostname is its name", stdin: "action=off;hostname=n1;plug=n2", status: 1, says: "wrong-target"},
+		{name: "no node of hostlist", stdin: "action=off;hostlist=n1", status: 1, says: "plug: not set"},
+		{name: "by hand", stdin: "action=status;plug=n1", status: 2, says: "Status: OFF"},
+		{name: "whatever Pacemaker asks for", stdin: "action=status;plug=n1;nodename=n1", pacemaker: true, status: 1, says: "can be asked for no node in particular"},
+		{name: "what Pacemaker can ask for", stdin: "action=status;plug=n1;nodename=n1;hostlist=n1", pacemaker: true, status: 2, says: "Status: OFF"},
+		{name: "what Pacemaker cannot ask for", stdin: "action=status;plug=n2;nodename=n2;hostlist=n1", pacemaker: true, status: 1, says: "wrong-target"},
+		{name: "the list of nobody", stdin: "action=list", status: 1, says: "the device knows no nodes"},
+	}
+	for _, tt := range tests {
+		service := ""
+		if tt.pacemaker {
+			service = "pacemaker-fenced"
+		}
+		plugin := Plugin{Plug: PlugSyntax{Word: "BMC", Check: anyPlug, Apart: true}, OneNode: "hostname"}
+		status, stdout, stderr, _ := runAgentOf(t.Context(), plugin, service, strings.ReplaceAll(tt.stdin, ";", "\n"), nil, answer{power: Off})
+		if told := stdout + stderr; status != tt.status || !strings.Contains(told, tt.says) {
+			t.Errorf("%s: exit status %d, want %d with %q; %q", tt.name, status, tt.status, tt.says, told)
+		}
+	}
 }
 
 func TestAgent(t *testing.T) {

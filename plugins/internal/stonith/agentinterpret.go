@@ -1,6 +1,7 @@
 package stonith
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +15,9 @@ const maxDelay = time.Hour
 
 // onlyNode is what a node is called that nobody gave a name.
 const onlyNode = "the-only-node"
+
+// portAsIP is what fence-agents calls that the plug is the device's address.
+const portAsIP = "port_as_ip"
 
 // An agentInput is what a fence agent was asked for.
 type agentInput struct {
@@ -129,18 +133,24 @@ func (in *agentInput) setDelay() error {
 
 // refuseMissing refuses to take a node for off that is not found.
 func (in *agentInput) refuseMissing() error {
-	text := in.take("missing_as_off")
-	if text == "" {
-		return nil
-	}
-	missing, err := ParseBool(text)
-	switch {
-	case err != nil:
-		return Errorf(BadConfig, "missing_as_off: %w", err)
-	case missing:
+	missing, err := in.takeBool("missing_as_off")
+	if missing {
 		return Errorf(BadConfig, "missing_as_off: a node that is not found is not off").WithHint("take missing_as_off out of the parameters")
 	}
-	return nil
+	return err
+}
+
+// takeBool takes the truth of a name, false if it is not given.
+func (in *agentInput) takeBool(name string) (bool, error) {
+	text := in.take(name)
+	if text == "" {
+		return false, nil
+	}
+	truth, err := ParseBool(text)
+	if err != nil {
+		return false, Errorf(BadConfig, "%s: %w", name, err)
+	}
+	return truth, nil
 }
 
 // turn makes a parameter of other agents one of ours.
@@ -196,11 +206,18 @@ func (in *agentInput) aims(marks []mark) bool {
 func (in *agentInput) setNode() error {
 	nodename := in.take("nodename") // which Pacemaker has for the plug
 	marks := in.marks()
+	isAddress := false
+	if in.plugin.Plug.Apart {
+		var err error
+		if isAddress, err = in.takeBool(portAsIP); err != nil {
+			return err
+		}
+	}
 	aims := in.aims(marks)
 	in.listed = in.values["hostlist"] != "" || in.plugin.OneNode != "" && in.values[in.plugin.OneNode] != ""
 	switch {
 	case !in.listed:
-		if err := in.setAlone(marks, nodename); err != nil {
+		if err := in.setAlone(marks, nodename, isAddress); err != nil {
 			return err
 		}
 	case aims:
@@ -266,8 +283,10 @@ func (in *agentInput) checkMarks(marks []mark) error {
 	return nil
 }
 
-// setAlone makes the plug the only node, by the name that the cluster has for it.
-func (in *agentInput) setAlone(marks []mark, nodename string) error {
+// setAlone makes the plug the only node, by the name that the cluster has for it. Where
+// plugs are apart from nodes, isAddress says that it is none the less what the device
+// knows the node by.
+func (in *agentInput) setAlone(marks []mark, nodename string, isAddress bool) error {
 	plug := nodename
 	for i, m := range marks {
 		if i > 0 && m.value != plug {
@@ -281,10 +300,12 @@ func (in *agentInput) setAlone(marks []mark, nodename string) error {
 		name = plug
 	}
 	if in.plugin.Plug.Apart {
-		if name == "" {
-			name = onlyNode
+		if !isAddress {
+			plug = ""
+		} else if nodename == "" { // the plug is no name
+			name = ""
 		}
-		plug = ""
+		name = cmp.Or(name, onlyNode)
 	}
 	if name == "" {
 		return nil

@@ -68,6 +68,9 @@ func (p Plugin) options() []option {
 	for _, name := range []string{"action", "option", "plug", "port", "nodename", "delay", "missing_as_off", "rehearse"} {
 		add(name, letters[name], false)
 	}
+	if p.Plug.Apart {
+		add(portAsIP, "", true)
+	}
 	for _, name := range p.parameterNames() {
 		add(name, letters[name], false)
 	}
