@@ -15,14 +15,14 @@ DOCDIR    ?= $(PREFIX)/share/doc/stonith-plugins
 VERSION   ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
 
 # What is built, by package: the program has the name of the package's folder.
-PROGRAMS := ./plugins/xen ./plugins/xenapi ./plugins/ipmi ./dom0-helper
+PROGRAMS := ./plugins/xen ./plugins/xenapi ./plugins/ipmi ./dom0-helper ./crm-snippets
 # What the cluster software finds, as program:type. cluster-glue has an external/ipmi.
 PLUGINS  := xen:xen xenapi:xenapi ipmi:ipmi2
 # The same programs as fence agents, as program:agent.
 AGENTS   := xen:fence_xen xenapi:fence_xapi ipmi:fence_ipmi
 
 BINARIES := $(addprefix bin/,$(notdir $(PROGRAMS)))
-SOURCES  := go.mod go.sum $(shell find $(PROGRAMS) plugins/internal -name '*.go' ! -name '*_test.go')
+SOURCES  := go.mod go.sum $(shell find $(PROGRAMS) plugins/internal -name '*.go' ! -name '*_test.go' -o -path '*/metadata/*.xml')
 LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION)
 LINTER   := bin/tools/golangci-lint
 
@@ -32,7 +32,7 @@ AS_ROOT = if [ "$$(id -u)" -eq 0 ]; then as_root=; \
 	elif command -v sudo >/dev/null; then as_root="sudo -E env HOME=/root PATH=$$PATH GOMODCACHE=$$($(GO) env GOMODCACHE)"; \
 	else echo 'make $@: needs root, and there is no sudo' >&2; exit 1; fi; $$as_root
 
-.PHONY: help build install install-plugins install-agents install-dom0 man demo test peers lint unit fuzz-smoke fuzz e2e test-xen bench clean FORCE
+.PHONY: help build install install-plugins install-agents install-dom0 install-snippets man metadata demo test peers lint unit fuzz-smoke fuzz e2e test-xen bench clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ build: ## build the programs into bin/
 $(BINARIES): $(SOURCES)
 	@$(MAKE) --no-print-directory build
 
-install: install-plugins install-agents install-dom0 ## install both sides (DESTDIR, PREFIX, PLUGINDIR)
+install: install-plugins install-agents install-dom0 install-snippets ## install both sides (DESTDIR, PREFIX, PLUGINDIR)
 
 install-plugins: $(BINARIES) ## install the plugins, on a cluster node
 	install -d -m 0755 $(DESTDIR)$(PLUGINDIR)
@@ -64,6 +64,15 @@ install-agents: install-plugins ## install the fence agents: links to the plugin
 
 man: build ## write the man pages of the fence agents anew
 	@for agent in $(AGENTS); do "bin/$${agent#*:}" -o manpage >"docs/man/$${agent#*:}.8"; done
+
+install-snippets: bin/crm-snippets ## install the program that writes a cluster's configuration, and its examples
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(DOCDIR)/crm-snippets
+	install -m 0755 $< $(DESTDIR)$(PREFIX)/sbin
+	install -m 0644 -t $(DESTDIR)$(DOCDIR)/crm-snippets crm-snippets/README.md crm-snippets/examples/*
+
+metadata: build ## write anew what crm-snippets knows of the plugins
+	@for plugin in $(PLUGINS); do "bin/$${plugin%:*}" getinfo-xml >"crm-snippets/internal/metadata/$${plugin#*:}.xml"; done
+	@for agent in $(AGENTS); do "bin/$${agent#*:}" -o metadata >"crm-snippets/internal/metadata/$${agent#*:}.xml"; done
 
 install-dom0: bin/dom0-helper ## install the helper, on a Dom0; its sudoers file only among the documents
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(DOCDIR)/sudoers

@@ -52,8 +52,8 @@ type Device struct {
 	Timeout time.Duration
 	// TimeoutGiven says that Timeout was described, and is not the plugin's own.
 	TimeoutGiven bool
-	// Parameters are the plugin's other ones, in the order of its metadata, by the
-	// names that the face prefers.
+	// Parameters are the plugin's other ones, in the order of its metadata, by its own
+	// names. A fence agent has other ones for some, see [metadata.Agent.Name].
 	Parameters []Parameter
 }
 

@@ -1,0 +1,73 @@
+package render
+
+import (
+	"strings"
+
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
+)
+
+// crm returns what crm configure load update reads.
+func crm(p *plan.Plan) string {
+	c := p.Configuration()
+	var text strings.Builder
+	text.WriteString(comments("#", p.Comment))
+	statement(&text, append([]string{"property"}, crmPairs(c.Properties)...)...)
+	for _, resource := range c.Resources {
+		text.WriteString("\n# " + resource.Comment + "\n")
+		parts := []string{
+			"primitive " + resource.ID + " stonith:" + resource.Type,
+			"params " + strings.Join(crmPairs(resource.Parameters), " "),
+		}
+		for _, op := range resource.Operations {
+			parts = append(parts, "op "+op.Name+" interval="+op.Interval+" timeout="+op.Timeout)
+		}
+		statement(&text, parts...)
+		for _, l := range locationsOf(c, resource.ID) {
+			statement(&text, "location "+l.ID+" "+l.Resource+" -inf: "+l.Node)
+		}
+	}
+	if topology := crmTopology(c.Levels); len(topology) > 0 {
+		text.WriteString("\n")
+		statement(&text, append([]string{"fencing_topology"}, topology...)...)
+	}
+	return text.String()
+}
+
+// statement writes one, with a part on each line.
+func statement(text *strings.Builder, parts ...string) {
+	text.WriteString(strings.Join(parts, " \\\n\t") + "\n")
+}
+
+// crmTopology returns for each node its levels, with blanks between them, and commas
+// between the resources of a level.
+func crmTopology(levels []plan.Level) []string {
+	var nodes []string
+	for _, level := range levels {
+		if level.Index == 1 {
+			nodes = append(nodes, level.Node+":")
+		}
+		nodes[len(nodes)-1] += " " + strings.Join(level.Resources, ",")
+	}
+	return nodes
+}
+
+// crmPairs returns name=value of each, quoted where crm would read it otherwise.
+func crmPairs(parameters []plan.Parameter) []string {
+	var pairs []string
+	for _, p := range parameters {
+		pairs = append(pairs, p.Name+"="+crmQuote(p.Value))
+	}
+	return pairs
+}
+
+func crmQuote(value string) string {
+	if plainWord(value) {
+		return value
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
+}
+
+// plainWord reports whether a value needs no quotes, in crm as in a shell.
+func plainWord(value string) bool {
+	return value != "" && strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@,+=") == ""
+}
