@@ -20,7 +20,9 @@ var version = "dev"
 type commandLine struct {
 	Version kong.VersionFlag `help:"Print the version."`
 
-	Render renderCommand `cmd:"" help:"Print the configuration, for one of the tools."`
+	Render  renderCommand  `cmd:"" help:"Print the configuration, for one of the tools."`
+	Install installCommand `cmd:"" help:"Give the cluster the configuration, and show first what that adds."`
+	Remove  removeCommand  `cmd:"" help:"Take the configuration from the cluster, and show first what that takes away."`
 }
 
 // A session is what a command has to do with the rest of the world.
