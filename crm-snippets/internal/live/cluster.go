@@ -117,11 +117,13 @@ func (c *Cluster) make(ctx context.Context, before *CIB, t task) error {
 	if err != nil {
 		return err
 	}
-	old, copied := filepath.Join(c.Tools.home, "before.xml"), filepath.Join(c.Tools.home, "after.xml")
-	for _, name := range []string{old, copied} {
-		if err := os.WriteFile(name, before.text, 0o600); err != nil {
-			return err
-		}
+	old, err := c.Tools.Put("before.xml", before.text)
+	if err != nil {
+		return err
+	}
+	copied, err := c.Tools.Put("after.xml", before.text)
+	if err != nil {
+		return err
 	}
 	if err := t.edit(ctx, &editor{tools: c.Tools, tool: tool, copy: copied}); err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)

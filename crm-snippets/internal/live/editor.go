@@ -3,8 +3,6 @@ package live
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
@@ -80,8 +78,8 @@ func (e *editor) install(ctx context.Context, wanted plan.Configuration) error {
 
 // installByCRM lets crm add everything but levels: it would replace those of other nodes.
 func (e *editor) installByCRM(ctx context.Context, wanted plan.Configuration) error {
-	statements := filepath.Join(e.tools.home, "statements.crm")
-	if err := os.WriteFile(statements, []byte(render.Statements(wanted)), 0o600); err != nil {
+	statements, err := e.tools.Put("statements.crm", []byte(render.Statements(wanted)))
+	if err != nil {
 		return err
 	}
 	if err := e.run(ctx, "crm", nil, "configure", "load", "update", statements); err != nil {

@@ -81,6 +81,29 @@ func (c *Cluster) Remove(ctx context.Context, wanted plan.Configuration, dryRun 
 	}})
 }
 
+// Deviations says how what is there of a configuration differs from it, an item each.
+func Deviations(c *CIB, wanted plan.Configuration) []string {
+	var all []string
+	found := compare(c, wanted)
+	for _, s := range found.settings {
+		if s.was == "" {
+			all = append(all, fmt.Sprintf("property %s: missing, should be %s", s.name, s.value))
+			continue
+		}
+		all = append(all, fmt.Sprintf("property %s: is %s, should be %s", s.name, s.was, s.value))
+	}
+	for _, p := range found.parts {
+		switch p.state {
+		case asDescribed:
+		case missing:
+			all = append(all, p.name+": missing")
+		case different:
+			all = append(all, p.name+": different: "+p.differs)
+		}
+	}
+	return all
+}
+
 // isPart reports whether an element is one that the configuration describes.
 func isPart(e *Element, wanted plan.Configuration) bool {
 	id := e.Attribute("id")

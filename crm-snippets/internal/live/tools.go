@@ -40,6 +40,12 @@ func NewTools() (*Tools, error) {
 // Close removes what the tools have left.
 func (t *Tools) Close() error { return os.RemoveAll(t.home) }
 
+// Put writes a file that only we can read, and returns its path.
+func (t *Tools) Put(name string, text []byte) (string, error) {
+	path := filepath.Join(t.home, name)
+	return path, os.WriteFile(path, text, 0o600)
+}
+
 // Find returns the path of a program, and whether there is one.
 func (t *Tools) Find(program string) (string, bool) {
 	for _, dir := range dirs {
