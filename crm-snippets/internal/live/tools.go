@@ -18,7 +18,7 @@ import (
 var dirs = []string{"/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
 // toolLimit is what one call of a tool may take. Those in Python take a second or two.
-const toolLimit = time.Minute
+const toolLimit = 2 * time.Minute
 
 // Tools are the programs of the cluster software. They run without a shell, with an
 // environment of their own, and are stopped when they take too long.
