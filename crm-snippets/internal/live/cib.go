@@ -24,6 +24,8 @@ type Element struct {
 	Children []*Element
 
 	attributes []xml.Attr
+	// start and end are where in the text it is.
+	start, end int64
 }
 
 // ReadCIB reads a CIB. Its errors name the file, line and column.
@@ -48,6 +50,7 @@ func readElements(file string, text []byte) (*Element, error) {
 	outside := &Element{}
 	at := outside
 	for {
+		start := decoder.InputOffset()
 		token, err := decoder.Token()
 		var syntax *xml.SyntaxError
 		switch {
@@ -64,10 +67,11 @@ func readElements(file string, text []byte) (*Element, error) {
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
-			e := &Element{Name: token.Name.Local, Parent: at, attributes: token.Attr}
+			e := &Element{Name: token.Name.Local, Parent: at, attributes: token.Attr, start: start}
 			at.Children = append(at.Children, e)
 			at = e
 		case xml.EndElement:
+			at.end = decoder.InputOffset()
 			at = at.Parent
 		}
 	}
@@ -126,6 +130,12 @@ func (e *Element) String() string {
 
 // Configuration is the part of the CIB that an administrator writes.
 func (c *CIB) Configuration() *Element { return c.root.Child("configuration") }
+
+// configurationText returns the configuration as it was read.
+func (c *CIB) configurationText() []byte {
+	e := c.Configuration()
+	return c.text[e.start:e.end]
+}
 
 // Schema returns the name of the schema that the CIB says it follows.
 func (c *CIB) Schema() string { return c.root.Attribute("validate-with") }

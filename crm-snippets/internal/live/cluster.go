@@ -117,11 +117,7 @@ func (c *Cluster) make(ctx context.Context, before *CIB, t task) error {
 	if err != nil {
 		return err
 	}
-	old, err := c.Tools.Put("before.xml", before.text)
-	if err != nil {
-		return err
-	}
-	copied, err := c.Tools.Put("after.xml", before.text)
+	copied, err := c.Tools.Put("copy.xml", before.text)
 	if err != nil {
 		return err
 	}
@@ -145,7 +141,7 @@ func (c *Cluster) make(ctx context.Context, before *CIB, t task) error {
 	if c.File != "" {
 		return replaceFile(c.File, before.text, text)
 	}
-	return c.patch(ctx, old, copied, t)
+	return c.patch(ctx, before, after, t)
 }
 
 // foreignChange returns an element of the configuration that a change has to do with,
@@ -204,16 +200,42 @@ const (
 	exitTimeout = 124
 )
 
-// patch gives the cluster the difference between two files, in one piece. It takes that
-// only if it still has what the first file says.
-func (c *Cluster) patch(ctx context.Context, old, copied string, t task) error {
-	difference, err := c.Tools.Run(ctx, Call{Program: "crm_diff", Args: []string{"--original", old, "--new", copied}})
-	if len(difference) == 0 {
-		return fmt.Errorf("nothing was changed: crm_diff shows no difference: %w", err)
+// patch gives the cluster a configuration in one piece, if it still has the one from
+// before. Its state may change meanwhile, and stays.
+func (c *Cluster) patch(ctx context.Context, before, after *CIB, t task) error {
+	for try := 1; ; try++ {
+		now, err := c.Read(ctx)
+		if err != nil {
+			return err
+		}
+		if now.Configuration().String() != before.Configuration().String() {
+			return fmt.Errorf("nothing was changed: %w", errStale)
+		}
+		err = c.patchOnce(ctx, now, after)
+		if errors.Is(err, errStale) && try < tries {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if now, err = c.Read(ctx); err == nil && !t.done(now) {
+			err = fmt.Errorf("the cluster has taken the change, and does not show it")
+		}
+		return err
+	}
+}
+
+// patchOnce gives the cluster the difference to another configuration. It takes that
+// only if it still is in the state that was read.
+func (c *Cluster) patchOnce(ctx context.Context, now, after *CIB) error {
+	difference, err := c.difference(ctx, now, after)
+	if err != nil {
+		return fmt.Errorf("nothing was changed: %w", err)
 	}
 	_, err = c.Tools.Run(ctx, Call{Program: "cibadmin", Args: []string{"--patch", "--xml-pipe"}, Stdin: difference})
 	switch status := exitStatus(err); {
 	case err == nil:
+		return nil
 	case status == exitOld:
 		return fmt.Errorf("nothing was changed: %w: %w", errStale, err)
 	case status < 0 || status == exitTimeout:
@@ -221,11 +243,28 @@ func (c *Cluster) patch(ctx context.Context, old, copied string, t task) error {
 	default:
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
-	now, err := c.Read(ctx)
-	if err == nil && !t.done(now) {
-		err = fmt.Errorf("the cluster has taken the change, and does not show it")
+}
+
+// difference returns what turns the configuration of a CIB into another one.
+func (c *Cluster) difference(ctx context.Context, now, after *CIB) ([]byte, error) {
+	from, err := c.Tools.Put("from.xml", now.text)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	to, err := c.Tools.Put("to.xml", now.text)
+	if err != nil {
+		return nil, err
+	}
+	replace := Call{Program: "cibadmin", Args: []string{"--replace", "--scope", "configuration", "--xml-pipe"}, Stdin: after.configurationText(), CIBFile: to}
+	if _, err := c.Tools.Run(ctx, replace); err != nil {
+		return nil, err
+	}
+	// Its exit status is 1 if there is a difference.
+	difference, err := c.Tools.Run(ctx, Call{Program: "crm_diff", Args: []string{"--original", from, "--new", to}})
+	if len(difference) == 0 {
+		return nil, fmt.Errorf("crm_diff shows no difference: %w", err)
+	}
+	return difference, nil
 }
 
 // replaceFile puts a text in the place of a file, with the same mode and owner, unless

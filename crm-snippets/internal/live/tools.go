@@ -120,7 +120,7 @@ var colors = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 func Said(text string) string {
 	var all, mistakes []string
 	for line := range strings.Lines(colors.ReplaceAllString(text, "")) {
-		line = strings.TrimSpace(line)
+		line = strings.Join(strings.Fields(line), " ")
 		if line == "" {
 			continue
 		}

@@ -36,7 +36,7 @@ func askTools(ctx context.Context, tools *live.Tools, c *cluster, options Option
 	}
 	a := &asker{Tools: tools, cluster: c, copy: file, options: options}
 	rows := a.installed(ctx)
-	rows = append(rows, a.ask(ctx, "crm_verify", "crm_verify", "-V", "--xml-file", file)...)
+	rows = append(rows, a.ask(ctx, "crm_verify", "crm_verify", "-VV", "--xml-file", file)...)
 	rows = append(rows, a.schema(ctx)...)
 	return append(rows, a.shells(ctx)...), nil
 }
