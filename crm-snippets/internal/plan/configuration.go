@@ -184,7 +184,7 @@ func (p *Plan) pacemakers(device Device, nodes []string) []Parameter {
 		{"pcmk_on_timeout", limit},
 		{"pcmk_reboot_timeout", limit},
 	}
-	if device.Shared && len(nodes) > 1 {
+	if len(nodes) > 1 {
 		parameters = append(parameters, Parameter{"pcmk_action_limit", "-1"})
 	}
 	if slices.Contains(nodes, p.First) && p.Waits(device, p.First) {

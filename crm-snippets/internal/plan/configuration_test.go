@@ -97,6 +97,19 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// The cluster's time-out is that of the slowest device, and levels are in the order of
+// their numbers.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	c := parse(t, strings.Replace(bmcs, "[[device]]", pool+"level = 2\ntimeout = \"60s\"\n[[device]]\nlevel = 1", 1)).Configuration()
+	if got := value(c.Properties, "stonith-timeout"); got != "75s" {
+		t.Errorf("stonith-timeout = %q, want 75s", got)
+	}
+	if got := c.Levels[0].Resources[0]; got != "bmc-node-1" {
+		t.Errorf("the first level has %q, want bmc-node-1", got)
+	}
+}
+
 // Levels count from 1 for each node, whatever their numbers, and the delay is before
 // the first one.
 func TestLevels(t *testing.T) {

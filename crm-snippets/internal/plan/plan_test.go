@@ -58,6 +58,11 @@ func TestParse(t *testing.T) {
 	if diff := cmp.Diff(want, parse(t, bmcs)); diff != "" {
 		t.Errorf("Parse (-want +got):\n%s", diff)
 	}
+	// Names of nodes are spelled as in the list.
+	listed := parse(t, strings.Replace(bmcs, "first =", "nodes = [\"Node-2\", \"node-1\"]\nfirst =", 1))
+	if got := listed.Devices[0].Hostlist[1].Node; got != "Node-2" {
+		t.Errorf("node-2 of the hostlist is %q, want Node-2 as in nodes", got)
+	}
 	// A fence agent's names of parameters are taken as well, and whole numbers.
 	other := strings.Replace(bmcs, `userid = "fence"`, "username = \"fence\"\nipport = 1623", 1)
 	wantNames := []Parameter{{"ipport", "1623"}, {"userid", "fence"}, {"passwd_file", "/etc/bmc.passwd"}}
@@ -156,6 +161,11 @@ func TestMistakes(t *testing.T) {
 			"the part with quorum fences the other"},
 		{"version", `first =`, "pacemaker = \"1.1\"\nfirst =", `f.toml:2:1: "1.1" is no version of Pacemaker, want for example 2.1 or 3.0.2`},
 		{"old Pacemaker", `[[device]]`, "pacemaker = \"2.1.1\"\n[[device]]\nshared = true", "f.toml:3:1: Pacemaker 2.1.1 knows no delay for one node of a shared device"},
+		{
+			"old Pacemaker without priorities", "first = \"node-1\"\ndelay =", "pacemaker = \"2.0.3\"\npriority-delay =",
+			"f.toml:3:1: Pacemaker 2.0.3 has no priority-fencing-delay",
+		},
+		{"one BMC for two nodes", `userid = "fence"`, `ipaddr = "192.0.2.1"`, "f.toml:10:1: ipaddr is of one BMC, and hostlist has 2 nodes: give them as node:address"},
 		{"no device", bmcs, "", "f.toml: no device is described"},
 		{"one node, two devices", `[[device]]`, pool + "[[device]]", `f.toml:6:3: node "node-1" has 2 devices: give each a level, or with, if both must switch it off`},
 		{"level of another", `[[device]]`, pool + "level = 1\n[[device]]\nlevel = 1", `f.toml:13:1: level 1 of node "node-1" is that of device "pool" already: ` +

@@ -107,6 +107,33 @@ func TestHeartbeatTimes(t *testing.T) {
 	}
 }
 
+// In cluster.conf a delay is before what switches off, and not before what switches on.
+func TestClusterConfDelay(t *testing.T) {
+	t.Parallel()
+	p, err := plan.Parse("f.toml", []byte(`first = "a"
+delay = "5s"
+[[device]]
+id = "s1"
+plugin = "xen"
+level = 1
+hostlist = "a b"
+parameters.sshaccount = "x@y"
+[[device]]
+id = "s2"
+plugin = "xen"
+with = "s1"
+hostlist = "a b"
+parameters.sshaccount = "x@z"
+`), plan.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := Render(ClusterConf, p)
+	if want := `<device name="s1" port="a" action="off" delay="5"/>`; err != nil || !strings.Contains(out.Text, want) || strings.Count(out.Text, "delay=") != 1 {
+		t.Errorf("cluster.conf is\n%s\n%v, want one delay, in %s", out.Text, err, want)
+	}
+}
+
 // What a format lacks is noted.
 func TestNotes(t *testing.T) {
 	t.Parallel()
