@@ -1,17 +1,20 @@
 package main
 
 import (
-	"errors"
+	"cmp"
+	"context"
 	"fmt"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/convert"
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/live"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/render"
 )
 
 // convertCommand makes a description of an old configuration.
 type convertCommand struct {
-	File   string `arg:"" optional:"" placeholder:"FILE" help:"A CIB (of Pacemaker, or of Heartbeat 2), a piece of one, or a cluster.conf; - for standard input. Without it: the CIB of the cluster."`
+	File string `arg:"" optional:"" placeholder:"FILE" help:"A CIB (of Pacemaker, or of Heartbeat 2), a piece of one, or a cluster.conf; - for standard input. Without it: the CIB of the cluster."`
+	target
 	Format string `placeholder:"FORMAT" help:"Print this instead of the description: crm, pcs, cibadmin, heartbeat (as of 2007) or cluster.conf."`
 }
 
@@ -42,11 +45,14 @@ func (c *convertCommand) Run(s *session) error {
 func (c *convertCommand) source(s *session) (name string, text []byte, err error) {
 	switch c.File {
 	case "":
-		if s.liveCIB == nil {
-			return "", nil, errors.New("want a file, or - for standard input")
-		}
-		text, err = s.liveCIB()
-		return "the CIB of the cluster", text, err
+		err = c.with(func(ctx context.Context, cluster *live.Cluster) error {
+			its, err := cluster.Read(ctx)
+			if err == nil {
+				text = its.Text()
+			}
+			return err
+		})
+		return cmp.Or(c.CIB, "the CIB of the cluster"), text, err
 	case "-":
 		name = "standard input"
 	default:

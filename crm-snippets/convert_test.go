@@ -32,7 +32,7 @@ func TestConvert(t *testing.T) {
 	}
 }
 
-// A configuration may come by standard input, and from the cluster.
+// A configuration may come by standard input.
 func TestConvertSources(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(oldCIB)
@@ -45,12 +45,6 @@ func TestConvertSources(t *testing.T) {
 	if first, rest, _ := strings.Cut(stdout, "\n"); status != 0 || first != "# Converted from standard input by crm-snippets convert." || rest != byFile {
 		t.Errorf("convert -: status %d, %s, %s, want\n%s", status, stdout, stderr, byFile)
 	}
-	var out, errors strings.Builder
-	s := &session{stdout: &out, stderr: &errors, liveCIB: func() ([]byte, error) { return text, nil }}
-	status = run([]string{"convert"}, s)
-	if first, rest, _ := strings.Cut(out.String(), "\n"); status != 0 || first != "# Converted from the CIB of the cluster by crm-snippets convert." || rest != byFile {
-		t.Errorf("convert: status %d, %s, %s, want\n%s", status, out.String(), errors.String(), byFile)
-	}
 }
 
 // What cannot be converted is said, with status 1 and nothing on standard output.
@@ -60,7 +54,6 @@ func TestConvertRefusals(t *testing.T) {
 		{"broken", "convert -", "<cib>\n</cob>", "error: standard input:2:7: broken XML: element <cib> closed by </cob>"},
 		{"no such file", "convert none.xml", "", "error: open none.xml: no such file or directory"},
 		{"unknown format", "convert --format cib " + oldCIB, "", `error: unknown format "cib"`},
-		{"no cluster", "convert", "", "error: want a file, or - for standard input"},
 	} {
 		status, stdout, stderr := callWith(c.stdin, strings.Fields(c.args)...)
 		if status != 1 || stdout != "" || !strings.HasPrefix(stderr, "crm-snippets: "+c.want) {

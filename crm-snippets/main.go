@@ -22,14 +22,15 @@ type commandLine struct {
 
 	Render  renderCommand  `cmd:"" help:"Print the configuration, for one of the tools."`
 	Convert convertCommand `cmd:"" help:"Print a description of what a cluster had before, and what is different with it."`
+	Install installCommand `cmd:"" help:"Give the cluster the configuration, and show first what that adds."`
+	Remove  removeCommand  `cmd:"" help:"Take the configuration from the cluster, and show first what that takes away."`
+	Check   checkCommand   `cmd:"" help:"Look at the fencing of the cluster, and whether it has what is described."`
 }
 
 // A session is what a command has to do with the rest of the world.
 type session struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	// liveCIB reads the configuration of the cluster that this machine is in.
-	liveCIB func() ([]byte, error)
 }
 
 func main() {

@@ -143,18 +143,26 @@ func (a Agent) Find(name string) (Parameter, bool) {
 	return all[i], true
 }
 
+// Preferred returns the parameter that a name means, which may be an old one for it.
+func (a Agent) Preferred(name string) (Parameter, bool) {
+	var preferred Parameter
+	for _, p := range a.Parameters() {
+		if !p.Deprecated {
+			preferred = p
+		}
+		if p.Name == name {
+			return preferred, true
+		}
+	}
+	return Parameter{}, false
+}
+
 // Name returns what the agent calls a parameter of the plugin. A fence agent has the
 // names of other agents where there is one, as username for userid; the plugin's own
 // one then stands behind it, as deprecated.
 func (a Agent) Name(own string) string {
-	preferred := own
-	for _, p := range a.Parameters() {
-		if !p.Deprecated {
-			preferred = p.Name
-		}
-		if p.Name == own {
-			return preferred
-		}
+	if preferred, known := a.Preferred(own); known {
+		return preferred.Name
 	}
 	return own
 }

@@ -12,10 +12,26 @@ const propertySet = "cib-bootstrap-options"
 
 // cibadmin returns the element configuration of a CIB, with what is new in it.
 func cibadmin(p *plan.Plan) string {
-	c := p.Configuration()
-	resources, constraints, topology := of("resources"), of("constraints"), of("fencing-topology")
+	return document(p.Comment, configuration(p.Configuration(), true))
+}
+
+// Elements returns the element configuration of a CIB, for cibadmin --modify
+// --allow-create. It is without comments, which cibadmin would keep in the cluster.
+func Elements(c plan.Configuration) string {
+	return document(nil, configuration(c, false))
+}
+
+// configuration returns the sections that have something in them.
+func configuration(c plan.Configuration, comments bool) element {
+	properties, resources, constraints, topology := of("crm_config"), of("resources"), of("constraints"), of("fencing-topology")
+	if len(c.Properties) > 0 {
+		properties = properties.with(nvpairs(of("cluster_property_set", "id", propertySet), propertySet, c.Properties))
+	}
 	for _, resource := range c.Resources {
-		resources = resources.with(note(resource.Comment), primitive(resource))
+		if comments {
+			resources = resources.with(note(resource.Comment))
+		}
+		resources = resources.with(primitive(resource))
 	}
 	for _, l := range c.Locations {
 		constraints = constraints.with(of("rsc_location", "id", l.ID, "rsc", l.Resource, "node", l.Node, "score", "-INFINITY"))
@@ -24,13 +40,13 @@ func cibadmin(p *plan.Plan) string {
 		topology = topology.with(of("fencing-level", "id", level.ID, "target", level.Node,
 			"index", strconv.Itoa(level.Index), "devices", strings.Join(level.Resources, ",")))
 	}
-	configuration := of("configuration").with(
-		of("crm_config").with(nvpairs(of("cluster_property_set", "id", propertySet), propertySet, c.Properties)),
-		resources, constraints)
-	if len(c.Levels) > 0 {
-		configuration = configuration.with(topology)
+	root := of("configuration")
+	for _, section := range []element{properties, resources, constraints, topology} {
+		if len(section.children) > 0 {
+			root = root.with(section)
+		}
 	}
-	return document(p.Comment, configuration)
+	return root
 }
 
 func primitive(r plan.Resource) element {

@@ -14,16 +14,9 @@ func crm(p *plan.Plan) string {
 	statement(&text, append([]string{"property"}, crmPairs(c.Properties)...)...)
 	for _, resource := range c.Resources {
 		text.WriteString("\n# " + resource.Comment + "\n")
-		parts := []string{
-			"primitive " + resource.ID + " stonith:" + resource.Type,
-			"params " + strings.Join(crmPairs(resource.Parameters), " "),
-		}
-		for _, op := range resource.Operations {
-			parts = append(parts, "op "+op.Name+" interval="+op.Interval+" timeout="+op.Timeout)
-		}
-		statement(&text, parts...)
+		crmResource(&text, resource)
 		for _, l := range locationsOf(c, resource.ID) {
-			statement(&text, "location "+l.ID+" "+l.Resource+" -inf: "+l.Node)
+			crmLocation(&text, l)
 		}
 	}
 	if topology := crmTopology(c.Levels); len(topology) > 0 {
@@ -31,6 +24,38 @@ func crm(p *plan.Plan) string {
 		statement(&text, append([]string{"fencing_topology"}, topology...)...)
 	}
 	return text.String()
+}
+
+// Statements returns the statements of a configuration, for crm configure load update.
+// They are without comments, which crm would keep in the cluster, and without levels:
+// crm has one fencing topology, and would replace that of other nodes.
+func Statements(c plan.Configuration) string {
+	var text strings.Builder
+	if len(c.Properties) > 0 {
+		statement(&text, append([]string{"property"}, crmPairs(c.Properties)...)...)
+	}
+	for _, resource := range c.Resources {
+		crmResource(&text, resource)
+	}
+	for _, l := range c.Locations {
+		crmLocation(&text, l)
+	}
+	return text.String()
+}
+
+func crmResource(text *strings.Builder, r plan.Resource) {
+	parts := []string{
+		"primitive " + r.ID + " stonith:" + r.Type,
+		"params " + strings.Join(crmPairs(r.Parameters), " "),
+	}
+	for _, op := range r.Operations {
+		parts = append(parts, "op "+op.Name+" interval="+op.Interval+" timeout="+op.Timeout)
+	}
+	statement(text, parts...)
+}
+
+func crmLocation(text *strings.Builder, l plan.Location) {
+	statement(text, "location "+l.ID+" "+l.Resource+" -inf: "+l.Node)
 }
 
 // statement writes one, with a part on each line.

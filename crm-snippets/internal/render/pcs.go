@@ -37,7 +37,10 @@ func (c Command) String() string {
 
 // PCSCommands returns the commands that set up the configuration, in order.
 func PCSCommands(c plan.Configuration) []Command {
-	commands := []Command{{[][]string{append([]string{"property", "set"}, pairs(c.Properties)...)}}}
+	var commands []Command
+	if len(c.Properties) > 0 {
+		commands = append(commands, Command{[][]string{append([]string{"property", "set"}, pairs(c.Properties)...)}})
+	}
 	for _, resource := range c.Resources {
 		commands = append(commands, pcsResource(resource))
 		for _, l := range locationsOf(c, resource.ID) {

@@ -1,0 +1,59 @@
+package live
+
+import (
+	"strings"
+	"testing"
+)
+
+// What is no CIB is refused, with its place in the file.
+func TestBrokenCIB(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "", "x.xml:1:1: this is no XML: want one outermost element, and there are 0"},
+		{"text", "hello", "x.xml:1:6: this is no XML"},
+		{"not closed", "<cib>\n<configuration>\n", "x.xml:3:1: unexpected EOF"},
+		{"wrongly closed", "<cib>\n  <configuration></resources>\n</cib>", "x.xml:2:30: element <configuration> closed by </resources>"},
+		{"two", "<cib><configuration/></cib>\n<cib/>", "x.xml:2:7: this is no XML: want one outermost element, and there are 2"},
+		{"attribute", "<cib epoch=1/>", "x.xml:1:13: unquoted or missing attribute value in element"},
+		{"entity", "<cib><configuration/>&what;</cib>", "x.xml:1:28: invalid character entity &what;"},
+		{"another document", "<cluster/>", "x.xml: this is no CIB"},
+		{"status alone", "<cib><status/></cib>", "x.xml: this is no CIB"},
+	} {
+		if _, err := ReadCIB("x.xml", []byte(c.text)); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		}
+	}
+}
+
+func FuzzReadCIB(f *testing.F) {
+	f.Add(testCIB)
+	f.Add("<cib><configuration><crm_config/></configuration></cib>")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := ReadCIB("x", []byte(text))
+		if err != nil {
+			return
+		}
+		again, err := ReadCIB("x", []byte(text))
+		if err != nil || c.Configuration().String() != again.Configuration().String() {
+			t.Errorf("read again: %v, or another configuration", err)
+		}
+		compare(c, wanted()).report()
+		speaking(c, wanted())
+	})
+}
+
+func TestSeconds(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"60": "1m0s", "60s": "1m0s", " 1min ": "1m0s", "500ms": "500ms", "2H": "2h0m0s",
+		"": "no time", "soon": "no time", "-1": "no time", "1.5": "no time", "99999999999": "no time",
+	} {
+		got := "no time"
+		if d, isTime := Seconds(text); isTime {
+			got = d.String()
+		}
+		if got != want {
+			t.Errorf("Seconds(%q) is %s, want %s", text, got, want)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// liveSetup is the first process of a cluster's only node. It has corosync, and of
+// Pacemaker the part that keeps the CIB.
+const liveSetup = `set -e
+mount -t proc proc /proc
+for dir in /run /dev/shm /var/lib/corosync /var/lib/pacemaker /var/log /etc/corosync; do mount -t tmpfs -o mode=0755 tmpfs $dir; done
+install -d -o hacluster -g haclient -m 0750 /run/crm /var/lib/pacemaker/cib /var/log/pacemaker
+install -d /var/log/crmsh
+ip link set lo up
+cat >/etc/corosync/corosync.conf
+exec </dev/null >/run/console 2>&1
+corosync -f &
+until corosync-cfgtool -s >/dev/null; do sleep 0.05; done
+export PCMK_logfile=/var/log/pacemaker/pacemaker.log PCMK_logfacility=none
+/usr/lib/pacemaker/pacemaker-based &
+wait`
+
+const liveCorosync = `totem {
+  version: 2
+  cluster_name: snippets
+  transport: knet
+  token: 5000
+  crypto_cipher: none
+  crypto_hash: none
+}
+system {
+  sched_rr: no
+  move_to_root_cgroup: no
+  allow_knet_handle_fallback: yes
+}
+logging {
+  to_syslog: no
+  to_stderr: yes
+}
+quorum {
+  provider: corosync_votequorum
+}
+nodelist {
+  node {
+    ring0_addr: 127.0.0.1
+    name: node-1
+    nodeid: 1
+  }
+}
+`
+
+// A liveCluster is one whose CIB is alive: it is asked, not read.
+type liveCluster struct {
+	t   *testing.T
+	pid int
+}
+
+// newLiveCluster starts one, in which two nodes are known.
+func newLiveCluster(t *testing.T) *liveCluster {
+	t.Helper()
+	command := exec.Command("/bin/sh", "-c", liveSetup)
+	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	command.Stdin = strings.NewReader(liveCorosync)
+	command.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	must("a cluster", command.Start())
+	t.Cleanup(func() {
+		command.Process.Kill()
+		command.Wait()
+	})
+	c := &liveCluster{t: t, pid: command.Process.Pid}
+	for end := time.Now().Add(toolLimit); ; time.Sleep(50 * time.Millisecond) {
+		status, _, stderr := c.run("cibadmin", "--query")
+		if status == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			_, console, _ := c.run("cat", "/run/console")
+			t.Fatalf("the cluster does not answer: %s%s", stderr, console)
+		}
+	}
+	c.must("cibadmin", "--modify", "--scope", "nodes", "--xml-text", `<nodes><node id="1" uname="node-1"/><node id="2" uname="node-2"/></nodes>`)
+	// Nobody counts votes here.
+	c.must("cibadmin", "--modify", "--xml-text", `<cib have-quorum="1" dc-uuid="1"/>`)
+	c.must("cibadmin", "--modify", "--scope", "status", "--xml-text", `<status><node_state id="1" uname="node-1" in_ccm="true" crmd="online" join="member" expected="member"/><node_state id="2" uname="node-2" in_ccm="true" crmd="online" join="member" expected="member"/></status>`)
+	return c
+}
+
+// run runs a program on the node.
+func (c *liveCluster) run(program string, args ...string) (status int, stdout, stderr string) {
+	ctx, cancel := context.WithTimeout(context.Background(), toolLimit)
+	defer cancel()
+	command := exec.CommandContext(ctx, "/usr/bin/nsenter", append([]string{"-t", strconv.Itoa(c.pid), "-m", "-p", "-n", "-i", program}, args...)...)
+	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/run"}
+	var out, errors bytes.Buffer
+	command.Stdout, command.Stderr = &out, &errors
+	_ = command.Run() // the exit status says it
+	return command.ProcessState.ExitCode(), out.String(), errors.String()
+}
+
+func (c *liveCluster) must(program string, args ...string) string {
+	c.t.Helper()
+	status, stdout, stderr := c.run(program, args...)
+	if status != 0 {
+		c.t.Fatalf("%s %s: status %d: %s%s", program, strings.Join(args, " "), status, stdout, stderr)
+	}
+	return stdout
+}
+
+// TestSnippetsLive installs and removes an example in a cluster that is alive, by each
+// tool, while nothing else happens and while other things change all the time.
+func TestSnippetsLive(t *testing.T) {
+	t.Parallel()
+	two := absolute(snippetExamples + "bmc-two-nodes.toml")
+	c := newLiveCluster(t)
+	for _, tool := range snippetTools {
+		empty := c.must("cibadmin", "--query")
+		install, remove := []string{"install", two, "--tool", tool}, []string{"remove", two, "--tool", tool}
+		c.must(snippetsProgram, append(install, "--dry-run")...)
+		if now := c.must("cibadmin", "--query"); now != empty {
+			t.Fatalf("%s: --dry-run has changed the cluster: %s", tool, now)
+		}
+		c.must(snippetsProgram, install...)
+		full := c.must("cibadmin", "--query")
+		if strings.Count(full, "<primitive ") != 2 || strings.Count(full, "<rsc_location ") != 2 {
+			t.Fatalf("%s: the cluster has not all: %s", tool, full)
+		}
+		if out := c.must(snippetsProgram, install...); out != "nothing to do\n" || c.must("cibadmin", "--query") != full {
+			t.Errorf("%s: install again says %q", tool, out)
+		}
+		if out := c.must(snippetsProgram, "check", two); strings.Contains(out, "not checked") {
+			t.Errorf("%s: check: %s", tool, out)
+		}
+		c.must(snippetsProgram, remove...)
+		if out := c.must(snippetsProgram, remove...); out != "nothing to do\n" || strings.Contains(c.must("cibadmin", "--query"), "<primitive ") {
+			t.Errorf("%s: remove again says %q", tool, out)
+		}
+	}
+	for _, tool := range []string{"crm", "cibadmin"} { // one takes its time
+		c.amidChanges(tool, two)
+	}
+}
+
+// amidChanges installs while a property changes all the time. No such change is lost;
+// the configuration is installed as a whole, or it is said that it is not.
+func (c *liveCluster) amidChanges(tool, description string) {
+	c.t.Helper()
+	stop, last := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-stop:
+				last <- n
+				return
+			default:
+			}
+			if status, _, _ := c.run("crm_attribute", "--type", "crm_config", "--name", "counter", "--update", strconv.Itoa(n+1)); status == 0 {
+				n++
+			}
+		}
+	}()
+	status, stdout, stderr := c.run(snippetsProgram, "install", description, "--tool", tool)
+	close(stop)
+	n := <-last
+	now := c.must("cibadmin", "--query")
+	installed := strings.Count(now, "<primitive ") == 2 && strings.Count(now, "<rsc_location ") == 2
+	refused := status == 1 && !strings.Contains(now, "<primitive ") && strings.Contains(stderr, "nothing was changed: the cluster has changed since it was read")
+	c.t.Logf("%s: %d changes, status %d: %s", tool, n, status, stderr)
+	if !(status == 0 && installed) && !refused {
+		c.t.Errorf("%s: amid changes: status %d: %s%s%s", tool, status, stdout, stderr, now)
+	}
+	if !strings.Contains(now, fmt.Sprintf(`name="counter" value="%d"`, n)) {
+		c.t.Errorf("%s: the last change, to %d, is lost: %s", tool, n, now)
+	}
+	c.must(snippetsProgram, "remove", description)
+}
