@@ -12,8 +12,8 @@ import (
 
 func TestConfiguration(t *testing.T) {
 	t.Parallel()
-	limits := []Parameter{{"pcmk_off_timeout", "55s"}, {"pcmk_on_timeout", "55s"}, {"pcmk_reboot_timeout", "55s"}}
-	operations := []Operation{{"monitor", "600s", "55s"}, {"start", "0s", "55s"}}
+	limits := []Parameter{{"pcmk_off_timeout", "60s"}, {"pcmk_on_timeout", "60s"}, {"pcmk_reboot_timeout", "60s"}}
+	operations := []Operation{{"monitor", "600s", "60s"}, {"start", "0s", "60s"}}
 	resource := func(node, address, comment string, more ...Parameter) Resource {
 		parameters := []Parameter{{"hostlist", node + ":" + address}, {"userid", "fence"}, {"passwd_file", "/etc/bmc.passwd"}, {"pcmk_host_list", node}}
 		return Resource{
@@ -22,7 +22,7 @@ func TestConfiguration(t *testing.T) {
 		}
 	}
 	want := Configuration{
-		Properties: []Parameter{{"stonith-enabled", "true"}, {"stonith-timeout", "55s"}},
+		Properties: []Parameter{{"stonith-enabled", "true"}, {"stonith-timeout", "60s"}},
 		Resources: []Resource{
 			resource("node-1", "192.0.2.1", "bmc fences node-1; node-1 wins, since its attacker waits 5s; it never runs there", Parameter{"pcmk_delay_base", "5s"}),
 			resource("node-2", "192.0.2.2", "bmc fences node-2; it never runs there"),

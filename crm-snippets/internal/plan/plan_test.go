@@ -100,7 +100,7 @@ func TestFlagMistakes(t *testing.T) {
 		{"twice", func(f *Flags) { f.Parameters = append(f.Parameters, "passwd_file=/g") }, "passwd_file is given twice"},
 		{"delay of whom", func(f *Flags) { f.Delay = "5s" }, "--delay 5s: want NODE=TIME, the node that is to win and how long its attacker waits"},
 		{"unknown parameter", func(f *Flags) { f.Parameters = append(f.Parameters, "colour=red") }, `colour: unknown parameter "colour", ipmi has ipaddr, ` +
-			"ipport, nodes_file, bmc_guid, userid, passwd_file, passwd, passwd_method, kg_file, kg, priv, interface, cipher, auth, ipmitool, " +
+			"ipport, nodes_file, bmc_guid, userid, passwd_file, passwd_script, passwd, passwd_method, kg_file, kg, priv, interface, cipher, auth, ipmitool, " +
 			"method, cycle_time, diag, reset_off_node"},
 		{"plugin", func(f *Flags) { f.Plugin = "ilo" }, `--plugin: plugin "ilo" is none of xen, xenapi, ipmi`},
 		{"secret", func(f *Flags) { f.Parameters = nil }, "command line: the secret is missing: give passwd_file"},
@@ -155,7 +155,7 @@ func TestMistakes(t *testing.T) {
 		{"first without delay", `delay = "5s"`, ``, "f.toml:2:1: delay must say how long the attacker of node-1 waits, such as 5s"},
 		{"delay without first", `first = "node-1"`, ``, "f.toml:3:1: first must say which node is to win"},
 		{"both delays", `delay = "5s"`, "delay = \"5s\"\npriority-delay = \"5s\"", "f.toml:4:1: first with delay, or priority-delay: both would add up"},
-		{"long delay", `delay = "5s"`, `delay = "30s"`, "f.toml:3:1: 30s is too long beside a timeout of 40s: at most 23s"},
+		{"long delay", `delay = "5s"`, `delay = "30s"`, "f.toml:3:1: 30s is too long beside a timeout of 45s: at most 24s"},
 		{"unknown first", `first = "node-1"`, `first = "node-3"`, `f.toml:2:1: node "node-3" is none of node-1, node-2`},
 		{"three nodes", `2:192.0.2.2`, `2:192.0.2.2 node-3:192.0.2.3`, "f.toml:2:1: first and delay are for two nodes, and here are 3: " +
 			"the part with quorum fences the other"},
