@@ -31,6 +31,7 @@ func check(d description, options Options, where func(key string) string) (*Plan
 		c.mistake("device", "no device is described")
 	}
 	c.nodes()
+	c.targets()
 	c.levels()
 	c.ids()
 	c.delays()

@@ -38,6 +38,7 @@ func (c *checker) device(i int, d deviceDescription) Device {
 	}
 	device.Parameters = c.parameters(key("parameters"), device.Agent.Plugin, d.Parameters)
 	c.required(key("parameters"), device)
+	c.perNode(key("parameters"), device)
 	return device
 }
 
@@ -56,8 +57,6 @@ func (c *checker) hostlist(key, text string) []Entry {
 		for _, other := range entries {
 			if strings.EqualFold(other.Node, node) {
 				c.mistake(key, "node %q is listed twice", node)
-			} else if plug != "" && other.Plug == plug {
-				c.mistake(key, "nodes %q and %q are both %q", other.Node, node, plug)
 			}
 		}
 		entries = append(entries, Entry{Node: node, Plug: plug})
