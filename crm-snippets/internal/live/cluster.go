@@ -165,7 +165,7 @@ func foreign(c *CIB, belongs func(*Element) bool) []string {
 	for _, section := range c.Configuration().Children {
 		for _, e := range section.Children {
 			if !belongs(e) {
-				all = append(all, section.Name+": "+e.withoutOwn(belongs))
+				all = append(all, section.Name+": "+withoutOwn(e, belongs))
 			}
 		}
 	}
@@ -182,15 +182,15 @@ func count(all []string, text string) int {
 	return n
 }
 
-// withoutOwn returns the element in one line, but for children that belong to a task.
-func (e *Element) withoutOwn(belongs func(*Element) bool) string {
-	rest := &Element{Name: e.Name, attributes: e.attributes}
+// withoutOwn returns an element in one line, but for children that belong to a task.
+func withoutOwn(e *Element, belongs func(*Element) bool) string {
+	rest := &Element{Name: e.Name, Attributes: e.Attributes}
 	for _, child := range e.Children {
 		if !belongs(child) {
 			rest.Children = append(rest.Children, child)
 		}
 	}
-	return rest.String()
+	return rest.Line()
 }
 
 // The exit statuses of cibadmin for a difference that is not to what the cluster has,
@@ -208,7 +208,7 @@ func (c *Cluster) patch(ctx context.Context, before, after *CIB, t task) error {
 		if err != nil {
 			return err
 		}
-		if now.Configuration().String() != before.Configuration().String() {
+		if now.Configuration().Line() != before.Configuration().Line() {
 			return fmt.Errorf("nothing was changed: %w", errStale)
 		}
 		err = c.patchOnce(ctx, now, after)

@@ -77,8 +77,8 @@ func needs(c *CIB, wanted plan.Parameter) (setting, bool) {
 	if there == nil {
 		return setting{name: wanted.Name, value: wanted.Value}, true
 	}
-	was := there.Attribute("value")
-	s := setting{name: there.Attribute("name"), value: wanted.Value, was: was}
+	was := there.Get("value")
+	s := setting{name: there.Get("name"), value: wanted.Value, was: was}
 	if strings.HasSuffix(wanted.Name, "-timeout") {
 		least, _ := Seconds(wanted.Value)
 		has, isTime := Seconds(was)

@@ -121,7 +121,7 @@ func (e *editor) remove(ctx context.Context, parts []part) error {
 		return e.deleteElements(ctx, all)
 	}
 	for _, level := range levels {
-		if err := e.pcs(ctx, "stonith", "level", "delete", level.Attribute("index"), "target", level.Attribute("target")); err != nil {
+		if err := e.pcs(ctx, "stonith", "level", "delete", level.Get("index"), "target", level.Get("target")); err != nil {
 			return err
 		}
 	}
@@ -131,7 +131,7 @@ func (e *editor) remove(ctx context.Context, parts []part) error {
 		}
 	}
 	for _, resource := range resources {
-		if err := e.pcs(ctx, "stonith", "delete", resource.Attribute("id")); err != nil {
+		if err := e.pcs(ctx, "stonith", "delete", resource.Get("id")); err != nil {
 			return err
 		}
 	}
@@ -140,7 +140,7 @@ func (e *editor) remove(ctx context.Context, parts []part) error {
 
 func (e *editor) deleteElements(ctx context.Context, all []*Element) error {
 	for _, element := range all {
-		text := fmt.Sprintf(`<%s id="%s"/>`, element.Name, escape(element.Attribute("id")))
+		text := fmt.Sprintf(`<%s id="%s"/>`, element.Name, escape(element.Get("id")))
 		if err := e.run(ctx, "cibadmin", []byte(text), "--delete", "--xml-pipe"); err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (e *editor) run(ctx context.Context, program string, stdin []byte, args ...
 func ids(all []*Element) []string {
 	var its []string
 	for _, e := range all {
-		its = append(its, e.Attribute("id"))
+		its = append(its, e.Get("id"))
 	}
 	return its
 }

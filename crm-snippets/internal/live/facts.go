@@ -1,8 +1,6 @@
 package live
 
 import (
-	"cmp"
-	"encoding/xml"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,7 +44,7 @@ func primitiveFacts(e *Element) facts {
 	f := facts{}
 	f.attributes("", e, "id")
 	if e.Parent.Name != "resources" {
-		f.add("within", e.Parent.Name+" "+e.Parent.Attribute("id"))
+		f.add("within", e.Parent.Name+" "+e.Parent.Get("id"))
 	}
 	for _, child := range e.Children {
 		switch child.Name {
@@ -60,7 +58,7 @@ func primitiveFacts(e *Element) facts {
 				f.operation(op)
 			}
 		default:
-			f.add("element", child.String())
+			f.add("element", child.Line())
 		}
 	}
 	return f
@@ -68,9 +66,9 @@ func primitiveFacts(e *Element) facts {
 
 // attributes adds an element's attributes but some.
 func (f facts) attributes(prefix string, e *Element, but ...string) {
-	for _, a := range e.attributes {
-		if !slices.Contains(but, a.Name.Local) {
-			f.add(prefix+a.Name.Local, a.Value)
+	for _, a := range e.Attributes {
+		if !slices.Contains(but, a.Name) {
+			f.add(prefix+a.Name, a.Value)
 		}
 	}
 }
@@ -79,19 +77,19 @@ func (f facts) attributes(prefix string, e *Element, but ...string) {
 func (f facts) pairs(prefix string, set *Element) {
 	f.attributes(prefix+"set ", set, "id")
 	for _, pair := range set.Children {
-		if pair.Name != "nvpair" || pair.Attribute("name") == "" {
-			f.add(prefix+"element", pair.String())
+		if pair.Name != "nvpair" || pair.Get("name") == "" {
+			f.add(prefix+"element", pair.Line())
 			continue
 		}
-		f.add(prefix+pair.Attribute("name"), pair.Attribute("value"))
+		f.add(prefix+pair.Get("name"), pair.Get("value"))
 	}
 }
 
 func (f facts) operation(op *Element) {
-	prefix := "op " + op.Attribute("name") + " "
+	prefix := "op " + op.Get("name") + " "
 	f.attributes(prefix, op, "id", "name")
 	for _, child := range op.Children {
-		f.add(prefix+"element", child.String())
+		f.add(prefix+"element", child.Line())
 	}
 }
 
@@ -100,7 +98,7 @@ func ruleFacts(e *Element) facts {
 	f := facts{}
 	f.attributes("", e, "id")
 	for _, child := range e.Children {
-		f.add("element", child.String())
+		f.add("element", child.Line())
 	}
 	return f
 }
@@ -118,11 +116,22 @@ func differences(there, wanted facts) []string {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(there)) {
-		if _, wants := wanted[name]; !wants {
-			all = append(all, fmt.Sprintf("%s is %q, and should not be there", name, shown(name, there[name])))
+		if _, wants := wanted[name]; wants {
+			continue
 		}
+		if isPublic(name) {
+			name += fmt.Sprintf(" is %q, and", there[name])
+		}
+		all = append(all, name+" should not be there")
 	}
 	return all
+}
+
+// isPublic reports whether a fact that nobody wants may be printed. The parameters may
+// have secrets, by names that only their agent knows.
+func isPublic(name string) bool {
+	ofCluster := strings.HasPrefix(name, "op ") || strings.HasPrefix(name, "meta ") || name == "within"
+	return ofCluster && !strings.Contains(name, "element")
 }
 
 // shown returns a parameter's value as it may be printed.
@@ -143,11 +152,4 @@ func IsSecret(name, value string) bool {
 		}
 	}
 	return metadata.Secret(own) && !strings.HasPrefix(value, "lrm://")
-}
-
-// sortedAttributes returns an element's attributes by name.
-func sortedAttributes(e *Element) []xml.Attr {
-	return slices.SortedFunc(slices.Values(e.attributes), func(a, b xml.Attr) int {
-		return cmp.Compare(a.Name.Local, b.Name.Local)
-	})
 }

@@ -106,7 +106,7 @@ func Deviations(c *CIB, wanted plan.Configuration) []string {
 
 // isPart reports whether an element is one that the configuration describes.
 func isPart(e *Element, wanted plan.Configuration) bool {
-	id := e.Attribute("id")
+	id := e.Get("id")
 	switch e.Name {
 	case "primitive":
 		return slices.ContainsFunc(wanted.Resources, func(r plan.Resource) bool { return r.ID == id })
@@ -114,7 +114,7 @@ func isPart(e *Element, wanted plan.Configuration) bool {
 		return slices.ContainsFunc(wanted.Locations, func(l plan.Location) bool { return l.ID == id })
 	case "fencing-level":
 		return slices.ContainsFunc(wanted.Levels, func(l plan.Level) bool {
-			return strings.EqualFold(l.Node, e.Attribute("target")) && fmt.Sprint(l.Index) == e.Attribute("index")
+			return strings.EqualFold(l.Node, e.Get("target")) && fmt.Sprint(l.Index) == e.Get("index")
 		})
 	}
 	return false
@@ -126,7 +126,7 @@ func isSetting(e *Element, settings []setting) bool {
 	if e.Name == "cluster_property_set" {
 		return len(e.Children) == 0 || !slices.ContainsFunc(e.Children, func(pair *Element) bool { return !isSetting(pair, settings) })
 	}
-	return e.Name == "nvpair" && slices.ContainsFunc(settings, func(s setting) bool { return s.name == e.Attribute("name") })
+	return e.Name == "nvpair" && slices.ContainsFunc(settings, func(s setting) bool { return s.name == e.Get("name") })
 }
 
 func hasSecret(wanted plan.Configuration) bool {
@@ -146,13 +146,13 @@ var references = []string{"rsc", "with-rsc", "first", "then", "devices", "refere
 // speaking returns what else in a CIB names a resource of the configuration.
 func speaking(c *CIB, wanted plan.Configuration) []string {
 	var all []string
-	for e := range c.Configuration().All("") {
+	for _, e := range c.Configuration().All() {
 		if isPart(e, wanted) || !names(e, wanted.Resources) {
 			continue
 		}
-		id := e.Attribute("id")
+		id := e.Get("id")
 		if e.Name == "resource_ref" || e.Name == "obj_ref" {
-			e, id = e.Parent, e.Parent.Attribute("id")
+			e, id = e.Parent, e.Parent.Get("id")
 		}
 		all = append(all, e.Name+" "+id)
 	}
@@ -163,10 +163,10 @@ func speaking(c *CIB, wanted plan.Configuration) []string {
 func names(e *Element, resources []plan.Resource) bool {
 	var words []string
 	for _, name := range references {
-		words = append(words, strings.Split(e.Attribute(name), ",")...)
+		words = append(words, strings.Split(e.Get(name), ",")...)
 	}
 	if e.Name == "resource_ref" || e.Name == "obj_ref" {
-		words = append(words, e.Attribute("id"))
+		words = append(words, e.Get("id"))
 	}
 	return slices.ContainsFunc(resources, func(r plan.Resource) bool { return slices.Contains(words, r.ID) })
 }
