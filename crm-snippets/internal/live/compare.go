@@ -45,9 +45,7 @@ type comparison struct {
 func compare(c *CIB, wanted plan.Configuration) comparison {
 	var all comparison
 	for _, p := range wanted.Properties {
-		if s, needed := needs(c, p); needed {
-			all.settings = append(all.settings, s)
-		}
+		all.settings = append(all.settings, needs(c, p)...)
 	}
 	for _, r := range wanted.Resources {
 		all.parts = append(all.parts, compareResource(c, r))
@@ -68,27 +66,37 @@ var otherNames = map[string]string{
 }
 
 // needs returns what has to be set so that the cluster has a property. One that is set
-// by its other name keeps that, and a longer time-out is as good.
-func needs(c *CIB, wanted plan.Parameter) (setting, bool) {
-	there := c.Property(wanted.Name)
-	if other := otherNames[wanted.Name]; there == nil && other != "" {
-		there = c.Property(other)
+// by its other name keeps that; by both names, both count.
+func needs(c *CIB, wanted plan.Parameter) []setting {
+	var all []setting
+	isSet := false
+	for _, name := range []string{wanted.Name, otherNames[wanted.Name]} {
+		if there := c.Property(name); name != "" && there != nil {
+			isSet = true
+			if was := there.Get("value"); !asGood(wanted, was) {
+				all = append(all, setting{name: name, value: wanted.Value, was: was})
+			}
+		}
 	}
-	if there == nil {
-		return setting{name: wanted.Name, value: wanted.Value}, true
+	if !isSet {
+		return []setting{{name: wanted.Name, value: wanted.Value}}
 	}
-	was := there.Get("value")
-	s := setting{name: there.Get("name"), value: wanted.Value, was: was}
+	return all
+}
+
+// asGood reports whether the value that a property has is as good as the one that is
+// wanted. A longer time-out is.
+func asGood(wanted plan.Parameter, was string) bool {
 	if strings.HasSuffix(wanted.Name, "-timeout") {
 		least, _ := Seconds(wanted.Value)
 		has, isTime := Seconds(was)
-		return s, !isTime || has < least
+		return isTime && has >= least
 	}
 	if want, isBool := Bool(wanted.Value); isBool {
 		has, isBool := Bool(was)
-		return s, !isBool || has != want
+		return isBool && has == want
 	}
-	return s, was != wanted.Value
+	return was == wanted.Value
 }
 
 func compareResource(c *CIB, r plan.Resource) part {

@@ -62,6 +62,11 @@ func TestDeviations(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, old, now, want string }{
 		{"property", `value="yes"`, `value="no"`, "property stonith-enabled: is no, should be true"},
+		{"property by both names", `value="yes"/>`, `value="yes"/><nvpair id="o-3" name="fencing-enabled" value="false"/>`, "property fencing-enabled: is false, should be true"},
+		{
+			"property in two sets", `</cluster_property_set>`, `</cluster_property_set><cluster_property_set id="cib-bootstrap-options"><nvpair id="o-3" name="stonith-enabled" value="false"/></cluster_property_set>`,
+			"property stonith-enabled: is false, should be true",
+		},
 		{"shorter time-out", `value="2min"`, `value="59s"`, "property fencing-timeout: is 59s, should be 60s"},
 		{"no property", `name="fencing-timeout"`, `name="x"`, "property stonith-timeout: missing, should be 60s"},
 		{"parameter", `value="a:192.0.2.1"`, `value="a"`, `primitive st: different: hostlist is "a", not "a:192.0.2.1"`},

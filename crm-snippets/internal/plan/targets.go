@@ -9,33 +9,50 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
 )
 
-// targets checks that no two nodes are one thing to their devices: who fences one of
-// them would switch the other off. The plugins see that only within one resource, and
-// have but a part of the nodes there.
-func (c *checker) targets() {
-	for i, device := range c.plan.Devices {
+// A Clash is that two nodes are one thing to their devices.
+type Clash struct {
+	// Device is which of the devices has the second of the nodes.
+	Device int
+	// Nodes are both, and Target is what they are: a guest, or the address of a BMC.
+	Nodes  [2]string
+	Target string
+}
+
+// String returns the clash in words.
+func (c Clash) String() string {
+	return fmt.Sprintf("nodes %q and %q are both %q", c.Nodes[0], c.Nodes[1], c.Target)
+}
+
+// Clashes returns where two nodes are one thing to their devices: who fences one of them
+// would switch the other off. The plugins see that only within one resource, and have
+// but a part of the nodes there.
+func Clashes(devices []Device) []Clash {
+	var all []Clash
+	for i, device := range devices {
 		for j, entry := range device.Hostlist {
-			for k, other := range c.plan.Devices[:i+1] {
+			for k, other := range devices[:i+1] {
 				its := other.Hostlist
 				if k == i {
 					its = its[:j]
 				}
-				c.apart(fmt.Sprintf("device.%d.hostlist", i), device, entry, other, its)
+				for _, e := range its {
+					if target := device.clash(entry, other, e); target != "" {
+						all = append(all, Clash{Device: i, Nodes: [2]string{e.Node, entry.Node}, Target: target})
+					}
+				}
 			}
 		}
 	}
+	return all
 }
 
-// apart checks that a node is none of those that another device has.
-func (c *checker) apart(key string, device Device, entry Entry, other Device, entries []Entry) {
-	if !device.meets(other) {
-		return
+// clash returns what an entry of the device and one of another device both are, and ""
+// if they are different things, or the same node.
+func (d Device) clash(its Entry, other Device, others Entry) string {
+	if strings.EqualFold(its.Node, others.Node) || !d.meets(other) {
+		return ""
 	}
-	for _, e := range entries {
-		if shared := common(device.target(entry), other.target(e)); shared != "" && !strings.EqualFold(e.Node, entry.Node) {
-			c.mistake(key, "nodes %q and %q are both %q", e.Node, entry.Node, shared)
-		}
-	}
+	return common(d.target(its), other.target(others))
 }
 
 // meets reports whether two devices may have the same things to switch. Guests of one

@@ -13,8 +13,12 @@ import (
 type cluster struct {
 	cib *live.CIB
 	// nodes are the cluster's; those that devices fence, if the CIB has none.
-	nodes   []string
+	nodes []string
+	// remotes are nodes that have no part in the cluster's quorum.
+	remotes []string
 	devices []device
+	// unread are resources whose parameters are elsewhere, and not looked at.
+	unread []string
 }
 
 // A device is a primitive of class stonith.
@@ -44,12 +48,19 @@ func read(cib *live.CIB) *cluster {
 	c := &cluster{cib: cib}
 	for _, e := range cib.Configuration().Named("primitive") {
 		if e.Get("class") == "stonith" {
-			c.devices = append(c.devices, readDevice(e))
+			c.devices = append(c.devices, readDevice(e, c.defaultFor("rsc_defaults", "target-role")))
+		}
+		template := cib.Find(e.Get("template"))
+		fromTemplate := e.Get("template") != "" && template != nil && template.Get("class") == "stonith"
+		if fromTemplate || e.Get("class") == "stonith" && hasReference(e) {
+			c.unread = append(c.unread, e.Get("id"))
 		}
 	}
 	for _, e := range cib.Configuration().Named("node") {
 		if kind := e.Get("type"); kind == "" || kind == "member" || kind == "normal" {
 			c.nodes = append(c.nodes, e.Get("uname"))
+		} else if kind == "remote" {
+			c.remotes = append(c.remotes, e.Get("uname"))
 		}
 	}
 	if len(c.nodes) > 0 {
@@ -65,7 +76,27 @@ func read(cib *live.CIB) *cluster {
 	return c
 }
 
-func readDevice(e *live.Element) device {
+// hasReference reports whether a resource has sets of attributes that are elsewhere.
+func hasReference(e *live.Element) bool {
+	return slices.ContainsFunc(e.All(), func(each *live.Element) bool { return each.Get("id-ref") != "" })
+}
+
+// defaultFor returns what resources or operations have where they say nothing, from the
+// section rsc_defaults or op_defaults.
+func (c *cluster) defaultFor(section, name string) string {
+	for _, defaults := range c.cib.Configuration().Named(section) {
+		for _, pair := range defaults.Named("nvpair") {
+			if pair.Get("name") == name {
+				return pair.Get("value")
+			}
+		}
+	}
+	return ""
+}
+
+// readDevice reads a primitive. The role is the one that resources are to have where they
+// say nothing.
+func readDevice(e *live.Element, role string) device {
 	d := device{id: e.Get("id"), agentType: e.Get("type")}
 	d.agent, d.ours = metadata.FindAgent(d.agentType)
 	for at := e; at.Name != "resources" && at.Parent != nil; at = at.Parent {
@@ -73,8 +104,9 @@ func readDevice(e *live.Element) device {
 		for _, set := range at.Children {
 			for _, pair := range set.Children {
 				switch name, value := pair.Get("name"), pair.Get("value"); {
-				case set.Name == "meta_attributes" && name == "target-role" && strings.EqualFold(value, "Stopped"):
-					d.stopped = true
+				case set.Name == "meta_attributes" && name == "target-role":
+					role = value
+					d.stopped = d.stopped || strings.EqualFold(value, "Stopped")
 				case set.Name == "instance_attributes" && at == e:
 					d.parameters = append(d.parameters, parameter{name, value})
 				case set.Name == "operations" && at == e:
@@ -83,6 +115,7 @@ func readDevice(e *live.Element) device {
 			}
 		}
 	}
+	d.stopped = d.stopped || strings.EqualFold(role, "Stopped")
 	d.nodes, d.known = d.targets()
 	return d
 }
@@ -125,11 +158,14 @@ func (d device) ownName(name string) string {
 
 // targets returns the nodes that the device fences, as far as the CIB says them.
 func (d device) targets() (nodes []string, known bool) {
-	if list := d.value("pcmk_host_list"); list != "" {
-		return split(list), true
+	nodes = split(d.value("pcmk_host_list"))
+	for _, node := range keys(pairs(d.value("pcmk_host_map"))) {
+		if !contains(nodes, node) {
+			nodes = append(nodes, node)
+		}
 	}
-	if pairs := d.value("pcmk_host_map"); pairs != "" {
-		return keys(strings.FieldsFunc(pairs, func(r rune) bool { return strings.ContainsRune("; \t\n", r) })), true
+	if len(nodes) > 0 {
+		return nodes, true
 	}
 	if list := d.own("hostlist"); list != "" {
 		return keys(split(list)), true
@@ -143,6 +179,11 @@ func (d device) targets() (nodes []string, known bool) {
 // split splits a list as Pacemaker and the plugins do.
 func split(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) })
+}
+
+// pairs splits a list node:name as Pacemaker does. A name may have commas.
+func pairs(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("; \t\n", r) })
 }
 
 // keys returns what stands before the colon of each item.
@@ -201,17 +242,20 @@ func (c *cluster) mayRun(d device, node string) bool {
 	return may
 }
 
-// scores returns those that a location has for a node.
+// scores returns those that a location has for a node. A rule that wants more than a
+// node of that name does not always hold, and does not count.
 func scores(location *live.Element, node string) []string {
 	var all []string
 	if strings.EqualFold(location.Get("node"), node) {
 		all = append(all, location.Get("score"))
 	}
 	for _, rule := range location.Named("rule") {
-		for _, e := range rule.Named("expression") {
-			if e.Get("attribute") == "#uname" && e.Get("operation") == "eq" && strings.EqualFold(e.Get("value"), node) {
-				all = append(all, rule.Get("score"))
-			}
+		if len(rule.Children) != 1 || rule.Parent != location {
+			continue
+		}
+		e := rule.Children[0]
+		if e.Get("attribute") == "#uname" && e.Get("operation") == "eq" && strings.EqualFold(e.Get("value"), node) {
+			all = append(all, rule.Get("score"))
 		}
 	}
 	return all
