@@ -167,7 +167,9 @@ func TestMistakes(t *testing.T) {
 		{"time", `userid = "fence"`, `cycle_time = "soon"`, "f.toml:10:1: cycle_time is no time, such as 40, 40s or 2min"},
 		{"list", `userid = "fence"`, `userid = ["fence"]`, "f.toml:10:1: userid must be a text, a whole number, true or false"},
 		{"value that would not survive", `"fence"`, `"fence&"`, "f.toml:10:1: userid has what a cluster's tools do not keep: " +
-			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end`},
+			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
+		{"value that ends crm's quotes", `"fence"`, `'a\"b'`, "f.toml:10:1: userid has what a cluster's tools do not keep: " +
+			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
 		{"short timeout", `plugin =`, "timeout = \"5s\"\nplugin =", `f.toml:7:1: "5s" is too short, want at least 10s`},
 		{"part of a second", `plugin =`, "timeout = \"40500ms\"\nplugin =", `f.toml:7:1: "40500ms" is no whole number of seconds`},
 		{"first without delay", `delay = "5s"`, ``, "f.toml:2:1: delay must say how long the attacker of node-1 waits, such as 5s"},
