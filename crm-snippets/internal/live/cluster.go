@@ -32,7 +32,7 @@ type Cluster struct {
 // Read reads the CIB.
 func (c *Cluster) Read(ctx context.Context) (*CIB, error) {
 	if c.File != "" {
-		text, err := os.ReadFile(c.File)
+		text, err := readFile(c.File)
 		if err != nil {
 			return nil, err
 		}
@@ -45,7 +45,20 @@ func (c *Cluster) Read(ctx context.Context) (*CIB, error) {
 	return ReadCIB("cibadmin --query", text)
 }
 
-// A Request is a change that is asked for.
+// readFile reads a file that can be replaced: none that would keep us waiting, or has
+// no end.
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: this is no file of a CIB: it is not a regular file", name)
+	}
+	return os.ReadFile(name)
+}
+
+// A request is a change that is asked for.
 type request struct {
 	// judge says what of a CIB is to be done. It fails if nothing can be.
 	judge func(*CIB) (task, error)
