@@ -61,7 +61,7 @@ func TestNothingIsWrong(t *testing.T) {
 			t.Errorf("%+v, want ok", row)
 		}
 	}
-	if want := []string{"enabled", "nodes", "levels", "parameters", "locations", "timeouts", "delay", "secrets"}; !slices.Equal(checks, want) {
+	if want := []string{"enabled", "nodes", "levels", "parameters", "locations", "monitor", "timeouts", "delay", "secrets"}; !slices.Equal(checks, want) {
 		t.Errorf("checks %q, want %q", checks, want)
 	}
 }
@@ -86,6 +86,9 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"the default is too long", `name="pcmk_on_timeout" value="25s"`, `name="pcmk_delay_max" value="0"`, "timeouts", "st-b: pcmk_on_timeout (not set: stonith-timeout) of 1m0s is so long"},
 		{"no time", `"pcmk_on_timeout" value="55s"`, `"pcmk_on_timeout" value="soon"`, "timeouts", "pcmk_on_timeout is no time"},
 		{"monitor", `interval="600s" timeout="55s"`, `interval="600s"`, "timeouts", "the timeout of monitor, 20s, ends a call that may take 45s"},
+		{"no monitor", `<op id="8b" name="monitor" interval="600s"/>`, ``, "monitor", "st-b: without a monitor"},
+		{"a monitor once", `<op id="8b" name="monitor" interval="600s"/>`, `<op id="8b" name="monitor" interval="0"/>`, "monitor", "st-b: without a monitor"},
+		{"a monitor that is off", `<op id="8b" name="monitor" interval="600s"/>`, `<op id="8b" name="monitor" interval="600s" enabled="false"/>`, "monitor", "st-b: without a monitor"},
 		{"no delay", `"pcmk_delay_base" value="5s"`, `"pcmk_delay_base" value="0"`, "delay", "may fence each other"},
 		{"the delay is of the other node", `"pcmk_delay_base" value="5s"`, `"pcmk_delay_base" value="b:5s"`, "delay", "may fence each other"},
 		{"secret", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwd" value="s3cret"/><nvpair id="3a"`, "secrets", "st-a: passwd stands"},

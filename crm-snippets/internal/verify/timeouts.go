@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,24 @@ func timeouts(c *cluster) []Row {
 		}
 	}
 	return verdict("timeouts", wrong, "the cluster lets each call end by itself, and begins no second one")
+}
+
+// monitored checks that the cluster looks at each device: one that is gone would be known
+// only when it is needed.
+func monitored(c *cluster) []Row {
+	var wrong []string
+	for _, d := range c.devices {
+		if !slices.ContainsFunc(d.operations, isMonitor) {
+			wrong = append(wrong, fmt.Sprintf("%s: without a monitor, a device that is gone is noticed only when it is needed", d.id))
+		}
+	}
+	return verdict("monitor", wrong, "the cluster looks at each device from time to time")
+}
+
+func isMonitor(op *live.Element) bool {
+	every, isTime := live.Seconds(op.Get("interval"))
+	enabled, isBool := live.Bool(op.Get("enabled"))
+	return op.Get("name") == "monitor" && isTime && every > 0 && (enabled || !isBool)
 }
 
 // limit checks the cluster's time limit for fencing.

@@ -54,7 +54,7 @@ func Check(ctx context.Context, tools *live.Tools, cib *live.CIB, options Option
 // rules looks at the CIB alone.
 func (c *cluster) rules(options Options) []Row {
 	var rows []Row
-	for _, check := range []func(*cluster) []Row{enabled, fenced, levels, parameters, locations, timeouts, delays} {
+	for _, check := range []func(*cluster) []Row{enabled, fenced, levels, parameters, locations, monitored, timeouts, delays} {
 		rows = append(rows, check(c)...)
 	}
 	if options.AllowSecrets {
