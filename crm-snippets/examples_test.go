@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/render"
 )
 
@@ -94,28 +93,6 @@ func checkGolden(t *testing.T, golden, description string, format render.Format)
 	}
 	if diff := cmp.Diff(string(want), stdout); diff != "" {
 		t.Errorf("%s is not what is rendered; -update writes it (-file +rendered):\n%s", golden, diff)
-	}
-}
-
-// What a plan is described by is the plan again.
-func TestDescribe(t *testing.T) {
-	t.Parallel()
-	for _, example := range examples(t) {
-		text, err := os.ReadFile(example)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := plan.Parse(example, text, plan.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := plan.Parse("described", []byte(want.Describe()), plan.Options{})
-		if err != nil {
-			t.Fatalf("%s is described as\n%s\n%v", example, want.Describe(), err)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s as it is described (-want +got):\n%s", example, diff)
-		}
 	}
 }
 
