@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/render"
 )
 
@@ -31,6 +32,7 @@ var refusals = map[string]string{
 	"two-power-supplies.heartbeat.xml": `device "supply-a": Heartbeat has no levels: it would take any device of a node`,
 	"bmc-rack-agent.heartbeat.xml":     `device "bmc": Heartbeat knows no fence agents, want face external`,
 	"xenapi-agent.heartbeat.xml":       `device "pool": Heartbeat knows no fence agents, want face external`,
+	"xen-agent.heartbeat.xml":          `device "xen": Heartbeat knows no fence agents, want face external`,
 	"pacemaker-3.heartbeat.xml":        `device "xen": Heartbeat knows no fence agents, want face external`,
 }
 
@@ -93,6 +95,30 @@ func checkGolden(t *testing.T, golden, description string, format render.Format)
 	}
 	if diff := cmp.Diff(string(want), stdout); diff != "" {
 		t.Errorf("%s is not what is rendered; -update writes it (-file +rendered):\n%s", golden, diff)
+	}
+}
+
+// Every agent is in an example of each format that today's tools load. Those of
+// Pacemaker 3 do not count: the tools of Pacemaker 2 do not take all of them.
+func TestExamplesHaveAllAgents(t *testing.T) {
+	t.Parallel()
+	for _, format := range []render.Format{render.CRM, render.PCS, render.Cibadmin} {
+		all := ""
+		for _, description := range examples(t) {
+			if filepath.Base(description) == "pacemaker-3.toml" {
+				continue
+			}
+			text, err := os.ReadFile(strings.TrimSuffix(description, ".toml") + endings[format])
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += string(text)
+		}
+		for _, agent := range metadata.Agents() {
+			if !regexp.MustCompile(agent.Type() + `\b`).MatchString(all) {
+				t.Errorf("%s is in no example for %s", agent.Type(), format)
+			}
+		}
 	}
 }
 
