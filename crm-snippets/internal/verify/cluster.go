@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -229,7 +230,7 @@ func (c *cluster) mayRun(d device, node string) bool {
 	symmetric, isBool := live.Bool(c.property("symmetric-cluster"))
 	may := symmetric || !isBool
 	for _, location := range c.cib.Configuration().Named("rsc_location") {
-		if !slices.Contains(d.ids, location.Get("rsc")) {
+		if !d.isMeant(location) {
 			continue
 		}
 		for _, score := range scores(location, node) {
@@ -240,6 +241,20 @@ func (c *cluster) mayRun(d device, node string) bool {
 		}
 	}
 	return may
+}
+
+// isMeant reports whether a location is about the device: by its id, by a pattern (or one
+// that it does not fit, behind a !), or in a set.
+func (d device) isMeant(location *live.Element) bool {
+	pattern, inverted := strings.CutPrefix(location.Get("rsc-pattern"), "!")
+	if expression, err := regexp.CompilePOSIX(pattern); err == nil && pattern != "" {
+		return slices.ContainsFunc(d.ids, expression.MatchString) != inverted
+	}
+	ids := []string{location.Get("rsc")}
+	for _, reference := range location.Named("resource_ref") {
+		ids = append(ids, reference.Get("id"))
+	}
+	return slices.ContainsFunc(ids, func(id string) bool { return id != "" && slices.Contains(d.ids, id) })
 }
 
 // scores returns those that a location has for a node. A rule that wants more than a

@@ -171,8 +171,13 @@ func delays(c *cluster) []Row {
 	if len(c.nodes) != 2 {
 		return []Row{{OK, "delay", fmt.Sprintf("is for two nodes, and here are %d: the part with quorum fences the other", len(c.nodes))}}
 	}
-	if delay, isTime := live.Seconds(c.property("priority-fencing-delay")); isTime && delay > 0 && c.hasPriorities() {
-		return []Row{{OK, "delay", "priority-fencing-delay lets the node with the more important resources win"}}
+	if delay, isTime := live.Seconds(c.property("priority-fencing-delay")); isTime && delay > 0 {
+		switch {
+		case c.hasPriorities():
+			return []Row{{OK, "delay", "priority-fencing-delay lets the node with the more important resources win"}}
+		case !c.hasResources():
+			return []Row{{NotChecked, "delay", "priority-fencing-delay works once resources have a priority, and there are none yet"}}
+		}
 	}
 	first, second := c.delay(c.nodes[0]), c.delay(c.nodes[1])
 	switch {
@@ -201,6 +206,11 @@ func (c *cluster) hasPriorities() bool {
 		value := pair.Get("value")
 		return pair.Get("name") == "priority" && pair.Parent.Name == "meta_attributes" && value != "" && value != "0"
 	})
+}
+
+// hasResources reports whether there is anything but devices.
+func (c *cluster) hasResources() bool {
+	return slices.ContainsFunc(c.cib.Configuration().Named("primitive"), func(e *live.Element) bool { return e.Get("class") != "stonith" })
 }
 
 // delay returns that of a node: of the device that is tried first, or of all if there is

@@ -80,6 +80,8 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"itself", `<rsc_location id="la" rsc="st-a" node="a" score="-INFINITY"/>`, ``, "locations", "st-a may run on a, the only node"},
 		{"itself, with a score", `node="a" score="-INFINITY"`, `node="a" score="-1000"`, "locations", "st-a may run on a"},
 		{"nobody else", `<constraints>`, `<constraints><rsc_location id="lc" rsc="st-a" node="b" score="-INFINITY"/>`, "locations", "no other node may run a device of a"},
+		{"nobody else, by a pattern", `<constraints>`, `<constraints><rsc_location id="lc" rsc-pattern="^st-a" node="b" score="-INFINITY"/>`, "locations", "no other node may run a device of a"},
+		{"nobody else, in a set", `<constraints>`, `<constraints><rsc_location id="lc" node="b" score="-INFINITY"><resource_set id="s"><resource_ref id="st-a"/></resource_set></rsc_location>`, "locations", "no other node may run a device of a"},
 		{"opt-in", `<crm_config>`, `<crm_config><cluster_property_set id="p"><nvpair id="p-1" name="symmetric-cluster" value="false"/></cluster_property_set>`, "locations", "no other node may run a device of a"},
 		{"too short", `"pcmk_off_timeout" value="55s"`, `"pcmk_off_timeout" value="40s"`, "timeouts", "pcmk_off_timeout of 40s ends a call that may take 45s"},
 		{"too long", `"pcmk_reboot_timeout" value="55s"`, `"pcmk_reboot_timeout" value="2min"`, "timeouts", "second call"},
@@ -138,6 +140,7 @@ func TestOneThingIsWrong(t *testing.T) {
 func TestAlsoRight(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, old, now string }{
+		{"all but one, by a pattern", `rsc="st-a" node="a"`, `rsc-pattern="!st-b" node="a"`},
 		{"delay by node", `"pcmk_delay_base" value="5s"`, `"pcmk_delay_base" value="a:5s;b:0s"`},
 		{"delay by chance", `name="pcmk_delay_base" value="5s"`, `name="pcmk_delay_max" value="5s"`},
 		{"secret that is kept elsewhere", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwd" value="lrm://"/><nvpair id="3a"`},
@@ -232,7 +235,8 @@ func TestTogether(t *testing.T) {
 		wrong   string // how the only thing that is wrong begins
 	}{
 		{"disabled by default", []string{`</configuration>`, `<rsc_defaults><meta_attributes id="m"><nvpair id="m-1" name="target-role" value="stopped"/></meta_attributes></rsc_defaults></configuration>`}, "st-a is disabled"},
-		{"priorities of nobody", []string{`value="5s"`, `value="0"`, `</crm_config>`, priority}, "two nodes without"},
+		{"priorities of nobody", []string{`value="5s"`, `value="0"`, `</crm_config>`, priority, `<resources>`, strings.Replace(important, `value="1"`, `value="0"`, 1)}, "two nodes without"},
+		{"priorities that may come", []string{`value="5s"`, `value="0"`, `</crm_config>`, priority}, ""},
 		{"priorities", []string{`value="5s"`, `value="0"`, `</crm_config>`, priority, `<resources>`, important}, ""},
 		{"long delay", []string{`value="5s"`, `value="22s"`, `</cluster_property_set>`, `<nvpair id="o-2" name="dc-version" value="2.1.5-x"/></cluster_property_set>`}, "st-a: its delay of 22s"},
 		{"long delay of a new Pacemaker", []string{`value="5s"`, `value="22s"`, `</cluster_property_set>`, `<nvpair id="o-2" name="dc-version" value="2.1.10-x"/></cluster_property_set>`}, ""},
