@@ -99,6 +99,10 @@ func TestRun(t *testing.T) {
 	if err == nil || err.Error() != "cat: exit status 1: /usr/bin/cat: /nonexistent: No such file or directory" || exitStatus(err) != 1 {
 		t.Errorf("cat of nothing: %v", err)
 	}
+	_, err = tools.Run(context.Background(), Call{Program: "cat", Args: []string{"-", "/nonexistent"}, Stdin: []byte("error: s3cret")})
+	if err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("cat of something and nothing: %v, want what it says on standard error", err)
+	}
 	if _, err = tools.Run(context.Background(), Call{Program: "no-such-program"}); err == nil || !strings.Contains(err.Error(), "not found in /usr/sbin") {
 		t.Errorf("no program: %v", err)
 	}
