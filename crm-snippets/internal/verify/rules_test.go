@@ -214,12 +214,12 @@ func TestSeveralDevices(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	t.Parallel()
-	rows := []Row{{OK, "nodes", "x"}, {NotChecked, "pcs", "y"}, {Wrong, "delay", "z"}}
+	rows := []Row{{OK, "nodes", "x"}, {NotChecked, "pcs", "y"}, {Wrong, "delay", "z\nok\tall"}}
 	var out strings.Builder
 	if err := Write(&out, rows); err != nil || Failures(rows) != 1 {
 		t.Errorf("Write: %v; Failures: %d, want 1", err, Failures(rows))
 	}
-	if want := "ok           nodes  x\nnot checked  pcs    y\nwrong        delay  z\n"; out.String() != want {
+	if want := "ok           nodes  x\nnot checked  pcs    y\nwrong        delay  z ok all\n"; out.String() != want {
 		t.Errorf("table\n%swant\n%s", out.String(), want)
 	}
 }
