@@ -12,13 +12,10 @@ import (
 // action that fences it.
 func (d device) asked() []string {
 	wrong := d.actions()
-	switch check := d.value("pcmk_host_check"); check {
-	case "", "static-list":
-	case "dynamic-list":
-		if d.value("pcmk_host_list")+d.value("pcmk_host_map") != "" {
-			wrong = append(wrong, fmt.Sprintf("%s: with pcmk_host_check=%s, pcmk_host_list does not count", d.id, check))
-		}
-	default:
+	switch check := d.value("pcmk_host_check"); {
+	case check == "dynamic-list" && d.value("pcmk_host_list")+d.value("pcmk_host_map") != "":
+		wrong = append(wrong, fmt.Sprintf("%s: with pcmk_host_check=%s, pcmk_host_list does not count", d.id, check))
+	case check == "none", check == "status" && d.ours: // other agents may have a status of each node
 		wrong = append(wrong, fmt.Sprintf("%s: with pcmk_host_check=%s, the cluster takes it for a device of any node", d.id, check))
 	}
 	if !d.ours {
@@ -44,7 +41,7 @@ func (d device) actions() []string {
 		"pcmk_off_action": {"off"}, "pcmk_reboot_action": {"reboot", "off"}, "action": {"reboot", "off"}, "option": {"reboot", "off"},
 	} {
 		value := strings.ToLower(d.value(name))
-		harmless := !d.ours && !slices.Contains([]string{"on", "status", "monitor", "list", "metadata", "start"}, value)
+		harmless := !d.ours && !slices.Contains([]string{"on", "status", "monitor", "list", "metadata"}, value)
 		if value != "" && !harmless && !slices.Contains(good, value) {
 			wrong = append(wrong, fmt.Sprintf("%s: %s is %s: a node counts as fenced that is not", d.id, name, value))
 		}

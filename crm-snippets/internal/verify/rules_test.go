@@ -103,6 +103,7 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"reset for off", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_off_action" value="reboot"/>`, "nodes", "st-a: pcmk_off_action is reboot"},
 		{"action", `name="power_timeout" value="20"/>`, `name="power_timeout" value="20"/><nvpair id="x" name="action" value="status"/>`, "nodes", "st-b: action is status"},
 		{"any node", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="none"/>`, "nodes", "takes it for a device of any node"},
+		{"any node, by the status of the BMC", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="status"/>`, "nodes", "takes it for a device of any node"},
 		{"list that does not count", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="dynamic-list"/>`, "nodes", "pcmk_host_list does not count"},
 		{"mapped twice", `name="power_timeout" value="20"/>`, `name="power_timeout" value="20"/><nvpair id="x" name="pcmk_host_map" value="b:a"/>`, "nodes", "pcmk_host_map calls b a"},
 		{"argument", `name="power_timeout" value="20"/>`, `name="power_timeout" value="20"/><nvpair id="x" name="pcmk_host_argument" value="uuid"/>`, "nodes", "pcmk_host_argument is uuid"},
@@ -141,6 +142,8 @@ func TestAlsoRight(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, old, now string }{
 		{"all but one, by a pattern", `rsc="st-a" node="a"`, `rsc-pattern="!st-b" node="a"`},
+		{"list that counts", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="static-list"/>`},
+		{"off in place of a reset", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_reboot_action" value="off"/>`},
 		{"delay by node", `"pcmk_delay_base" value="5s"`, `"pcmk_delay_base" value="a:5s;b:0s"`},
 		{"delay by chance", `name="pcmk_delay_base" value="5s"`, `name="pcmk_delay_max" value="5s"`},
 		{"secret that is kept elsewhere", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwd" value="lrm://"/><nvpair id="3a"`},
