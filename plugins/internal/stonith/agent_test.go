@@ -167,6 +167,8 @@ func TestAgent(t *testing.T) {
 		{name: "check of what cannot be seen", stdin: "action=check;plug=n1", states: []answer{broken}, status: 1, says: "n1    ?      ?      ?           ?      unknown  device-error\n"},
 		{name: "rehearsal of a device without", stdin: "action=check;rehearse=n1", states: []answer{isOn}, status: 1, says: "rehearsal of off n1: the device has none"},
 		{name: "rehearsal of what is not of hostlist", stdin: "action=check;rehearse=n3;hostlist=n1:g1 n2", status: 1, says: "wrong-target"},
+		{name: "off that is to be rehearsed", stdin: "action=off;plug=n1;rehearse=n1", status: 1, says: "rehearse is set, and the action is off", unsaid: "observed"},
+		{name: "rehearsal without check", stdin: "rehearse=n1", status: 1, says: "rehearse is set, and the action is reboot", unsaid: "observed"},
 		{name: "itself", stdin: "action=reboot;plug=elsewhere", status: 1, says: "self-fence"},
 		{name: "missing is not off", stdin: "action=off;plug=n1;missing_as_off=1", status: 1, says: "missing_as_off: a node that is not found is not off"},
 		{name: "missing_as_off that is not", stdin: "action=off;plug=n1;missing_as_off=0", states: []answer{isOff}, says: "already-off"},

@@ -58,7 +58,7 @@ func (p Plugin) interpret(values map[string]string) (*agentInput, error) {
 	if in.action == actionMetadata || in.action == actionManpage {
 		return in, nil
 	}
-	mistakes := []error{in.setDelay(), in.refuseMissing(), in.setNode()}
+	mistakes := []error{in.setDelay(), in.refuseMissing(), in.refuseToRehearse(), in.setNode()}
 	if combine := p.Agent.Combine; combine != nil {
 		mistakes = append(mistakes, combine(in.values))
 	}
@@ -138,6 +138,14 @@ func (in *agentInput) refuseMissing() error {
 		return Errorf(BadConfig, "missing_as_off: a node that is not found is not off").WithHint("take missing_as_off out of the parameters")
 	}
 	return err
+}
+
+// refuseToRehearse refuses to do what was to be rehearsed.
+func (in *agentInput) refuseToRehearse() error {
+	if in.values["rehearse"] != "" && in.action != actionCheck {
+		return Errorf(BadConfig, "rehearse is set, and the action is %s, which is no rehearsal", in.action).WithHint("action=check rehearses")
+	}
+	return nil
 }
 
 // takeBool takes the truth of a name, false if it is not given.
