@@ -77,6 +77,8 @@ func TestAgentApart(t *testing.T) {
 		{name: "nodename is its name", stdin: "action=off;nodename=n1;plug=n1", says: "off n1: already-off"},
 		{name: "plug is an address", stdin: "action=check;port_as_ip=1;rehearse=192.0.2.1", status: 1, says: "rehearsal of off the-only-node"},
 		{name: "plug is an address of a node", stdin: "action=off;port_as_ip=1;plug=2001:db8::1;nodename=n1", says: "off n1: already-off"},
+		{name: "plug is an address, and called as the node", stdin: "action=list-status;port_as_ip=1;plug=n1;nodename=n1", says: "n1,n1,OFF"},
+		{name: "plug is another node's name", stdin: "action=off;plug=n1;nodename=n2", status: 1, says: `wrong-target: plug is "n1", and nodename is "n2"`},
 		{name: "plug is perhaps an address", stdin: "action=off;port_as_ip=maybe;plug=n1", status: 1, says: `port_as_ip: "maybe" is neither true nor false`},
 		{name: "hostname is its name", stdin: "action=off;hostname=n1;plug=n2", status: 1, says: "wrong-target"},
 		{name: "no node of hostlist", stdin: "action=off;hostlist=n1", status: 1, says: "plug: not set"},

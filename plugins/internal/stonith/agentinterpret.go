@@ -309,6 +309,10 @@ func (in *agentInput) setAlone(marks []mark, nodename string, isAddress bool) er
 	}
 	if in.plugin.Plug.Apart {
 		if !isAddress {
+			if nodename != "" && plug != nodename {
+				return Errorf(WrongTarget, "%s is %q, and nodename is %q", marks[0].name, plug, nodename).
+					WithHint("give the node's name in plug, or the address of its BMC with port_as_ip, and no pcmk_host_map")
+			}
 			plug = ""
 		} else if nodename == "" { // the plug is no name
 			name = ""
@@ -325,7 +329,7 @@ func (in *agentInput) setAlone(marks []mark, nodename string, isAddress bool) er
 		return Errorf(BadConfig, "plug: %q is no node's name", name).WithHint("write an entry node:%s in hostlist", in.plugin.Plug.Word)
 	}
 	entry := name
-	if plug != "" && plug != name {
+	if plug != "" && (plug != name || in.plugin.Plug.Apart) {
 		entry += ":" + plug
 	}
 	in.values["hostlist"], in.node = entry, name
