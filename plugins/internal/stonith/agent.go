@@ -149,10 +149,12 @@ func (c *call) validate() error {
 	return device.Close()
 }
 
-// list prints the configured nodes. Where none are configured, it prints what the
-// device has; a name that would not reach Pacemaker as it is, is left out.
+// list prints the configured nodes, or the only one, if an administrator has set plug
+// for good: Pacemaker then gives that plug, whichever node it fences. Where there are
+// none, it prints what the device has; a name that would not reach Pacemaker as it is,
+// is left out.
 func (c *call) list(ctx context.Context, in *agentInput) error {
-	if in.listed {
+	if in.listed || in.alone != "" {
 		return c.getHosts()
 	}
 	return c.withDevice(ctx, func(ctx context.Context, f *fencer) error {
@@ -171,9 +173,10 @@ func (c *call) list(ctx context.Context, in *agentInput) error {
 
 // agentStatus looks at one node. A node that cannot be told on or off is an error.
 func (c *call) agentStatus(ctx context.Context, in *agentInput) (status int, err error) {
-	if !in.listed && c.Plug.Apart && c.Getenv("PCMK_service") != "" {
+	if !in.listed && (c.Plug.Apart || in.renamed) && c.Getenv("PCMK_service") != "" {
 		// Pacemaker asks so whether the device has a node, once its list has failed, and
-		// the BMC that we have would answer for all (status_search_cb in daemons/fenced/fenced_commands.c).
+		// the BMC that we have, or the guest that is set for good, would answer for all
+		// (status_search_cb in daemons/fenced/fenced_commands.c).
 		return agentFailed, Errorf(BadConfig, "hostlist: not set, so this device can be asked for no node in particular").
 			WithHint("set hostlist to the nodes that the device has, or pcmk_host_list")
 	}

@@ -86,6 +86,8 @@ func TestAgentApart(t *testing.T) {
 		{name: "whatever Pacemaker asks for", stdin: "action=status;plug=n1;nodename=n1", pacemaker: true, status: 1, says: "can be asked for no node in particular"},
 		{name: "what Pacemaker can ask for", stdin: "action=status;plug=n1;nodename=n1;hostlist=n1", pacemaker: true, status: 2, says: "Status: OFF"},
 		{name: "what Pacemaker cannot ask for", stdin: "action=status;plug=n2;nodename=n2;hostlist=n1", pacemaker: true, status: 1, says: "wrong-target"},
+		{name: "the list of one", stdin: "action=list;plug=n1", says: "n1\n"},
+		{name: "the list of an address", stdin: "action=list;port_as_ip=1;plug=n1", status: 1, says: "the device knows no nodes"},
 		{name: "the list of nobody", stdin: "action=list", status: 1, says: "the device knows no nodes"},
 	}
 	for _, tt := range tests {
@@ -97,6 +99,26 @@ func TestAgentApart(t *testing.T) {
 		status, stdout, stderr, _ := runAgentOf(t.Context(), plugin, service, strings.ReplaceAll(tt.stdin, ";", "\n"), nil, answer{power: Off})
 		if told := stdout + stderr; status != tt.status || !strings.Contains(told, tt.says) {
 			t.Errorf("%s: exit status %d, want %d with %q; %q", tt.name, status, tt.status, tt.says, told)
+		}
+	}
+}
+
+// A guest that is set for good is not whatever node Pacemaker looks for by its status.
+func TestAgentStatusOfAnotherPlug(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		stdin  string
+		status int
+	}{
+		{"action=status\nplug=g1\nnodename=n1", 1},
+		{"action=status\nplug=n1\nnodename=n1", 2},
+		{"action=status\nplug=g1\nnodename=n1\nhostlist=n1:g1", 2},
+	}
+	for _, tt := range tests {
+		plugin := Plugin{Plug: PlugSyntax{Word: "guest", Check: anyPlug}}
+		status, stdout, stderr, _ := runAgentOf(t.Context(), plugin, "pacemaker-fenced", tt.stdin, nil, answer{power: Off})
+		if status != tt.status {
+			t.Errorf("%q: exit status %d, want %d; %q", tt.stdin, status, tt.status, stdout+stderr)
 		}
 	}
 }
@@ -123,6 +145,7 @@ func TestAgent(t *testing.T) {
 		{name: "status unknown", stdin: "action=status;plug=n1", states: []answer{broken}, status: 1, says: "device-error: once"},
 		{name: "monitor", stdin: "action=monitor;hostlist=n1 n2", says: "ready to fence n1 n2"},
 		{name: "list", stdin: "action=list;hostlist=n1:g1 n2", says: "n1\nn2\n"},
+		{name: "list of a plug that is set for good", stdin: "action=list;plug=n1", says: "n1\n"},
 		{name: "list-status", stdin: "action=list-status;hostlist=n1:g1", states: []answer{isOff}, says: "n1,g1,OFF\n"},
 		{name: "validate-all", stdin: "action=validate-all;plug=n1", calls: ""},
 		{name: "validate-all of a bad one", stdin: "action=validate-all;plug=n1;ip=bad", status: 1, says: "bad-config: ipaddr: bad"},

@@ -26,6 +26,8 @@ type agentInput struct {
 	delay    time.Duration
 	node     string            // that the action is for, "" if it is for none
 	listed   bool              // the nodes are configured, and not made of the plug
+	alone    string            // the node that is made of the plug, "" if it has no name
+	renamed  bool              // it has another name in the cluster than the plug
 	values   map[string]string // of all else, by names with underscores
 	warnings []string
 }
@@ -307,6 +309,7 @@ func (in *agentInput) setAlone(marks []mark, nodename string, isAddress bool) er
 	if name == "" {
 		name = plug
 	}
+	in.alone = name
 	if in.plugin.Plug.Apart {
 		if !isAddress {
 			if nodename != "" && plug != nodename {
@@ -315,7 +318,7 @@ func (in *agentInput) setAlone(marks []mark, nodename string, isAddress bool) er
 			}
 			plug = ""
 		} else if nodename == "" { // the plug is no name
-			name = ""
+			name, in.alone = "", ""
 		}
 		name = cmp.Or(name, onlyNode)
 	}
@@ -332,6 +335,7 @@ func (in *agentInput) setAlone(marks []mark, nodename string, isAddress bool) er
 	if plug != "" && (plug != name || in.plugin.Plug.Apart) {
 		entry += ":" + plug
 	}
+	in.renamed = plug != "" && plug != name
 	in.values["hostlist"], in.node = entry, name
 	return nil
 }
