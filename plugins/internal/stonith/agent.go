@@ -86,7 +86,7 @@ func (p Plugin) IsAgent(program string) bool { return p.Agent.Name != "" && prog
 // RunAgent carries out one call as a fence agent and returns its exit status.
 func (p Plugin) RunAgent(ctx context.Context, proc Process) int {
 	report := report{program: p.Agent.Name, what: "usage", stderr: proc.Stderr, log: proc.Log}
-	values, answered, err := p.readAgent(proc)
+	values, answered, err := p.readAgent(ctx, proc)
 	if answered {
 		return agentOK
 	}

@@ -3,6 +3,7 @@ package stonith
 import (
 	"bytes"
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -163,7 +164,11 @@ func TestAgent(t *testing.T) {
 		{name: "option without a value", args: "-o off --password", status: 1, says: "option password has no value"},
 		{name: "options do not read standard input", stdin: "plug=n2", args: "-o status -n n1", states: []answer{isOn}, says: "Status: ON"},
 		{name: "switch without a value", args: "-o validate-all -n n1 -q -v -v --quiet"},
-		{name: "line of its number", stdin: "plug=n1;;#;s3cret", status: 1, says: "standard input: line 4 of 6 characters", unsaid: "s3cret"},
+		{name: "line of its number", stdin: "plug=n1;;#;s3cret", status: 1, says: "standard input: line 4 of 6 bytes", unsaid: "s3cret"},
+		{name: "carriage returns alone", stdin: "action=off\rplug=n1\rpasswd=s3cret\r", status: 1, says: "standard input: line 1 of", unsaid: "s3cret"},
+		{name: "lines of Windows", stdin: "action=status\r;plug=n1\r;", states: []answer{isOn}, says: "Status: ON\n"},
+		{name: "byte order mark", stdin: "\ufeffaction=status;plug=n1", status: 1, says: "standard input: line 1 of", unsaid: "observed"},
+		{name: "two bytes a character", stdin: "a\x00c\x00t\x00i\x00o\x00n\x00=\x00", status: 1, says: "standard input: line 1 of"},
 		{name: "too long", stdin: "plug=" + strings.Repeat("x", maxInput), status: 1, says: "standard input:"},
 		{name: "too much", stdin: strings.Repeat("plug=n1;", maxInput/8), status: 1, says: "standard input: more than"},
 		{name: "no such action", stdin: "action=sleep;plug=n1", status: 1, says: `action: "sleep" is none`},
@@ -221,6 +226,19 @@ func TestAgent(t *testing.T) {
 				t.Errorf("calls %q, want %q", calls, tt.calls)
 			}
 		})
+	}
+}
+
+// Nobody must wait for the end of standard input who is told to end.
+func TestAgentInterruptedAtInput(t *testing.T) {
+	t.Parallel()
+	input, writer := io.Pipe()
+	defer writer.Close() //nolint:errcheck // it never fails
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err := Plugin{}.readAgent(ctx, Process{Stdin: input})
+	if err == nil || !strings.Contains(err.Error(), "interrupted before the end of standard input") {
+		t.Errorf("got %v", err)
 	}
 }
 
