@@ -203,6 +203,9 @@ func (c *call) agentStatus(ctx context.Context, in *agentInput) (status int, err
 
 // listStatus prints every node with its state.
 func (c *call) listStatus(ctx context.Context, f *fencer) error {
+	if len(c.hosts.nodes) == 0 {
+		return Errorf(BadConfig, "hostlist: not set, and there is no plug: no node has a state").WithHint("set hostlist to the nodes that it has")
+	}
 	var lines []string
 	var failed []error
 	for i, s := range f.lookAtAll(ctx, c.hosts.nodes) {

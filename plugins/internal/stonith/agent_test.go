@@ -192,6 +192,7 @@ func TestAgent(t *testing.T) {
 		{name: "monitor without nodes", stdin: "action=monitor", says: "monitor: ready in "},
 		{name: "validate-all without nodes", stdin: "action=validate-all"},
 		{name: "list without nodes", stdin: "action=list", status: 1, says: "hostlist: not set, and the device knows no nodes"},
+		{name: "list-status without nodes", stdin: "action=list-status", status: 1, says: "hostlist: not set, and there is no plug"},
 		{name: "diag of a device without", stdin: "action=diag;plug=n1", status: 1, says: "action: \"diag\" is none"},
 		{name: "check", stdin: "action=check;hostlist=n1:g1", states: []answer{isOff}, says: "node  reach  login  permission  found  power  verdict\nn1    yes    yes    yes         yes    off    ready\nfence_memory: check: ready to fence n1:g1 in"},
 		{name: "check of what cannot be seen", stdin: "action=check;plug=n1", states: []answer{broken}, status: 1, says: "n1    ?      ?      ?           ?      unknown  device-error\n"},
@@ -226,6 +227,14 @@ func TestAgent(t *testing.T) {
 				t.Errorf("calls %q, want %q", calls, tt.calls)
 			}
 		})
+	}
+}
+
+// Options count as lines do: a list of blanks is none, and not one without nodes.
+func TestAgentBlankOption(t *testing.T) {
+	t.Parallel()
+	if status, stdout, stderr, _ := runAgent(t.Context(), "", []string{"--action=list", "--hostlist= "}); status != 1 || !strings.Contains(stderr, "hostlist: not set") {
+		t.Errorf("exit status %d; %q", status, stdout+stderr)
 	}
 }
 

@@ -121,9 +121,9 @@ type optionValue struct {
 	values map[string]string
 }
 
-// Set notes the value; the last one wins.
+// Set notes the value as a line of standard input has it; the last one wins.
 func (o optionValue) Set(value string) error {
-	o.values[normalName(o.name)] = value
+	o.values[normalName(o.name)] = strings.TrimSpace(value)
 	return nil
 }
 
