@@ -242,7 +242,7 @@ func TestAgentBlankOption(t *testing.T) {
 func TestAgentInterruptedAtInput(t *testing.T) {
 	t.Parallel()
 	input, writer := io.Pipe()
-	defer writer.Close() //nolint:errcheck // it never fails
+	defer writer.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, _, err := Plugin{}.readAgent(ctx, Process{Stdin: input})
