@@ -235,7 +235,7 @@ func (in *agentInput) setNode() error {
 			return err
 		}
 	default:
-		return in.checkMarks(marks)
+		return in.checkMarks(marks, nodename)
 	}
 	if !aims {
 		in.node = ""
@@ -271,6 +271,10 @@ func (in *agentInput) find(marks []mark, nodename string) error {
 		if m.name == "nodename" || !ok {
 			n = Node{Name: m.value} // one that is not configured is refused as such
 		}
+		if other, is := hosts.withPlug(m.value); is && nodename == "" && !strings.EqualFold(other.Name, n.Name) {
+			return Errorf(WrongTarget, "%s %q is node %s, and the %s of node %s", m.name, m.value, n.Name, in.plugin.Plug.Word, other.Name).
+				WithHint("nodename tells which node is meant")
+		}
 		if in.node != "" && !strings.EqualFold(in.node, n.Name) {
 			return Errorf(WrongTarget, "%s %q is node %s, and %s %q is not", marks[0].name, marks[0].value, in.node, m.name, m.value).
 				WithHint("hostlist alone says which %[1]s a node is: write an entry node:%[1]s there, and no pcmk_host_map", in.plugin.Plug.Word)
@@ -281,9 +285,14 @@ func (in *agentInput) find(marks []mark, nodename string) error {
 }
 
 // checkMarks refuses what says of a node for good that it is one which is not
-// configured. plug may be anything: Pacemaker has itself there to validate a device.
-func (in *agentInput) checkMarks(marks []mark) error {
+// configured. plug may be anything: Pacemaker has itself there to validate a device. But
+// no cluster says which node is meant where none is: with a nodename that is set for
+// good, all nodes would be that one.
+func (in *agentInput) checkMarks(marks []mark, nodename string) error {
 	hosts := in.hosts()
+	if nodename != "" && in.action != actionValidate && in.action != actionCheck {
+		return Errorf(BadConfig, "nodename: is set, and %s is for no node", in.action).WithHint("take nodename out of the parameters: the cluster gives it")
+	}
 	for _, m := range marks {
 		if _, ok := hosts.named(m.value); !ok && m.name != "plug" {
 			return Errorf(BadConfig, "%s: %q is neither a node of hostlist nor a %s of one", m.name, m.value, in.plugin.Plug.Word).
