@@ -66,7 +66,7 @@ func TestAgentNames(t *testing.T) {
 		{given: "password=s3cret;passwd=s3cret-2", says: "are both set, and differ"},
 		{given: "password_script=" + tool, became: "passwd_script=" + tool},
 		{given: "passwd_script=" + tool, became: "passwd_script=" + tool},
-		{given: "password_script=cat /etc/s3cret", says: `"cat /etc/s3cret" is not an absolute path`},
+		{given: "password_script=cat /etc/s3cret", says: `passwd_script: not an absolute path`},
 		{given: "password=s3cret;password_script=" + tool, says: "passwd and passwd_script are set, want one of them"},
 
 		{given: "lanplus=1", became: "interface=lanplus"},

@@ -60,7 +60,7 @@ func TestAgentNames(t *testing.T) {
 		{given: at + "passwd=s3cret;password=s3cret-2", says: "are both set, and differ"},
 		{given: at + "password_script=" + prog, became: and + "passwd_script=" + prog},
 		{given: at + "passwd_script=" + prog, became: and + "passwd_script=" + prog},
-		{given: at + "passwd_script=cat /etc/s3cret", says: `"cat /etc/s3cret" is not an absolute path`},
+		{given: at + "passwd_script=cat /etc/s3cret", says: `passwd_script: not an absolute path`},
 		{given: at + "password=s3cret;password_script=" + prog, says: "2 of passwd, passwd_file and passwd_script are set"},
 		{given: "password=s3cret", says: "pool: not set"},
 		{given: "session_url=https://192.0.2.1/RPC2;password=s3cret", became: and + "passwd=s3cret"},
