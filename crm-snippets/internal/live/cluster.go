@@ -69,7 +69,7 @@ type task struct {
 }
 
 // tries is how often a change is tried, if the cluster's state changes meanwhile.
-const tries = 5
+const tries = 10
 
 // errStale is that the cluster has another state than the one that was read.
 var errStale = errors.New("the cluster has changed since it was read")
@@ -262,7 +262,7 @@ func (c *Cluster) difference(ctx context.Context, now, after *CIB) ([]byte, erro
 	// Its exit status is 1 if there is a difference.
 	difference, err := c.Tools.Run(ctx, Call{Program: "crm_diff", Args: []string{"--original", from, "--new", to}})
 	if len(difference) == 0 {
-		return nil, fmt.Errorf("crm_diff shows no difference: %w", err)
+		return nil, errors.Join(errors.New("crm_diff shows no difference"), err)
 	}
 	return difference, nil
 }
