@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -152,24 +153,30 @@ func TestSnippetsLive(t *testing.T) {
 			t.Errorf("%s: remove again says %q", tool, out)
 		}
 	}
-	c.amidChanges("cibadmin", two)
+	c.amidChanges("crm", two)
 	c.amidState("crm", two)
 }
 
-// amidChanges installs while a property changes all the time. No such change is lost;
+// changePause is so long that a change is given to the cluster between two others, and
+// not so long that it is made by crm between two.
+const changePause = 300 * time.Millisecond
+
+// amidChanges installs while properties are set all the time. No such change is lost;
 // the configuration is installed as a whole, or it is said that it is not.
 func (c *liveCluster) amidChanges(tool, description string) {
 	c.t.Helper()
-	status, stderr, n := c.amid(description, tool, 0, func(n string) {
-		c.quietly("crm_attribute", "--type", "crm_config", "--name", "counter", "--update", n)
+	status, stderr, n := c.amid(description, tool, changePause, func(n int) {
+		c.quietly("crm_attribute", "--type", "crm_config", "--name", "counter-"+strconv.Itoa(n), "--update", "x")
 	})
 	now := c.must("cibadmin", "--query")
 	refused := status == 1 && !strings.Contains(now, "<primitive ") && strings.Contains(stderr, "nothing was changed: the cluster has changed since it was read")
 	if !(status == 0 && hasTwoDevices(now)) && !refused {
 		c.t.Errorf("%s amid changes: status %d: %s%s", tool, status, stderr, now)
 	}
-	if !strings.Contains(now, `name="counter" value="`+n+`"`) {
-		c.t.Errorf("%s: the last change, to %s, is lost: %s", tool, n, now)
+	for i := 1; i <= n; i++ {
+		if !strings.Contains(now, fmt.Sprintf(`name="counter-%d"`, i)) {
+			c.t.Fatalf("%s: change %d of %d is lost: %s", tool, i, n, now)
+		}
 	}
 	c.must(snippetsProgram, "remove", description)
 }
@@ -178,15 +185,15 @@ func (c *liveCluster) amidChanges(tool, description string) {
 // started and stopped. That is not in the way, and not lost.
 func (c *liveCluster) amidState(tool, description string) {
 	c.t.Helper()
-	status, stderr, n := c.amid(description, tool, 300*time.Millisecond, func(n string) {
-		c.quietly("cibadmin", "--modify", "--scope", "status", "--xml-text", `<status><node_state id="1" crm-debug-origin="`+n+`"/></status>`)
+	status, stderr, n := c.amid(description, tool, changePause, func(n int) {
+		c.quietly("cibadmin", "--modify", "--scope", "status", "--xml-text", `<status><node_state id="1" crm-debug-origin="`+strconv.Itoa(n)+`"/></status>`)
 	})
 	now := c.must("cibadmin", "--query")
 	if status != 0 || !hasTwoDevices(now) {
 		c.t.Errorf("%s amid changes of state: status %d: %s%s", tool, status, stderr, now)
 	}
-	if !strings.Contains(now, `crm-debug-origin="`+n+`"`) {
-		c.t.Errorf("%s: the last change of state, to %s, is lost: %s", tool, n, now)
+	if !strings.Contains(now, fmt.Sprintf(`crm-debug-origin="%d"`, n)) {
+		c.t.Errorf("%s: the last change of state, to %d, is lost: %s", tool, n, now)
 	}
 }
 
@@ -195,12 +202,12 @@ func hasTwoDevices(cib string) bool {
 }
 
 // amid installs while changes are made one after the other, with a pause between them.
-// It returns the last one.
-func (c *liveCluster) amid(description, tool string, pause time.Duration, change func(n string)) (status int, stderr, last string) {
+// It returns how many.
+func (c *liveCluster) amid(description, tool string, pause time.Duration, change func(n int)) (status int, stderr string, last int) {
 	stop, done := make(chan struct{}), make(chan int)
 	go func() {
 		for n := 1; ; n++ {
-			change(strconv.Itoa(n))
+			change(n)
 			select {
 			case <-stop:
 				done <- n
@@ -211,5 +218,5 @@ func (c *liveCluster) amid(description, tool string, pause time.Duration, change
 	}()
 	status, _, stderr = c.run(snippetsProgram, "install", description, "--tool", tool)
 	close(stop)
-	return status, stderr, strconv.Itoa(<-done)
+	return status, stderr, <-done
 }

@@ -68,8 +68,12 @@ type task struct {
 	belongs func(*Element) bool
 }
 
-// tries is how often a change is tried, if the cluster's state changes meanwhile.
-const tries = 10
+// How often a change is made anew if the cluster's configuration changes meanwhile, and
+// given to the cluster anew if its state does.
+const (
+	tries      = 3
+	patchTries = 10
+)
 
 // errStale is that the cluster has another state than the one that was read.
 var errStale = errors.New("the cluster has changed since it was read")
@@ -212,7 +216,7 @@ func (c *Cluster) patch(ctx context.Context, before, after *CIB, t task) error {
 			return fmt.Errorf("nothing was changed: %w", errStale)
 		}
 		err = c.patchOnce(ctx, now, after)
-		if errors.Is(err, errStale) && try < tries {
+		if errors.Is(err, errStale) && try < patchTries {
 			continue
 		}
 		if err != nil {
