@@ -170,7 +170,8 @@ func (c *liveCluster) amidChanges(tool, description string) {
 	})
 	now := c.must("cibadmin", "--query")
 	refused := status == 1 && !strings.Contains(now, "<primitive ") && strings.Contains(stderr, "nothing was changed: the cluster has changed since it was read")
-	if !(status == 0 && hasTwoDevices(now)) && !refused {
+	installed := status == 0 && hasTwoDevices(now)
+	if !installed && !refused {
 		c.t.Errorf("%s amid changes: status %d: %s%s", tool, status, stderr, now)
 	}
 	for i := 1; i <= n; i++ {

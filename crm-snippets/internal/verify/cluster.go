@@ -13,7 +13,9 @@ import (
 type cluster struct {
 	cib *live.CIB
 	// nodes are the cluster's; those that devices fence, if the CIB has none.
-	nodes   []string
+	nodes []string
+	// remotes are nodes without a vote, which resources make.
+	remotes []string
 	devices []device
 }
 
@@ -43,8 +45,16 @@ type parameter struct{ name, value string }
 func read(cib *live.CIB) *cluster {
 	c := &cluster{cib: cib}
 	for e := range cib.Configuration().All("primitive") {
-		if e.Attribute("class") == "stonith" {
+		switch {
+		case e.Attribute("class") == "stonith":
 			c.devices = append(c.devices, readDevice(e))
+		case e.Attribute("type") == "remote":
+			c.remotes = append(c.remotes, e.Attribute("id"))
+		}
+	}
+	for e := range cib.Configuration().All("nvpair") {
+		if e.Attribute("name") == "remote-node" {
+			c.remotes = append(c.remotes, e.Attribute("value"))
 		}
 	}
 	for e := range cib.Configuration().All("node") {

@@ -36,7 +36,7 @@ func fenced(c *cluster) []Row {
 			wrong = append(wrong, fmt.Sprintf("%s is disabled by target-role=Stopped", d.id))
 		}
 		for _, node := range d.nodes {
-			if !contains(c.nodes, node) {
+			if !contains(c.nodes, node) && !contains(c.remotes, node) {
 				wrong = append(wrong, fmt.Sprintf("%s fences %s, which is no node of the cluster", d.id, node))
 			}
 		}
