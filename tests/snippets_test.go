@@ -152,16 +152,31 @@ type loader struct {
 	load   func(*snippetBed, string) error
 }
 
+// pcsCommands lets a shell read commands of pcs, and one pcs carry them out on a file:
+// most of the time that it takes is for its start. $1 are the commands, $2 is the file.
+const pcsCommands = `pcs() { for arg in "$@"; do printf '%s\0' "$arg"; done; printf '\n\0'; }
+{ . "$1" && printf done; } | python3 -c '
+import os, sys
+from pcs import app
+commands = sys.stdin.read().split("\n\0")
+if commands.pop() != "done":
+    sys.exit("the commands are no shell script")
+for command in commands:
+    pid = os.fork()
+    if pid == 0:
+        app.main(["-f", sys.argv[1]] + command.split("\0")[:-1])
+        os._exit(0)
+    if os.waitpid(pid, 0)[1] != 0:
+        sys.exit(1)
+' "$2"`
+
 var loaders = []loader{
 	{"crm", ".crm", func(b *snippetBed, file string) error {
 		_, err := b.run("CIB_file="+b.cib, "crm", "configure", "load", "update", file)
 		return err
 	}},
 	{"pcs", ".pcs", func(b *snippetBed, file string) error {
-		text, err := os.ReadFile(file)
-		must("the example", err)
-		script := "set -e\n" + regexp.MustCompile(`(?m)^pcs `).ReplaceAllLiteralString(string(text), "pcs -f "+b.cib+" ")
-		_, err = b.run("", "sh", "-c", script)
+		_, err := b.run("", "sh", "-c", pcsCommands, "sh", file, b.cib)
 		return err
 	}},
 	{"cibadmin", ".xml", func(b *snippetBed, file string) error {
