@@ -33,6 +33,19 @@ func (t *target) with(work func(context.Context, *live.Cluster) error) error {
 	return errors.Join(err, tools.Close())
 }
 
+// readCluster returns the CIB of the cluster that this machine is in.
+func readCluster() ([]byte, error) {
+	var text []byte
+	err := (&target{}).with(func(ctx context.Context, cluster *live.Cluster) error {
+		its, err := cluster.Read(ctx)
+		if err == nil {
+			text = its.Text()
+		}
+		return err
+	})
+	return text, err
+}
+
 // A change is one of the cluster.
 type change struct {
 	DryRun bool      `name:"dry-run" help:"Show the difference, and change nothing."`

@@ -66,7 +66,7 @@ func (in *input) read(s *session) (*plan.Plan, error) {
 }
 
 func readDescription(name string, stdin io.Reader) ([]byte, error) {
-	text, err := readAll(name, stdin)
+	text, err := readAll(name, stdin, maxDescription)
 	if err != nil {
 		return nil, err
 	}
@@ -76,15 +76,16 @@ func readDescription(name string, stdin io.Reader) ([]byte, error) {
 	return text, nil
 }
 
-// readAll reads a file, or standard input, but not much more than a description has.
-func readAll(name string, stdin io.Reader) ([]byte, error) {
+// readAll reads a file, or standard input if its name is -, but no more than one byte
+// above a limit.
+func readAll(name string, stdin io.Reader, limit int64) ([]byte, error) {
 	if name == "-" {
-		return io.ReadAll(io.LimitReader(stdin, maxDescription+1))
+		return io.ReadAll(io.LimitReader(stdin, limit+1))
 	}
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxDescription+1))
+	text, err := io.ReadAll(io.LimitReader(file, limit+1))
 	return text, errors.Join(err, file.Close())
 }

@@ -24,16 +24,19 @@ type commandLine struct {
 	Install installCommand `cmd:"" help:"Give the cluster the configuration, and show first what that adds."`
 	Remove  removeCommand  `cmd:"" help:"Take the configuration from the cluster, and show first what that takes away."`
 	Check   checkCommand   `cmd:"" help:"Look at the fencing of the cluster, and whether it has what is described."`
+	Convert convertCommand `cmd:"" help:"Print a description of what a cluster had before, and what is different with it."`
 }
 
 // A session is what a command has to do with the rest of the world.
 type session struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	// liveCIB reads the configuration of the cluster that this machine is in.
+	liveCIB func() ([]byte, error)
 }
 
 func main() {
-	os.Exit(run(os.Args[1:], &session{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}))
+	os.Exit(run(os.Args[1:], &session{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, liveCIB: readCluster}))
 }
 
 // run carries out a command line, and returns the exit status.

@@ -180,7 +180,7 @@ func TestSnippetsRefuse(t *testing.T) {
 		},
 		"broken XML": func(b *snippetBed) {
 			b.put("<cib>\n  <configuration>\n</cib>")
-			b.refuses(regexp.QuoteMeta(b.cib)+":3:7: element <configuration> closed by </cib>$", install...)
+			b.refuses(regexp.QuoteMeta(b.cib)+":3:7: broken XML: element <configuration> closed by </cib>$", install...)
 			b.refuses(":3:7: ", remove...)
 			b.refuses(":3:7: ", "check")
 		},
