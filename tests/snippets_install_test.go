@@ -212,6 +212,14 @@ func TestSnippetsRefuse(t *testing.T) {
 				}
 				b.succeeds("- primitive s-node-1 ", append([]string{"remove", "--allow-secret"}, secret...)...)
 			}
+			status, _, stderr := b.hidden([]string{"crm"}, allowed...)
+			if status != 0 || !strings.Contains(b.text(), `id="s-node-1-start-0s"`) {
+				b.t.Errorf("without crm it is not cibadmin that takes the secret: status %d, %s", status, stderr)
+			}
+			status, stdout, _ := b.snippets("check")
+			if status != 1 || !fitsLine("^wrong +secrets +s-node-1: passwd stands in the configuration", stdout) || strings.Contains(stdout, "s3cret") {
+				b.t.Errorf("check: status %d, %s", status, stdout)
+			}
 		},
 		"no such file": func(b *snippetBed) {
 			status, _, stderr := b.call(snippetsProgram, "install", two, "--cib", "/nonexistent/cib.xml")

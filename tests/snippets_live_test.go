@@ -148,6 +148,9 @@ func TestSnippetsLive(t *testing.T) {
 		if out := c.must(snippetsProgram, "check", two); strings.Contains(out, "not checked") {
 			t.Errorf("%s: check: %s", tool, out)
 		}
+		if out := c.must(snippetsProgram, "convert"); !strings.Contains(out, `hostlist = "node-1:192.0.2.1 node-2:192.0.2.2"`) {
+			t.Errorf("%s: convert of the cluster: %s", tool, out)
+		}
 		c.must(snippetsProgram, remove...)
 		if out := c.must(snippetsProgram, remove...); out != "nothing to do\n" || strings.Contains(c.must("cibadmin", "--query"), "<primitive ") {
 			t.Errorf("%s: remove again says %q", tool, out)
