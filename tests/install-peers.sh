@@ -10,6 +10,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # program, and the packages it comes with
 peers='
 cc                 gcc libc6-dev
+corosync           corosync
 cpio               cpio
 crm                crmsh
 crm_verify         pacemaker-cli-utils
@@ -26,6 +27,7 @@ mke2fs             e2fsprogs
 mmdebstrap         mmdebstrap
 node               nodejs
 npm                npm
+pacemakerd         pacemaker
 pcs                pcs
 qemu-img           qemu-utils
 qemu-system-x86_64 qemu-system-x86 seabios

@@ -223,6 +223,33 @@ func absolute(file string) string {
 	return path
 }
 
+// TestSnippetsConvert converts what is rendered for tools that are no more, and installs
+// that.
+func TestSnippetsConvert(t *testing.T) {
+	t.Parallel()
+	for _, e := range examples(t) {
+		for _, ending := range []string{".heartbeat.xml", ".cluster.conf"} {
+			if _, err := os.Stat(string(e) + ending); err != nil {
+				continue // the format cannot say it
+			}
+			t.Run(e.name()+ending, func(t *testing.T) {
+				t.Parallel()
+				b := newSnippetBed(t, e.nodes())
+				status, description, notes := b.call(snippetsProgram, "convert", string(e)+ending)
+				if status != 0 || !strings.Contains(notes, "crm-snippets: note: changed: ") {
+					t.Fatalf("convert: status %d, %s", status, notes)
+				}
+				file := filepath.Join(b.dir, "converted.toml")
+				must(file, os.WriteFile(file, []byte(description), 0o644))
+				b.succeeds("+ property stonith-enabled=true\n", "install", file, "--tool", "cibadmin")
+				b.tool("crm_verify", "-V", "--xml-file", b.cib)
+				b.starts(e.nodes())
+				b.fences(e.nodes())
+			})
+		}
+	}
+}
+
 func (b *snippetBed) isAsDescribed(e example) {
 	b.t.Helper()
 	before := b.text()
@@ -232,7 +259,13 @@ func (b *snippetBed) isAsDescribed(e example) {
 	}
 	b.tool("crm_verify", "-V", "--xml-file", b.cib)
 	b.starts(e.nodes())
-	for _, node := range e.nodes() {
+	b.fences(e.nodes())
+}
+
+// fences wants Pacemaker to fence each node that fails.
+func (b *snippetBed) fences(nodes []string) {
+	b.t.Helper()
+	for _, node := range nodes {
 		out := b.tool("crm_simulate", "--xml-file", b.cib, "--simulate", "--node-fail", node)
 		if !fitsLine(`^ *\* Fencing `+node+` \(reboot\)$`, out) {
 			b.t.Errorf("%s has failed, and is not fenced: %s", node, out)
