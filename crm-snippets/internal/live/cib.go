@@ -2,162 +2,111 @@ package live
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
-	"iter"
+	"slices"
 	"strings"
+
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 )
 
 // A CIB is a cluster's configuration and state, as it was read.
 type CIB struct {
-	text []byte
-	root *Element
-}
-
-// An Element is one of a CIB. Comments and the text between elements are left out: the
-// cluster does not look at them.
-type Element struct {
-	Name     string
-	Parent   *Element
-	Children []*Element
-
-	attributes []xml.Attr
-	// start and end are where in the text it is.
-	start, end int64
+	text    []byte
+	root    *cib.Element
+	parents map[*cib.Element]*cib.Element
 }
 
 // ReadCIB reads a CIB. Its errors name the file, line and column.
 func ReadCIB(file string, text []byte) (*CIB, error) {
-	root, err := readElements(file, text)
+	roots, err := cib.Parse(text)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s:%w", file, err)
 	}
-	if root.Name != "cib" || root.Child("configuration") == nil {
-		return nil, fmt.Errorf("%s: this is no CIB: want an element cib with a configuration", file)
+	if len(roots) != 1 || roots[0].Name != "cib" || child(roots[0], "configuration") == nil {
+		return nil, fmt.Errorf("%s: this is no CIB: want one element cib with a configuration", file)
 	}
-	return &CIB{text: text, root: root}, nil
-}
-
-// readElements returns the outermost element of an XML text.
-func readElements(file string, text []byte) (*Element, error) {
-	decoder := xml.NewDecoder(bytes.NewReader(text))
-	mistake := func(what string) error {
-		line, column := decoder.InputPos()
-		return fmt.Errorf("%s:%d:%d: %s", file, line, column, what)
-	}
-	outside := &Element{}
-	at := outside
-	for {
-		start := decoder.InputOffset()
-		token, err := decoder.Token()
-		var syntax *xml.SyntaxError
-		switch {
-		case errors.Is(err, io.EOF) && len(outside.Children) == 1:
-			root := outside.Children[0]
-			root.Parent = nil
-			return root, nil
-		case errors.Is(err, io.EOF):
-			return nil, mistake(fmt.Sprintf("this is no XML: want one outermost element, and there are %d", len(outside.Children)))
-		case errors.As(err, &syntax):
-			return nil, mistake(syntax.Msg)
-		case err != nil:
-			return nil, mistake(err.Error())
-		}
-		switch token := token.(type) {
-		case xml.StartElement:
-			e := &Element{Name: token.Name.Local, Parent: at, attributes: token.Attr, start: start}
-			at.Children = append(at.Children, e)
-			at = e
-		case xml.EndElement:
-			at.end = decoder.InputOffset()
-			at = at.Parent
+	c := &CIB{text: text, root: roots[0], parents: map[*cib.Element]*cib.Element{}}
+	for _, e := range c.root.All() {
+		for _, child := range e.Children {
+			c.parents[child] = e
 		}
 	}
+	return c, nil
 }
 
-// Attribute returns the value of an attribute, and "" if there is none.
-func (e *Element) Attribute(name string) string {
-	for _, a := range e.attributes {
-		if a.Name.Local == name {
-			return a.Value
-		}
+// child returns the first child of that name, and nil if there is none.
+func child(e *cib.Element, name string) *cib.Element {
+	i := slices.IndexFunc(e.Children, func(c *cib.Element) bool { return c.Name == name })
+	if i < 0 {
+		return nil
 	}
-	return ""
+	return e.Children[i]
 }
 
-// Child returns the first child of that name, and nil if there is none.
-func (e *Element) Child(name string) *Element {
-	for _, child := range e.Children {
-		if child.Name == name {
-			return child
-		}
-	}
-	return nil
+// Within returns those below an element that have a name.
+func Within(e *cib.Element, name string) []*cib.Element {
+	return slices.DeleteFunc(e.All()[1:], func(below *cib.Element) bool { return below.Name != name })
 }
 
-// All returns the element's descendants of that name, or all if the name is empty.
-func (e *Element) All(name string) iter.Seq[*Element] {
-	return func(yield func(*Element) bool) { e.walk(name, yield) }
-}
-
-func (e *Element) walk(name string, yield func(*Element) bool) bool {
-	for _, child := range e.Children {
-		if (name == "" || child.Name == name) && !yield(child) {
-			return false
-		}
-		if !child.walk(name, yield) {
-			return false
-		}
-	}
-	return true
-}
-
-// String returns the element in one line, for comparison: equal elements have equal ones.
-func (e *Element) String() string {
+// oneLine returns an element for comparison: equal elements have equal lines.
+func oneLine(e *cib.Element) string {
 	var text strings.Builder
 	text.WriteString("<" + e.Name)
-	for _, a := range sortedAttributes(e) {
-		fmt.Fprintf(&text, " %s=%q", a.Name.Local, a.Value)
+	for _, a := range slices.SortedFunc(slices.Values(e.Attributes), func(a, b cib.Attribute) int { return cmp.Compare(a.Name, b.Name) }) {
+		fmt.Fprintf(&text, " %s=%q", a.Name, a.Value)
 	}
 	text.WriteString(">")
 	for _, child := range e.Children {
-		text.WriteString(child.String())
+		text.WriteString(oneLine(child))
 	}
 	return text.String() + "</" + e.Name + ">"
 }
 
-// Configuration is the part of the CIB that an administrator writes.
-func (c *CIB) Configuration() *Element { return c.root.Child("configuration") }
+// configuration is the part of the CIB that an administrator writes.
+func (c *CIB) configuration() *cib.Element { return child(c.root, "configuration") }
 
-// configurationText returns the configuration as it was read.
+// configurationText returns the configuration as it was read, with its comments.
 func (c *CIB) configurationText() []byte {
-	e := c.Configuration()
-	return c.text[e.start:e.end]
+	decoder := xml.NewDecoder(bytes.NewReader(c.text))
+	var start int64
+	for depth := 0; ; {
+		at := decoder.InputOffset()
+		token, err := decoder.Token()
+		if err != nil {
+			return nil // it was read before
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			if depth++; depth == 2 && token.Name.Local == "configuration" {
+				start = at
+			}
+		case xml.EndElement:
+			if depth--; depth == 1 && token.Name.Local == "configuration" {
+				return c.text[start:decoder.InputOffset()]
+			}
+		}
+	}
 }
 
+// All returns the elements of the configuration that have a name.
+func (c *CIB) All(name string) []*cib.Element { return Within(c.configuration(), name) }
+
+// Parent returns what an element is in.
+func (c *CIB) Parent(e *cib.Element) *cib.Element { return c.parents[e] }
+
 // Schema returns the name of the schema that the CIB says it follows.
-func (c *CIB) Schema() string { return c.root.Attribute("validate-with") }
+func (c *CIB) Schema() string { return c.root.Get("validate-with") }
 
 // Text returns the CIB as it was read.
 func (c *CIB) Text() []byte { return c.text }
 
-// Find returns the element of the configuration with an id, and nil if there is none.
-func (c *CIB) Find(id string) *Element {
-	for e := range c.Configuration().All("") {
-		if e.Attribute("id") == id {
-			return e
-		}
-	}
-	return nil
-}
-
 // Property returns the pair of a property of the cluster, and nil if it is not set.
-func (c *CIB) Property(name string) *Element {
-	for set := range c.Configuration().All("cluster_property_set") {
-		for pair := range set.All("nvpair") {
-			if pair.Attribute("name") == name {
+func (c *CIB) Property(name string) *cib.Element {
+	for _, set := range c.All("cluster_property_set") {
+		for _, pair := range Within(set, "nvpair") {
+			if pair.Get("name") == name {
 				return pair
 			}
 		}
@@ -166,9 +115,9 @@ func (c *CIB) Property(name string) *Element {
 }
 
 // Level returns the level with an index of a node's fencing, and nil if there is none.
-func (c *CIB) Level(node, index string) *Element {
-	for level := range c.Configuration().All("fencing-level") {
-		if strings.EqualFold(level.Attribute("target"), node) && level.Attribute("index") == index {
+func (c *CIB) Level(node, index string) *cib.Element {
+	for _, level := range c.All("fencing-level") {
+		if strings.EqualFold(level.Get("target"), node) && level.Get("index") == index {
 			return level
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 )
 
 // A Cluster is what is changed.
@@ -65,11 +67,15 @@ type task struct {
 	done func(*CIB) bool
 	// belongs says whether an element that is there before or after has to do with the
 	// task. All others stay as they are.
-	belongs func(*Element) bool
+	belongs func(*cib.Element) bool
 }
 
-// tries is how often a change is tried, if the cluster's state changes meanwhile.
-const tries = 5
+// How often a change is made anew if the cluster's configuration changes meanwhile, and
+// given to the cluster anew if its state does.
+const (
+	tries      = 3
+	patchTries = 10
+)
 
 // errStale is that the cluster has another state than the one that was read.
 var errStale = errors.New("the cluster has changed since it was read")
@@ -146,7 +152,7 @@ func (c *Cluster) make(ctx context.Context, before *CIB, t task) error {
 
 // foreignChange returns an element of the configuration that a change has to do with,
 // though it should not, and "" if there is none.
-func foreignChange(before, after *CIB, belongs func(*Element) bool) string {
+func foreignChange(before, after *CIB, belongs func(*cib.Element) bool) string {
 	old, now := foreign(before, belongs), foreign(after, belongs)
 	for _, all := range [][]string{old, now} {
 		for _, text := range all {
@@ -160,12 +166,12 @@ func foreignChange(before, after *CIB, belongs func(*Element) bool) string {
 }
 
 // foreign returns the elements of all sections that a task has nothing to do with.
-func foreign(c *CIB, belongs func(*Element) bool) []string {
+func foreign(c *CIB, belongs func(*cib.Element) bool) []string {
 	var all []string
-	for _, section := range c.Configuration().Children {
+	for _, section := range c.configuration().Children {
 		for _, e := range section.Children {
 			if !belongs(e) {
-				all = append(all, section.Name+": "+e.withoutOwn(belongs))
+				all = append(all, section.Name+": "+withoutOwn(e, belongs))
 			}
 		}
 	}
@@ -183,14 +189,14 @@ func count(all []string, text string) int {
 }
 
 // withoutOwn returns the element in one line, but for children that belong to a task.
-func (e *Element) withoutOwn(belongs func(*Element) bool) string {
-	rest := &Element{Name: e.Name, attributes: e.attributes}
+func withoutOwn(e *cib.Element, belongs func(*cib.Element) bool) string {
+	rest := &cib.Element{Name: e.Name, Attributes: e.Attributes}
 	for _, child := range e.Children {
 		if !belongs(child) {
 			rest.Children = append(rest.Children, child)
 		}
 	}
-	return rest.String()
+	return oneLine(rest)
 }
 
 // The exit statuses of cibadmin for a difference that is not to what the cluster has,
@@ -208,11 +214,11 @@ func (c *Cluster) patch(ctx context.Context, before, after *CIB, t task) error {
 		if err != nil {
 			return err
 		}
-		if now.Configuration().String() != before.Configuration().String() {
+		if oneLine(now.configuration()) != oneLine(before.configuration()) {
 			return fmt.Errorf("nothing was changed: %w", errStale)
 		}
 		err = c.patchOnce(ctx, now, after)
-		if errors.Is(err, errStale) && try < tries {
+		if errors.Is(err, errStale) && try < patchTries {
 			continue
 		}
 		if err != nil {
@@ -262,7 +268,7 @@ func (c *Cluster) difference(ctx context.Context, now, after *CIB) ([]byte, erro
 	// Its exit status is 1 if there is a difference.
 	difference, err := c.Tools.Run(ctx, Call{Program: "crm_diff", Args: []string{"--original", from, "--new", to}})
 	if len(difference) == 0 {
-		return nil, fmt.Errorf("crm_diff shows no difference: %w", err)
+		return nil, errors.Join(errors.New("crm_diff shows no difference"), err)
 	}
 	return difference, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 )
 
@@ -29,7 +30,7 @@ type part struct {
 	// differs says how, in a part that is different.
 	differs string
 	// there is what was found, if anything was.
-	there *Element
+	there *cib.Element
 }
 
 // A setting is a property of the cluster that has to be set.
@@ -77,8 +78,8 @@ func needs(c *CIB, wanted plan.Parameter) (setting, bool) {
 	if there == nil {
 		return setting{name: wanted.Name, value: wanted.Value}, true
 	}
-	was := there.Attribute("value")
-	s := setting{name: there.Attribute("name"), value: wanted.Value, was: was}
+	was := there.Get("value")
+	s := setting{name: there.Get("name"), value: wanted.Value, was: was}
 	if strings.HasSuffix(wanted.Name, "-timeout") {
 		least, _ := Seconds(wanted.Value)
 		has, isTime := Seconds(was)
@@ -99,24 +100,24 @@ func compareResource(c *CIB, r plan.Resource) part {
 	for _, op := range r.Operations {
 		p.line += fmt.Sprintf(" op %s interval=%s timeout=%s", op.Name, op.Interval, op.Timeout)
 	}
-	return p.judge(c.Find(r.ID), "primitive", primitiveFacts, resourceFacts(r))
+	return p.judge(c.configuration().Find(r.ID), "primitive", c.primitiveFacts, resourceFacts(r))
 }
 
 func compareLocation(c *CIB, l plan.Location) part {
 	p := part{name: "location " + l.ID, line: fmt.Sprintf("location %s: %s never on %s", l.ID, l.Resource, l.Node)}
-	return p.judge(c.Find(l.ID), "rsc_location", locationFacts, facts{"rsc": l.Resource, "node": l.Node, "score": "-INFINITY"})
+	return p.judge(c.configuration().Find(l.ID), "rsc_location", locationFacts, facts{"rsc": l.Resource, "node": l.Node, "score": "-INFINITY"})
 }
 
 func compareLevel(c *CIB, l plan.Level) part {
 	name := fmt.Sprintf("level %d of %s", l.Index, l.Node)
 	p := part{name: name, line: name + ": " + strings.Join(l.Resources, " and ")}
-	there := cmp.Or(c.Level(l.Node, strconv.Itoa(l.Index)), c.Find(l.ID))
+	there := cmp.Or(c.Level(l.Node, strconv.Itoa(l.Index)), c.configuration().Find(l.ID))
 	wanted := facts{"target": l.Node, "index": strconv.Itoa(l.Index), "devices": strings.Join(l.Resources, ",")}
 	return p.judge(there, "fencing-level", ruleFacts, wanted)
 }
 
 // locationFacts are those of a location, whose score tools write in several ways.
-func locationFacts(e *Element) facts {
+func locationFacts(e *cib.Element) facts {
 	f := ruleFacts(e)
 	if IsNever(f["score"]) {
 		f["score"] = "-INFINITY"
@@ -134,7 +135,7 @@ func IsNever(score string) bool {
 }
 
 // judge compares the element that was found with what is wanted.
-func (p part) judge(there *Element, kind string, read func(*Element) facts, wanted facts) part {
+func (p part) judge(there *cib.Element, kind string, read func(*cib.Element) facts, wanted facts) part {
 	if there == nil {
 		return p
 	}

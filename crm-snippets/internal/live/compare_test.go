@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 )
 
@@ -132,7 +133,7 @@ func TestSpeaking(t *testing.T) {
 func TestForeignChange(t *testing.T) {
 	t.Parallel()
 	before := readTest(t, "<constraints>", `<constraints><rsc_order id="x" first="vip" then="db"/>`)
-	ours := func(e *Element) bool {
+	ours := func(e *cib.Element) bool {
 		return isPart(e, wanted()) || isSetting(e, []setting{{name: "stonith-enabled"}})
 	}
 	for _, c := range []struct{ name, old, now, want string }{
@@ -143,7 +144,7 @@ func TestForeignChange(t *testing.T) {
 		{"something twice", `<resources>`, `<resources><primitive id="new"/><primitive id="new"/>`, `resources: <primitive id="new">`},
 	} {
 		after := readTest(t, c.old, c.now)
-		after.root.Child("configuration").Child("constraints").Children = before.Configuration().Child("constraints").Children
+		child(after.configuration(), "constraints").Children = child(before.configuration(), "constraints").Children
 		if got := foreignChange(before, after, ours); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}

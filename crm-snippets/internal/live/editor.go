@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/render"
 )
@@ -99,7 +100,7 @@ func (e *editor) addElements(ctx context.Context, wanted plan.Configuration) err
 // remove takes parts away from the copy: levels first, then locations, and then the
 // resources that they speak of.
 func (e *editor) remove(ctx context.Context, parts []part) error {
-	var levels, locations, resources []*Element
+	var levels, locations, resources []*cib.Element
 	for _, p := range parts {
 		switch p.there.Name {
 		case "fencing-level":
@@ -121,7 +122,7 @@ func (e *editor) remove(ctx context.Context, parts []part) error {
 		return e.deleteElements(ctx, all)
 	}
 	for _, level := range levels {
-		if err := e.pcs(ctx, "stonith", "level", "delete", level.Attribute("index"), "target", level.Attribute("target")); err != nil {
+		if err := e.pcs(ctx, "stonith", "level", "delete", level.Get("index"), "target", level.Get("target")); err != nil {
 			return err
 		}
 	}
@@ -131,16 +132,16 @@ func (e *editor) remove(ctx context.Context, parts []part) error {
 		}
 	}
 	for _, resource := range resources {
-		if err := e.pcs(ctx, "stonith", "delete", resource.Attribute("id")); err != nil {
+		if err := e.pcs(ctx, "stonith", "delete", resource.Get("id")); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *editor) deleteElements(ctx context.Context, all []*Element) error {
+func (e *editor) deleteElements(ctx context.Context, all []*cib.Element) error {
 	for _, element := range all {
-		text := fmt.Sprintf(`<%s id="%s"/>`, element.Name, escape(element.Attribute("id")))
+		text := fmt.Sprintf(`<%s id="%s"/>`, element.Name, escape(element.Get("id")))
 		if err := e.run(ctx, "cibadmin", []byte(text), "--delete", "--xml-pipe"); err != nil {
 			return err
 		}
@@ -158,10 +159,10 @@ func (e *editor) run(ctx context.Context, program string, stdin []byte, args ...
 	return err
 }
 
-func ids(all []*Element) []string {
+func ids(all []*cib.Element) []string {
 	var its []string
 	for _, e := range all {
-		its = append(its, e.Attribute("id"))
+		its = append(its, e.Get("id"))
 	}
 	return its
 }

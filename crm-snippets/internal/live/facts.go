@@ -1,13 +1,12 @@
 package live
 
 import (
-	"cmp"
-	"encoding/xml"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 )
@@ -42,11 +41,11 @@ func resourceFacts(r plan.Resource) facts {
 }
 
 // primitiveFacts are those of a primitive that is there.
-func primitiveFacts(e *Element) facts {
+func (c *CIB) primitiveFacts(e *cib.Element) facts {
 	f := facts{}
 	f.attributes("", e, "id")
-	if e.Parent.Name != "resources" {
-		f.add("within", e.Parent.Name+" "+e.Parent.Attribute("id"))
+	if parent := c.Parent(e); parent.Name != "resources" {
+		f.add("within", parent.Name+" "+parent.Get("id"))
 	}
 	for _, child := range e.Children {
 		switch child.Name {
@@ -60,47 +59,47 @@ func primitiveFacts(e *Element) facts {
 				f.operation(op)
 			}
 		default:
-			f.add("element", child.String())
+			f.add("element", oneLine(child))
 		}
 	}
 	return f
 }
 
 // attributes adds an element's attributes but some.
-func (f facts) attributes(prefix string, e *Element, but ...string) {
-	for _, a := range e.attributes {
-		if !slices.Contains(but, a.Name.Local) {
-			f.add(prefix+a.Name.Local, a.Value)
+func (f facts) attributes(prefix string, e *cib.Element, but ...string) {
+	for _, a := range e.Attributes {
+		if !slices.Contains(but, a.Name) {
+			f.add(prefix+a.Name, a.Value)
 		}
 	}
 }
 
 // pairs adds the pairs of a set.
-func (f facts) pairs(prefix string, set *Element) {
+func (f facts) pairs(prefix string, set *cib.Element) {
 	f.attributes(prefix+"set ", set, "id")
 	for _, pair := range set.Children {
-		if pair.Name != "nvpair" || pair.Attribute("name") == "" {
-			f.add(prefix+"element", pair.String())
+		if pair.Name != "nvpair" || pair.Get("name") == "" {
+			f.add(prefix+"element", oneLine(pair))
 			continue
 		}
-		f.add(prefix+pair.Attribute("name"), pair.Attribute("value"))
+		f.add(prefix+pair.Get("name"), pair.Get("value"))
 	}
 }
 
-func (f facts) operation(op *Element) {
-	prefix := "op " + op.Attribute("name") + " "
+func (f facts) operation(op *cib.Element) {
+	prefix := "op " + op.Get("name") + " "
 	f.attributes(prefix, op, "id", "name")
 	for _, child := range op.Children {
-		f.add(prefix+"element", child.String())
+		f.add(prefix+"element", oneLine(child))
 	}
 }
 
 // ruleFacts are those of a location that is there.
-func ruleFacts(e *Element) facts {
+func ruleFacts(e *cib.Element) facts {
 	f := facts{}
 	f.attributes("", e, "id")
 	for _, child := range e.Children {
-		f.add("element", child.String())
+		f.add("element", oneLine(child))
 	}
 	return f
 }
@@ -143,11 +142,4 @@ func IsSecret(name, value string) bool {
 		}
 	}
 	return metadata.Secret(own) && !strings.HasPrefix(value, "lrm://")
-}
-
-// sortedAttributes returns an element's attributes by name.
-func sortedAttributes(e *Element) []xml.Attr {
-	return slices.SortedFunc(slices.Values(e.attributes), func(a, b xml.Attr) int {
-		return cmp.Compare(a.Name.Local, b.Name.Local)
-	})
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 )
 
@@ -29,13 +30,13 @@ func (c *Cluster) Install(ctx context.Context, wanted plan.Configuration, dryRun
 		}
 		return task{
 			lines:  found.lines(),
-			secret: hasSecret(wanted),
+			secret: hasSecret(add),
 			edit:   func(ctx context.Context, e *editor) error { return e.install(ctx, add) },
 			done: func(after *CIB) bool {
 				found := compare(after, wanted)
 				return len(found.settings) == 0 && len(found.with(asDescribed)) == len(found.parts)
 			},
-			belongs: func(e *Element) bool { return isPart(e, wanted) || isSetting(e, found.settings) },
+			belongs: func(e *cib.Element) bool { return isPart(e, wanted) || isSetting(e, found.settings) },
 		}, nil
 	}})
 }
@@ -50,8 +51,8 @@ func remedy(found comparison) string {
 	for _, p := range others {
 		names = append(names, p.name)
 	}
-	return "take away or rename by hand what is different (" + strings.Join(names, ", ") +
-		"), or give the device another id; crm-snippets remove takes away what is as described"
+	return "if the description has changed: crm-snippets remove with the old one first; else take away or rename by hand what is different (" +
+		strings.Join(names, ", ") + "), or give the device another id"
 }
 
 // Remove takes a configuration from the cluster, and shows first what that takes away.
@@ -76,7 +77,7 @@ func (c *Cluster) Remove(ctx context.Context, wanted plan.Configuration, dryRun 
 			lines:   lines,
 			edit:    func(ctx context.Context, e *editor) error { return e.remove(ctx, there) },
 			done:    func(after *CIB) bool { return len(compare(after, wanted).with(missing)) == len(found.parts) },
-			belongs: func(e *Element) bool { return isPart(e, wanted) },
+			belongs: func(e *cib.Element) bool { return isPart(e, wanted) },
 		}, nil
 	}})
 }
@@ -105,8 +106,8 @@ func Deviations(c *CIB, wanted plan.Configuration) []string {
 }
 
 // isPart reports whether an element is one that the configuration describes.
-func isPart(e *Element, wanted plan.Configuration) bool {
-	id := e.Attribute("id")
+func isPart(e *cib.Element, wanted plan.Configuration) bool {
+	id := e.Get("id")
 	switch e.Name {
 	case "primitive":
 		return slices.ContainsFunc(wanted.Resources, func(r plan.Resource) bool { return r.ID == id })
@@ -114,7 +115,7 @@ func isPart(e *Element, wanted plan.Configuration) bool {
 		return slices.ContainsFunc(wanted.Locations, func(l plan.Location) bool { return l.ID == id })
 	case "fencing-level":
 		return slices.ContainsFunc(wanted.Levels, func(l plan.Level) bool {
-			return strings.EqualFold(l.Node, e.Attribute("target")) && fmt.Sprint(l.Index) == e.Attribute("index")
+			return strings.EqualFold(l.Node, e.Get("target")) && fmt.Sprint(l.Index) == e.Get("index")
 		})
 	}
 	return false
@@ -122,11 +123,11 @@ func isPart(e *Element, wanted plan.Configuration) bool {
 
 // isSetting reports whether an element is a property that is set, or a set that is made
 // for it.
-func isSetting(e *Element, settings []setting) bool {
+func isSetting(e *cib.Element, settings []setting) bool {
 	if e.Name == "cluster_property_set" {
-		return len(e.Children) == 0 || !slices.ContainsFunc(e.Children, func(pair *Element) bool { return !isSetting(pair, settings) })
+		return len(e.Children) == 0 || !slices.ContainsFunc(e.Children, func(pair *cib.Element) bool { return !isSetting(pair, settings) })
 	}
-	return e.Name == "nvpair" && slices.ContainsFunc(settings, func(s setting) bool { return s.name == e.Attribute("name") })
+	return e.Name == "nvpair" && slices.ContainsFunc(settings, func(s setting) bool { return s.name == e.Get("name") })
 }
 
 func hasSecret(wanted plan.Configuration) bool {
@@ -146,13 +147,14 @@ var references = []string{"rsc", "with-rsc", "first", "then", "devices", "refere
 // speaking returns what else in a CIB names a resource of the configuration.
 func speaking(c *CIB, wanted plan.Configuration) []string {
 	var all []string
-	for e := range c.Configuration().All("") {
+	for _, e := range c.configuration().All()[1:] {
 		if isPart(e, wanted) || !names(e, wanted.Resources) {
 			continue
 		}
-		id := e.Attribute("id")
+		id := e.Get("id")
 		if e.Name == "resource_ref" || e.Name == "obj_ref" {
-			e, id = e.Parent, e.Parent.Attribute("id")
+			e = c.Parent(e)
+			id = e.Get("id")
 		}
 		all = append(all, e.Name+" "+id)
 	}
@@ -160,13 +162,13 @@ func speaking(c *CIB, wanted plan.Configuration) []string {
 }
 
 // names reports whether an element names one of the resources.
-func names(e *Element, resources []plan.Resource) bool {
+func names(e *cib.Element, resources []plan.Resource) bool {
 	var words []string
 	for _, name := range references {
-		words = append(words, strings.Split(e.Attribute(name), ",")...)
+		words = append(words, strings.Split(e.Get(name), ",")...)
 	}
 	if e.Name == "resource_ref" || e.Name == "obj_ref" {
-		words = append(words, e.Attribute("id"))
+		words = append(words, e.Get("id"))
 	}
 	return slices.ContainsFunc(resources, func(r plan.Resource) bool { return slices.Contains(words, r.ID) })
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/live"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
 )
@@ -13,7 +14,9 @@ import (
 type cluster struct {
 	cib *live.CIB
 	// nodes are the cluster's; those that devices fence, if the CIB has none.
-	nodes   []string
+	nodes []string
+	// remotes are nodes without a vote, which resources make.
+	remotes []string
 	devices []device
 }
 
@@ -26,7 +29,7 @@ type device struct {
 	// parameters are by the names that the CIB has.
 	parameters []parameter
 	// operations are the elements op.
-	operations []*live.Element
+	operations []*cib.Element
 	// nodes are those that it fences, if known is true. Else only the device knows.
 	nodes []string
 	known bool
@@ -40,16 +43,24 @@ type device struct {
 type parameter struct{ name, value string }
 
 // read finds the nodes and devices of a CIB.
-func read(cib *live.CIB) *cluster {
-	c := &cluster{cib: cib}
-	for e := range cib.Configuration().All("primitive") {
-		if e.Attribute("class") == "stonith" {
-			c.devices = append(c.devices, readDevice(e))
+func read(from *live.CIB) *cluster {
+	c := &cluster{cib: from}
+	for _, e := range from.All("primitive") {
+		switch {
+		case e.Get("class") == "stonith":
+			c.devices = append(c.devices, readDevice(from, e))
+		case e.Get("type") == "remote":
+			c.remotes = append(c.remotes, e.Get("id"))
 		}
 	}
-	for e := range cib.Configuration().All("node") {
-		if kind := e.Attribute("type"); kind == "" || kind == "member" || kind == "normal" {
-			c.nodes = append(c.nodes, e.Attribute("uname"))
+	for _, e := range from.All("nvpair") {
+		if e.Get("name") == "remote-node" {
+			c.remotes = append(c.remotes, e.Get("value"))
+		}
+	}
+	for _, e := range from.All("node") {
+		if kind := e.Get("type"); kind == "" || kind == "member" || kind == "normal" {
+			c.nodes = append(c.nodes, e.Get("uname"))
 		}
 	}
 	if len(c.nodes) > 0 {
@@ -65,14 +76,14 @@ func read(cib *live.CIB) *cluster {
 	return c
 }
 
-func readDevice(e *live.Element) device {
-	d := device{id: e.Attribute("id"), agentType: e.Attribute("type")}
+func readDevice(from *live.CIB, e *cib.Element) device {
+	d := device{id: e.Get("id"), agentType: e.Get("type")}
 	d.agent, d.ours = metadata.FindAgent(d.agentType)
-	for at := e; at.Name != "resources" && at.Parent != nil; at = at.Parent {
-		d.ids = append(d.ids, at.Attribute("id"))
+	for at := e; at.Name != "resources" && from.Parent(at) != nil; at = from.Parent(at) {
+		d.ids = append(d.ids, at.Get("id"))
 		for _, set := range at.Children {
 			for _, pair := range set.Children {
-				switch name, value := pair.Attribute("name"), pair.Attribute("value"); {
+				switch name, value := pair.Get("name"), pair.Get("value"); {
 				case set.Name == "meta_attributes" && name == "target-role" && strings.EqualFold(value, "Stopped"):
 					d.stopped = true
 				case set.Name == "instance_attributes" && at == e:
@@ -177,7 +188,7 @@ func (c *cluster) device(id string) (device, bool) {
 func (c *cluster) property(names ...string) string {
 	for _, name := range names {
 		if pair := c.cib.Property(name); pair != nil {
-			return pair.Attribute("value")
+			return pair.Get("value")
 		}
 	}
 	return ""
@@ -187,8 +198,8 @@ func (c *cluster) property(names ...string) string {
 func (c *cluster) mayRun(d device, node string) bool {
 	symmetric, isBool := live.Bool(c.property("symmetric-cluster"))
 	may := symmetric || !isBool
-	for location := range c.cib.Configuration().All("rsc_location") {
-		if !slices.Contains(d.ids, location.Attribute("rsc")) {
+	for _, location := range c.cib.All("rsc_location") {
+		if !slices.Contains(d.ids, location.Get("rsc")) {
 			continue
 		}
 		for _, score := range scores(location, node) {
@@ -202,15 +213,15 @@ func (c *cluster) mayRun(d device, node string) bool {
 }
 
 // scores returns those that a location has for a node.
-func scores(location *live.Element, node string) []string {
+func scores(location *cib.Element, node string) []string {
 	var all []string
-	if strings.EqualFold(location.Attribute("node"), node) {
-		all = append(all, location.Attribute("score"))
+	if strings.EqualFold(location.Get("node"), node) {
+		all = append(all, location.Get("score"))
 	}
-	for rule := range location.All("rule") {
-		for e := range rule.All("expression") {
-			if e.Attribute("attribute") == "#uname" && e.Attribute("operation") == "eq" && strings.EqualFold(e.Attribute("value"), node) {
-				all = append(all, rule.Attribute("score"))
+	for _, rule := range live.Within(location, "rule") {
+		for _, e := range live.Within(rule, "expression") {
+			if e.Get("attribute") == "#uname" && e.Get("operation") == "eq" && strings.EqualFold(e.Get("value"), node) {
+				all = append(all, rule.Get("score"))
 			}
 		}
 	}

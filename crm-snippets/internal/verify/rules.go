@@ -16,8 +16,8 @@ func enabled(c *cluster) []Row {
 	var wrong []string
 	for _, name := range []string{"stonith-enabled", "fencing-enabled"} {
 		if pair := c.cib.Property(name); pair != nil {
-			if value, isBool := live.Bool(pair.Attribute("value")); !isBool || !value {
-				wrong = append(wrong, fmt.Sprintf("%s is %s: no node is ever fenced", name, pair.Attribute("value")))
+			if value, isBool := live.Bool(pair.Get("value")); !isBool || !value {
+				wrong = append(wrong, fmt.Sprintf("%s is %s: no node is ever fenced", name, pair.Get("value")))
 			}
 		}
 	}
@@ -36,7 +36,7 @@ func fenced(c *cluster) []Row {
 			wrong = append(wrong, fmt.Sprintf("%s is disabled by target-role=Stopped", d.id))
 		}
 		for _, node := range d.nodes {
-			if !contains(c.nodes, node) {
+			if !contains(c.nodes, node) && !contains(c.remotes, node) {
 				wrong = append(wrong, fmt.Sprintf("%s fences %s, which is no node of the cluster", d.id, node))
 			}
 		}
@@ -73,17 +73,17 @@ func (d device) unknownNodes() []string {
 func levels(c *cluster) []Row {
 	var wrong []string
 	used, count := map[string][]string{}, 0
-	for level := range c.cib.Configuration().All("fencing-level") {
+	for _, level := range c.cib.All("fencing-level") {
 		count++
-		node := level.Attribute("target")
-		for _, id := range strings.Split(level.Attribute("devices"), ",") {
+		node := level.Get("target")
+		for _, id := range strings.Split(level.Get("devices"), ",") {
 			d, known := c.device(id)
 			used[strings.ToLower(node)] = append(used[strings.ToLower(node)], id)
 			switch {
 			case !known:
-				wrong = append(wrong, fmt.Sprintf("level %s of %s: there is no device %s", level.Attribute("index"), node, id))
+				wrong = append(wrong, fmt.Sprintf("level %s of %s: there is no device %s", level.Get("index"), node, id))
 			case node != "" && d.known && !contains(d.nodes, node):
-				wrong = append(wrong, fmt.Sprintf("level %s of %s: %s does not fence it", level.Attribute("index"), node, id))
+				wrong = append(wrong, fmt.Sprintf("level %s of %s: %s does not fence it", level.Get("index"), node, id))
 			}
 		}
 	}
@@ -210,7 +210,7 @@ type wait struct {
 func (c *cluster) delay(node string) wait {
 	its := c.fencing(node)
 	if level := c.cib.Level(node, c.firstLevel(node)); level != nil {
-		first := strings.Split(level.Attribute("devices"), ",")
+		first := strings.Split(level.Get("devices"), ",")
 		its = slices.DeleteFunc(its, func(d device) bool { return !slices.Contains(first, d.id) })
 	}
 	var longest wait
@@ -229,9 +229,9 @@ func (c *cluster) delay(node string) wait {
 // firstLevel returns the lowest index of a node's levels.
 func (c *cluster) firstLevel(node string) string {
 	lowest := 0
-	for level := range c.cib.Configuration().All("fencing-level") {
-		index, err := strconv.Atoi(level.Attribute("index"))
-		if err == nil && strings.EqualFold(level.Attribute("target"), node) && (lowest == 0 || index < lowest) {
+	for _, level := range c.cib.All("fencing-level") {
+		index, err := strconv.Atoi(level.Get("index"))
+		if err == nil && strings.EqualFold(level.Get("target"), node) && (lowest == 0 || index < lowest) {
 			lowest = index
 		}
 	}

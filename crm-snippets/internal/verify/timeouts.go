@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/live"
 )
 
@@ -58,13 +59,13 @@ func (c *cluster) limit(d device, name string, own time.Duration) []string {
 }
 
 // operation checks the time-out of an operation that asks the device.
-func (c *cluster) operation(d device, op *live.Element, own time.Duration) []string {
-	name := op.Attribute("name")
+func (c *cluster) operation(d device, op *cib.Element, own time.Duration) []string {
+	name := op.Get("name")
 	if name != "monitor" && name != "start" {
 		return nil
 	}
 	text := d.value("pcmk_monitor_timeout")
-	for _, other := range []string{op.Attribute("timeout"), c.operationDefault()} {
+	for _, other := range []string{op.Get("timeout"), c.operationDefault()} {
 		if text == "" {
 			text = other
 		}
@@ -81,10 +82,10 @@ func (c *cluster) operation(d device, op *live.Element, own time.Duration) []str
 
 // operationDefault returns the timeout that operations have where they say none.
 func (c *cluster) operationDefault() string {
-	for defaults := range c.cib.Configuration().All("op_defaults") {
-		for pair := range defaults.All("nvpair") {
-			if pair.Attribute("name") == "timeout" {
-				return pair.Attribute("value")
+	for _, defaults := range c.cib.All("op_defaults") {
+		for _, pair := range live.Within(defaults, "nvpair") {
+			if pair.Get("name") == "timeout" {
+				return pair.Get("value")
 			}
 		}
 	}
