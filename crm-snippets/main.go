@@ -21,10 +21,10 @@ type commandLine struct {
 	Version kong.VersionFlag `help:"Print the version."`
 
 	Render  renderCommand  `cmd:"" help:"Print the configuration, for one of the tools."`
-	Convert convertCommand `cmd:"" help:"Print a description of what a cluster had before, and what is different with it."`
 	Install installCommand `cmd:"" help:"Give the cluster the configuration, and show first what that adds."`
 	Remove  removeCommand  `cmd:"" help:"Take the configuration from the cluster, and show first what that takes away."`
 	Check   checkCommand   `cmd:"" help:"Look at the fencing of the cluster, and whether it has what is described."`
+	Convert convertCommand `cmd:"" help:"Print a description of what a cluster had before, and what is different with it."`
 }
 
 // A session is what a command has to do with the rest of the world.

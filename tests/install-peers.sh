@@ -28,6 +28,7 @@ mke2fs             e2fsprogs
 mmdebstrap         mmdebstrap
 node               nodejs
 npm                npm
+pacemakerd         pacemaker
 pcs                pcs
 qemu-img           qemu-utils
 qemu-system-x86_64 qemu-system-x86 seabios

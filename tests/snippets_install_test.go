@@ -120,6 +120,30 @@ func meaning(b *snippetBed, text string) []string {
 	return lines
 }
 
+// TestSnippetsRemoveStarted removes devices that are started, as they always are in a
+// cluster, by each tool. The cluster stops them then.
+func TestSnippetsRemoveStarted(t *testing.T) {
+	must("/var/log/crmsh", makeDirs("/var/log/crmsh"))
+	t.Parallel()
+	two := example(snippetExamples + "bmc-two-nodes").description()
+	for _, tool := range snippetTools {
+		t.Run(tool, func(t *testing.T) {
+			t.Parallel()
+			b := newSnippetBed(t, []string{"node-1", "node-2"})
+			b.succeeds("+", "install", two, "--tool", "cibadmin")
+			b.tool("crm_simulate", "--xml-file", b.cib, "--simulate", "--save-output", b.cib)
+			if out := b.tool("crm_mon", "--one-shot"); strings.Count(out, "Started") != 2 {
+				t.Fatalf("the devices are not started: %s", out)
+			}
+			b.succeeds("- primitive bmc-node-1 ", "remove", two, "--tool", tool)
+			out := b.tool("crm_simulate", "--xml-file", b.cib, "--simulate")
+			if !fitsLine(`\* Stop +bmc-node-1 `, out) || !fitsLine(`\* Stop +bmc-node-2 `, out) {
+				t.Errorf("the devices are not stopped: %s", out)
+			}
+		})
+	}
+}
+
 // unknownNodeLevels is a description whose levels are for a node that is not in the
 // cluster, which pcs finds out when it has made the devices.
 const unknownNodeLevels = `
@@ -211,6 +235,14 @@ func TestSnippetsRefuse(t *testing.T) {
 					t.Errorf("%s: %s%s", tool, stdout, stderr)
 				}
 				b.succeeds("- primitive s-node-1 ", append([]string{"remove", "--allow-secret"}, secret...)...)
+			}
+			status, _, stderr := b.hidden([]string{"crm"}, allowed...)
+			if status != 0 || !strings.Contains(b.text(), `id="s-node-1-start-0s"`) {
+				b.t.Errorf("without crm it is not cibadmin that takes the secret: status %d, %s", status, stderr)
+			}
+			status, stdout, _ := b.snippets("check")
+			if status != 1 || !fitsLine("^wrong +secrets +s-node-1: passwd stands in the configuration", stdout) || strings.Contains(stdout, "s3cret") {
+				b.t.Errorf("check: status %d, %s", status, stdout)
 			}
 		},
 		"no such file": func(b *snippetBed) {

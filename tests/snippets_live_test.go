@@ -117,6 +117,13 @@ func (c *liveCluster) must(program string, args ...string) string {
 	return stdout
 }
 
+// quietly runs a program that must succeed, beside the test.
+func (c *liveCluster) quietly(program string, args ...string) {
+	if status, stdout, stderr := c.run(program, args...); status != 0 {
+		c.t.Errorf("%s %s: status %d: %s%s", program, strings.Join(args, " "), status, stdout, stderr)
+	}
+}
+
 // TestSnippetsLive installs and removes an example in a cluster that is alive, by each
 // tool, while nothing else happens and while other things change all the time.
 func TestSnippetsLive(t *testing.T) {
@@ -132,7 +139,7 @@ func TestSnippetsLive(t *testing.T) {
 		}
 		c.must(snippetsProgram, install...)
 		full := c.must("cibadmin", "--query")
-		if strings.Count(full, "<primitive ") != 2 || strings.Count(full, "<rsc_location ") != 2 {
+		if !hasTwoDevices(full) {
 			t.Fatalf("%s: the cluster has not all: %s", tool, full)
 		}
 		if out := c.must(snippetsProgram, install...); out != "nothing to do\n" || c.must("cibadmin", "--query") != full {
@@ -141,47 +148,79 @@ func TestSnippetsLive(t *testing.T) {
 		if out := c.must(snippetsProgram, "check", two); strings.Contains(out, "not checked") {
 			t.Errorf("%s: check: %s", tool, out)
 		}
+		if out := c.must(snippetsProgram, "convert"); !strings.Contains(out, `hostlist = "node-1:192.0.2.1 node-2:192.0.2.2"`) {
+			t.Errorf("%s: convert of the cluster: %s", tool, out)
+		}
 		c.must(snippetsProgram, remove...)
 		if out := c.must(snippetsProgram, remove...); out != "nothing to do\n" || strings.Contains(c.must("cibadmin", "--query"), "<primitive ") {
 			t.Errorf("%s: remove again says %q", tool, out)
 		}
 	}
-	for _, tool := range []string{"crm", "cibadmin"} { // one takes its time
-		c.amidChanges(tool, two)
-	}
+	c.amidChanges("crm", two)
+	c.amidState("crm", two)
 }
 
-// amidChanges installs while a property changes all the time. No such change is lost;
+// changePause is so long that a change is given to the cluster between two others, and
+// not so long that it is made by crm between two.
+const changePause = 300 * time.Millisecond
+
+// amidChanges installs while properties are set all the time. No such change is lost;
 // the configuration is installed as a whole, or it is said that it is not.
 func (c *liveCluster) amidChanges(tool, description string) {
 	c.t.Helper()
-	stop, last := make(chan struct{}), make(chan int)
+	status, stderr, n := c.amid(description, tool, changePause, func(n int) {
+		c.quietly("crm_attribute", "--type", "crm_config", "--name", "counter-"+strconv.Itoa(n), "--update", "x")
+	})
+	now := c.must("cibadmin", "--query")
+	refused := status == 1 && !strings.Contains(now, "<primitive ") && strings.Contains(stderr, "nothing was changed: the cluster has changed since it was read")
+	installed := status == 0 && hasTwoDevices(now)
+	if !installed && !refused {
+		c.t.Errorf("%s amid changes: status %d: %s%s", tool, status, stderr, now)
+	}
+	for i := 1; i <= n; i++ {
+		if !strings.Contains(now, fmt.Sprintf(`name="counter-%d"`, i)) {
+			c.t.Fatalf("%s: change %d of %d is lost: %s", tool, i, n, now)
+		}
+	}
+	c.must(snippetsProgram, "remove", description)
+}
+
+// amidState installs while the cluster's state changes, as it does when resources are
+// started and stopped. That is not in the way, and not lost.
+func (c *liveCluster) amidState(tool, description string) {
+	c.t.Helper()
+	status, stderr, n := c.amid(description, tool, changePause, func(n int) {
+		c.quietly("cibadmin", "--modify", "--scope", "status", "--xml-text", `<status><node_state id="1" crm-debug-origin="`+strconv.Itoa(n)+`"/></status>`)
+	})
+	now := c.must("cibadmin", "--query")
+	if status != 0 || !hasTwoDevices(now) {
+		c.t.Errorf("%s amid changes of state: status %d: %s%s", tool, status, stderr, now)
+	}
+	if !strings.Contains(now, fmt.Sprintf(`crm-debug-origin="%d"`, n)) {
+		c.t.Errorf("%s: the last change of state, to %d, is lost: %s", tool, n, now)
+	}
+}
+
+func hasTwoDevices(cib string) bool {
+	return strings.Count(cib, "<primitive ") == 2 && strings.Count(cib, "<rsc_location ") == 2
+}
+
+// amid installs while changes are made one after the other, with a pause between them.
+// It returns how many.
+func (c *liveCluster) amid(description, tool string, pause time.Duration, change func(n int)) (status int, stderr string, last int) {
+	stop, done := make(chan struct{}), make(chan int)
 	go func() {
-		n := 0
-		for {
+		for n := 1; ; n++ {
+			change(n)
 			select {
 			case <-stop:
-				last <- n
+				done <- n
 				return
-			default:
-			}
-			if status, _, _ := c.run("crm_attribute", "--type", "crm_config", "--name", "counter", "--update", strconv.Itoa(n+1)); status == 0 {
-				n++
+			case <-time.After(pause):
 			}
 		}
 	}()
-	status, stdout, stderr := c.run(snippetsProgram, "install", description, "--tool", tool)
+	status, _, stderr = c.run(snippetsProgram, "install", description, "--tool", tool)
 	close(stop)
-	n := <-last
-	now := c.must("cibadmin", "--query")
-	installed := strings.Count(now, "<primitive ") == 2 && strings.Count(now, "<rsc_location ") == 2
-	refused := status == 1 && !strings.Contains(now, "<primitive ") && strings.Contains(stderr, "nothing was changed: the cluster has changed since it was read")
-	c.t.Logf("%s: %d changes, status %d: %s", tool, n, status, stderr)
-	if (status != 0 || !installed) && !refused {
-		c.t.Errorf("%s: amid changes: status %d: %s%s%s", tool, status, stdout, stderr, now)
-	}
-	if !strings.Contains(now, fmt.Sprintf(`name="counter" value="%d"`, n)) {
-		c.t.Errorf("%s: the last change, to %d, is lost: %s", tool, n, now)
-	}
-	c.must(snippetsProgram, "remove", description)
+	return status, stderr, <-done
 }

@@ -152,16 +152,31 @@ type loader struct {
 	load   func(*snippetBed, string) error
 }
 
+// pcsCommands lets a shell read commands of pcs, and one pcs carry them out on a file:
+// most of the time that it takes is for its start. $1 are the commands, $2 is the file.
+const pcsCommands = `pcs() { for arg in "$@"; do printf '%s\0' "$arg"; done; printf '\n\0'; }
+{ . "$1" && printf done; } | python3 -c '
+import os, sys
+from pcs import app
+commands = sys.stdin.read().split("\n\0")
+if commands.pop() != "done":
+    sys.exit("the commands are no shell script")
+for command in commands:
+    pid = os.fork()
+    if pid == 0:
+        app.main(["-f", sys.argv[1]] + command.split("\0")[:-1])
+        os._exit(0)
+    if os.waitpid(pid, 0)[1] != 0:
+        sys.exit(1)
+' "$2"`
+
 var loaders = []loader{
 	{"crm", ".crm", func(b *snippetBed, file string) error {
 		_, err := b.run("CIB_file="+b.cib, "crm", "configure", "load", "update", file)
 		return err
 	}},
 	{"pcs", ".pcs", func(b *snippetBed, file string) error {
-		text, err := os.ReadFile(file)
-		must("the example", err)
-		script := "set -e\n" + regexp.MustCompile(`(?m)^pcs `).ReplaceAllLiteralString(string(text), "pcs -f "+b.cib+" ")
-		_, err = b.run("", "sh", "-c", script)
+		_, err := b.run("", "sh", "-c", pcsCommands, "sh", file, b.cib)
 		return err
 	}},
 	{"cibadmin", ".xml", func(b *snippetBed, file string) error {
@@ -208,6 +223,33 @@ func absolute(file string) string {
 	return path
 }
 
+// TestSnippetsConvert converts what is rendered for tools that are no more, and installs
+// that.
+func TestSnippetsConvert(t *testing.T) {
+	t.Parallel()
+	for _, e := range examples(t) {
+		for _, ending := range []string{".heartbeat.xml", ".cluster.conf"} {
+			if _, err := os.Stat(string(e) + ending); err != nil {
+				continue // the format cannot say it
+			}
+			t.Run(e.name()+ending, func(t *testing.T) {
+				t.Parallel()
+				b := newSnippetBed(t, e.nodes())
+				status, description, notes := b.call(snippetsProgram, "convert", string(e)+ending)
+				if status != 0 || !strings.Contains(notes, "crm-snippets: note: changed: ") {
+					t.Fatalf("convert: status %d, %s", status, notes)
+				}
+				file := filepath.Join(b.dir, "converted.toml")
+				must(file, os.WriteFile(file, []byte(description), 0o644))
+				b.succeeds("+ property stonith-enabled=true\n", "install", file, "--tool", "cibadmin")
+				b.tool("crm_verify", "-V", "--xml-file", b.cib)
+				b.starts(e.nodes())
+				b.fences(e.nodes())
+			})
+		}
+	}
+}
+
 func (b *snippetBed) isAsDescribed(e example) {
 	b.t.Helper()
 	before := b.text()
@@ -217,7 +259,13 @@ func (b *snippetBed) isAsDescribed(e example) {
 	}
 	b.tool("crm_verify", "-V", "--xml-file", b.cib)
 	b.starts(e.nodes())
-	for _, node := range e.nodes() {
+	b.fences(e.nodes())
+}
+
+// fences wants Pacemaker to fence each node that fails.
+func (b *snippetBed) fences(nodes []string) {
+	b.t.Helper()
+	for _, node := range nodes {
 		out := b.tool("crm_simulate", "--xml-file", b.cib, "--simulate", "--node-fail", node)
 		if !fitsLine(`^ *\* Fencing `+node+` \(reboot\)$`, out) {
 			b.t.Errorf("%s has failed, and is not fenced: %s", node, out)

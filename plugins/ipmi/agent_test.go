@@ -1,46 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 
-	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith/stonithtest"
 	bmcbed "github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
 )
-
-// An agentRun is what a call of fence_ipmi came to.
-type agentRun struct {
-	status int
-	told   string   // on stdout and stderr
-	became []string // the parameters that are not at their defaults, with their secrets
-}
-
-// runAgent runs fence_ipmi with standard input, whose lines have ; between them, or options.
-func runAgent(t *testing.T, stdin string, args ...string) agentRun {
-	t.Helper()
-	last := newConfig() // the one that the call has opened, if any
-	p := plugin()
-	p.New = func() stonith.Config { last = newConfig(); return last }
-	var out bytes.Buffer
-	status := p.RunAgent(t.Context(), stonith.Process{
-		Args: args, Stdin: strings.NewReader(strings.ReplaceAll(stdin, ";", "\n")), Getenv: func(string) string { return "" },
-		Hostname: func() (string, error) { return "elsewhere", nil }, Stdout: &out, Stderr: &out, Log: stonithtest.Quiet{},
-	})
-	run := agentRun{status: status, told: out.String()}
-	defaults := newConfig().Params()
-	for i, param := range last.Params() {
-		text := param.Value.String()
-		if secret, ok := param.Value.(*stonith.Secret); ok {
-			text = secret.Reveal()
-		}
-		if text != defaults[i].Value.String() {
-			run.became = append(run.became, param.Name+"="+text)
-		}
-	}
-	return run
-}
 
 // What fence_ipmilan is given becomes a parameter of ours, is refused with a reason, or
 // changes nothing.
@@ -66,7 +32,7 @@ func TestAgentNames(t *testing.T) {
 		{given: "password=s3cret;passwd=s3cret-2", says: "are both set, and differ"},
 		{given: "password_script=" + tool, became: "passwd_script=" + tool},
 		{given: "passwd_script=" + tool, became: "passwd_script=" + tool},
-		{given: "password_script=cat /etc/s3cret", says: `"cat /etc/s3cret" is not an absolute path`},
+		{given: "password_script=cat /etc/s3cret", says: `passwd_script: not an absolute path`},
 		{given: "password=s3cret;password_script=" + tool, says: "passwd and passwd_script are set, want one of them"},
 
 		{given: "lanplus=1", became: "interface=lanplus"},
@@ -123,16 +89,16 @@ func TestAgentNames(t *testing.T) {
 				stdin += ";password=x"
 				base = append(base, "passwd=x")
 			}
-			got := runAgent(t, stdin)
+			got := stonithtest.Interpret(t, plugin(), stdin)
 			if tt.says != "" {
-				if got.status != 1 || !strings.Contains(got.told, ": bad-config: ") || !strings.Contains(got.told, tt.says) {
-					t.Errorf("exit status %d, want 1 with %q; %q", got.status, tt.says, got.told)
+				if got.Status != 1 || !strings.Contains(got.Told, ": bad-config: ") || !strings.Contains(got.Told, tt.says) {
+					t.Errorf("exit status %d, want 1 with %q; %q", got.Status, tt.says, got.Told)
 				}
-			} else if became := without(got.became, base); got.status != 0 || became != withoutDefaults(tt.became) {
-				t.Errorf("exit status %d, it became %q, want %q; %q", got.status, became, tt.became, got.told)
+			} else if became := without(got.Became, base); got.Status != 0 || became != withoutDefaults(tt.became) {
+				t.Errorf("exit status %d, it became %q, want %q; %q", got.Status, became, tt.became, got.Told)
 			}
-			if strings.Contains(got.told, "is no parameter") || strings.Contains(strings.ReplaceAll(got.told, "/etc/s3cret", ""), "s3cret") || strings.Contains(got.told, digits) {
-				t.Errorf("it says %q", got.told)
+			if strings.Contains(got.Told, "is no parameter") || strings.Contains(strings.ReplaceAll(got.Told, "/etc/s3cret", ""), "s3cret") || strings.Contains(got.Told, digits) {
+				t.Errorf("it says %q", got.Told)
 			}
 		})
 	}
@@ -166,9 +132,9 @@ func TestAgentOptions(t *testing.T) {
 		"-a 192.0.2.1 -p x -A MD5 -C 3 -L administrator -m cycle":                        "ipaddr=192.0.2.1 passwd=x priv=ADMINISTRATOR cipher=3 method=cycle",
 		"-a 192.0.2.1 -p x --hexadecimal-kg=4B --ipmitool-timeout=2 --use-sudo -q -v":    "ipaddr=192.0.2.1 passwd=x kg=0x4B",
 	} {
-		got := runAgent(t, "", append(strings.Fields(args), "-n", "node-1", "-o", "validate-all")...)
-		if shown := strings.Join(got.became, " "); got.status != 0 || shown != became {
-			t.Errorf("%s: exit status %d, it became %q, want %q; %q", args, got.status, shown, became, got.told)
+		got := stonithtest.Interpret(t, plugin(), "", append(strings.Fields(args), "-n", "node-1", "-o", "validate-all")...)
+		if shown := strings.Join(got.Became, " "); got.Status != 0 || shown != became {
+			t.Errorf("%s: exit status %d, it became %q, want %q; %q", args, got.Status, shown, became, got.Told)
 		}
 	}
 }
@@ -188,9 +154,9 @@ func TestAgentOff(t *testing.T) {
 		"login=oper;passwd=Secret-2;lanplus=0;auth=PASSWORD":                        {auth: bmcbed.AuthStraight, privilege: bmcbed.Operator, user: "oper"},
 	} {
 		b := newBed(t, bmcbed.Options{})
-		got := runAgent(t, "action=off;plug=node-1;ip="+addressOf(b.BMC)+";"+given)
-		if got.status != 0 || b.BMC.Power() {
-			t.Errorf("%s: exit status %d, node on: %v; %q", given, got.status, b.BMC.Power(), got.told)
+		got := stonithtest.Interpret(t, plugin(), "action=off;plug=node-1;ip="+addressOf(b.BMC)+";"+given)
+		if got.Status != 0 || b.BMC.Power() {
+			t.Errorf("%s: exit status %d, node on: %v; %q", given, got.Status, b.BMC.Power(), got.Told)
 		}
 		for _, s := range b.Sessions() {
 			if s.Plus != wants.plus || s.Auth != wants.auth || s.Privilege != wants.privilege || s.User != wants.user {

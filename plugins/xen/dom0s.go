@@ -21,11 +21,11 @@ var (
 // dom0s is the Device: all the Dom0s that a guest may live on. They are asked in
 // parallel, and a guest is off only if all of them say so.
 type dom0s struct {
-	all       []dialect
-	gap       time.Duration // for how long a guest must be absent to be off
-	provesOff bool          // the call is off or reset
-	warn      func(text string)
-	seen      perGuest[sighting]
+	all      []dialect
+	gap      time.Duration // for how long a guest must be absent to be off
+	mayTouch bool          // a look may ask a guest that is absent to go off
+	warn     func(text string)
+	seen     perGuest[sighting]
 }
 
 // A sighting is what this call has seen of one guest.
@@ -63,7 +63,7 @@ func notKnown(n stonith.Node) error {
 // State is Off if every Dom0 says so. It is On if one Dom0 says so. A guest that
 // no Dom0 knows is not off: it may be running by another name.
 func (d *dom0s) State(ctx context.Context, n stonith.Node) (stonith.Power, error) {
-	return d.observe(ctx, n, d.provesOff)
+	return d.observe(ctx, n, d.mayTouch)
 }
 
 // observe is State. mayTouch allows to ask a guest that is on no Dom0 to go off,

@@ -12,7 +12,7 @@ import (
 
 // device2007 returns a Device whose Dom0s are these. beforeLook is called, if it is not
 // nil, before each list of the first one, with its number.
-func device2007(t *testing.T, gap time.Duration, provesOff bool, beforeLook func(number int), hosts ...*host2007) *dom0s {
+func device2007(t *testing.T, gap time.Duration, mayTouch bool, beforeLook func(number int), hosts ...*host2007) *dom0s {
 	t.Helper()
 	b := new2007Bed(t, len(hosts), gap)
 	looks := 0
@@ -29,7 +29,7 @@ func device2007(t *testing.T, gap time.Duration, provesOff bool, beforeLook func
 	}
 	c := newConfig()
 	c.restartGap = gap
-	return openDevice(t, b.bed, c, provesOff)
+	return openDevice(t, b.bed, c, mayTouch)
 }
 
 // The absence of one guest is no proof of another one's: that may be rebooting.

@@ -18,8 +18,8 @@ func nodeOf(guest string) stonith.Node {
 	return stonith.Node{Name: strings.Replace(guest, "guest", "node", 1), Plug: guest}
 }
 
-// openDevice returns the Device of the bed. provesOff says that the call is off or reset.
-func openDevice(t *testing.T, b *bed, c *config, provesOff bool) *dom0s {
+// openDevice returns the Device of the bed. mayTouch says that the call is off or reset.
+func openDevice(t *testing.T, b *bed, c *config, mayTouch bool) *dom0s {
 	t.Helper()
 	for _, p := range c.Params() {
 		if text := b.params[p.Name]; text != "" {
@@ -28,7 +28,7 @@ func openDevice(t *testing.T, b *bed, c *config, provesOff bool) *dom0s {
 			}
 		}
 	}
-	device, err := c.Open(stonith.Call{ID: "c0ffee00", ProvesOff: provesOff, Getenv: func(string) string { return "" }, Warn: b.warn})
+	device, err := c.Open(stonith.Call{ID: "c0ffee00", ProvesOff: mayTouch, MayTouch: mayTouch, Getenv: func(string) string { return "" }, Warn: b.warn})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,6 +102,19 @@ func TestRehearse2007(t *testing.T) {
 	}
 }
 
+// A rehearsal asks a Dom0 of 2007 for nothing but its list, also while it looks.
+func TestCheckRehearses2007(t *testing.T) {
+	for _, running := range [][]string{{"guest-1"}, nil} {
+		b := new2007Bed(t, 1, time.Millisecond)
+		host := known(running...)
+		b.dom0s[0].Exec = host.script
+		got := stonithtest.Run(t.Context(), b, "elsewhere", map[string]string{"hostlist": "node-1:guest-1"}, "check", "--rehearse", stonithtest.Node)
+		if asked := slices.Compact(host.asked); !slices.Equal(asked, []string{"list"}) || (got.Status == 0) != (running != nil) {
+			t.Errorf("while %q run: asked %q, want lists alone; %+v", running, asked, got)
+		}
+	}
+}
+
 // Without nodes, check asks each Dom0 for all that the key may do there.
 func TestCheckWithoutNodes(t *testing.T) {
 	tests := []struct {

@@ -1,47 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith/stonithtest"
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/pool"
 )
-
-// An agentRun is what a call of fence_xapi came to.
-type agentRun struct {
-	status int
-	told   string // on stdout and stderr
-	became string // the parameters that are not at their defaults, with the password
-}
-
-// runAgent runs fence_xapi with standard input, whose lines have ; between them, or options.
-func runAgent(t *testing.T, stdin string, args ...string) agentRun {
-	t.Helper()
-	last := newConfig() // the one that the call has opened, if any
-	p := plugin()
-	p.New = func() stonith.Config { last = newConfig(); return last }
-	var out bytes.Buffer
-	status := p.RunAgent(t.Context(), stonith.Process{
-		Args: args, Stdin: strings.NewReader(strings.ReplaceAll(stdin, ";", "\n")), Getenv: func(string) string { return "" },
-		Hostname: func() (string, error) { return "elsewhere", nil }, Stdout: &out, Stderr: &out, Log: stonithtest.Quiet{},
-	})
-	var became []string
-	defaults := newConfig().Params()
-	for i, param := range last.Params() {
-		text := param.Value.String()
-		if secret, ok := param.Value.(*stonith.Secret); ok {
-			text = secret.Reveal()
-		}
-		if text != defaults[i].Value.String() {
-			became = append(became, param.Name+"="+text)
-		}
-	}
-	return agentRun{status, out.String(), strings.Join(became, " ")}
-}
 
 // What fence_xenapi and fence_cxs are given becomes a parameter of ours, is refused with
 // a reason, or changes nothing.
@@ -60,7 +26,7 @@ func TestAgentNames(t *testing.T) {
 		{given: at + "passwd=s3cret;password=s3cret-2", says: "are both set, and differ"},
 		{given: at + "password_script=" + prog, became: and + "passwd_script=" + prog},
 		{given: at + "passwd_script=" + prog, became: and + "passwd_script=" + prog},
-		{given: at + "passwd_script=cat /etc/s3cret", says: `"cat /etc/s3cret" is not an absolute path`},
+		{given: at + "passwd_script=cat /etc/s3cret", says: `passwd_script: not an absolute path`},
 		{given: at + "password=s3cret;password_script=" + prog, says: "2 of passwd, passwd_file and passwd_script are set"},
 		{given: "password=s3cret", says: "pool: not set"},
 		{given: "session_url=https://192.0.2.1/RPC2;password=s3cret", became: and + "passwd=s3cret"},
@@ -95,16 +61,16 @@ func TestAgentNames(t *testing.T) {
 	} {
 		t.Run(tt.given, func(t *testing.T) {
 			t.Parallel()
-			got := runAgent(t, "action=validate-all;plug=node-1;"+tt.given)
+			got := stonithtest.Interpret(t, plugin(), "action=validate-all;plug=node-1;"+tt.given)
 			if tt.says != "" {
-				if got.status != 1 || !strings.Contains(got.told, ": bad-config: ") || !strings.Contains(got.told, tt.says) {
-					t.Errorf("exit status %d, want 1 with %q; %q", got.status, tt.says, got.told)
+				if got.Status != 1 || !strings.Contains(got.Told, ": bad-config: ") || !strings.Contains(got.Told, tt.says) {
+					t.Errorf("exit status %d, want 1 with %q; %q", got.Status, tt.says, got.Told)
 				}
-			} else if got.status != 0 || got.became != tt.became || !strings.Contains(got.told, tt.warns) {
-				t.Errorf("exit status %d, it became %q, want %q; %q", got.status, got.became, tt.became, got.told)
+			} else if got.Status != 0 || strings.Join(got.Became, " ") != tt.became || !strings.Contains(got.Told, tt.warns) {
+				t.Errorf("exit status %d, it became %q, want %q; %q", got.Status, strings.Join(got.Became, " "), tt.became, got.Told)
 			}
-			if strings.Contains(got.told, "is no parameter") || strings.Contains(strings.ReplaceAll(got.told, "/etc/s3cret", ""), "s3cret") {
-				t.Errorf("it says %q", got.told)
+			if strings.Contains(got.Told, "is no parameter") || strings.Contains(strings.ReplaceAll(got.Told, "/etc/s3cret", ""), "s3cret") {
+				t.Errorf("it says %q", got.Told)
 			}
 		})
 	}
@@ -122,9 +88,9 @@ func TestAgentOptions(t *testing.T) {
 		"-p x --vm-name=node-1 --session-url=192.0.2.1 --ssl --ssl-secure":     "pool=192.0.2.1 passwd=x",
 		"--password-script=/bin/true --vm_name node-1 --session_url 192.0.2.1": "pool=192.0.2.1 passwd_script=/bin/true",
 	} {
-		got := runAgent(t, "", append(strings.Fields(args), "-o", "validate-all")...)
-		if got.status != 0 || got.became != became {
-			t.Errorf("%s: exit status %d, it became %q, want %q; %q", args, got.status, got.became, became, got.told)
+		got := stonithtest.Interpret(t, plugin(), "", append(strings.Fields(args), "-o", "validate-all")...)
+		if got.Status != 0 || strings.Join(got.Became, " ") != became {
+			t.Errorf("%s: exit status %d, it became %q, want %q; %q", args, got.Status, strings.Join(got.Became, " "), became, got.Told)
 		}
 	}
 }
@@ -156,9 +122,9 @@ func TestAgentGuests(t *testing.T) {
 		"nodename=node-9;plug=node-1":   {0, "Status: ON"},
 		"nodename=node-1":               {0, "Status: ON"},
 	} {
-		got := runAgent(t, "action=status"+base+given)
-		if got.status != want.status || !strings.Contains(got.told, want.says) {
-			t.Errorf("%s: exit status %d, want %d with %q; %q", given, got.status, want.status, want.says, got.told)
+		got := stonithtest.Interpret(t, plugin(), "action=status"+base+given)
+		if got.Status != want.status || !strings.Contains(got.Told, want.says) {
+			t.Errorf("%s: exit status %d, want %d with %q; %q", given, got.Status, want.status, want.says, got.Told)
 		}
 	}
 	if truth := b.truth(); !slices.Equal(truth, []string{"node-1 runs on xen1, Running", "guest-2 runs nowhere, Halted"}) {

@@ -44,7 +44,7 @@ func TestPassword(t *testing.T) {
 		{name: "directory", file: t.TempDir(), says: "is not a regular file"},
 		{name: "a character that XML has not", file: writeMode(t, 0o600, given+"\x07"), says: "a character that XML cannot carry"},
 		{name: "bytes that are no text", file: writeMode(t, 0o600, given+"\xff"), says: "a character that XML cannot carry"},
-		{name: "script by name", prog: "pass", says: `"pass" is not an absolute path`},
+		{name: "script by name", prog: "pass", says: `passwd_script: not an absolute path`},
 		{name: "script with arguments", prog: "/bin/echo secret", says: "no such file"},
 		{name: "script that is none", prog: writeMode(t, 0o600, given), says: "is not an executable file"},
 		{name: "script that others can change", prog: writeMode(t, 0o722, given), says: "has mode 0722"},

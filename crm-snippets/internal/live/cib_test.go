@@ -26,6 +26,23 @@ func TestBrokenCIB(t *testing.T) {
 	}
 }
 
+// The configuration is given on as it was read, with its comments.
+func TestConfigurationText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"<?xml version=\"1.0\"?>\n<cib><status><configuration/></status>\n<configuration ><!-- x --> <a/></configuration>\n</cib>": "<configuration ><!-- x --> <a/></configuration>",
+		"<cib><configuration/></cib>": "<configuration/>",
+	} {
+		c, err := ReadCIB("x", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(c.configurationText()); got != want {
+			t.Errorf("configuration of %s is %s, want %s", text, got, want)
+		}
+	}
+}
+
 func FuzzReadCIB(f *testing.F) {
 	f.Add(testCIB)
 	f.Add("<cib><configuration><crm_config/></configuration></cib>")
@@ -34,9 +51,9 @@ func FuzzReadCIB(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := ReadCIB("x", []byte(text))
+		again, err := ReadCIB("x", []byte("<cib>"+string(c.configurationText())+"</cib>"))
 		if err != nil || c.Configuration().Line() != again.Configuration().Line() {
-			t.Errorf("read again: %v, or another configuration", err)
+			t.Errorf("its configuration alone: %v, or another one", err)
 		}
 		compare(c, wanted()).report()
 		speaking(c, wanted())

@@ -48,11 +48,7 @@ func (c *Cluster) Read(ctx context.Context) (*CIB, error) {
 // readFile reads a file that can be replaced: none that would keep us waiting, or has
 // no end.
 func readFile(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: this is no file of a CIB: it is not a regular file", name)
 	}
 	return os.ReadFile(name)
@@ -81,8 +77,12 @@ type task struct {
 	belongs func(*Element) bool
 }
 
-// tries is how often a change is tried, if the cluster's state changes meanwhile.
-const tries = 5
+// How often a change is made anew if the cluster's configuration changes meanwhile, and
+// given to the cluster anew if its state does.
+const (
+	tries      = 3
+	patchTries = 10
+)
 
 // errStale is that the cluster has another state than the one that was read.
 var errStale = errors.New("the cluster has changed since it was read")
@@ -225,7 +225,7 @@ func (c *Cluster) patch(ctx context.Context, before, after *CIB, t task) error {
 			return fmt.Errorf("nothing was changed: %w", errStale)
 		}
 		err = c.patchOnce(ctx, now, after)
-		if errors.Is(err, errStale) && try < tries {
+		if errors.Is(err, errStale) && try < patchTries {
 			continue
 		}
 		if err != nil {
@@ -275,7 +275,7 @@ func (c *Cluster) difference(ctx context.Context, now, after *CIB) ([]byte, erro
 	// Its exit status is 1 if there is a difference.
 	difference, err := c.Tools.Run(ctx, Call{Program: "crm_diff", Args: []string{"--original", from, "--new", to}})
 	if len(difference) == 0 {
-		return nil, fmt.Errorf("crm_diff shows no difference: %w", err)
+		return nil, errors.Join(errors.New("crm_diff shows no difference"), err)
 	}
 	return difference, nil
 }

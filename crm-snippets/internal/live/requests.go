@@ -29,7 +29,7 @@ func (c *Cluster) Install(ctx context.Context, wanted plan.Configuration, dryRun
 		}
 		return task{
 			lines:  found.lines(),
-			secret: hasSecret(wanted),
+			secret: hasSecret(add),
 			edit:   func(ctx context.Context, e *editor) error { return e.install(ctx, add) },
 			done: func(after *CIB) bool {
 				found := compare(after, wanted)
@@ -50,8 +50,8 @@ func remedy(found comparison) string {
 	for _, p := range others {
 		names = append(names, p.name)
 	}
-	return "take away or rename by hand what is different (" + strings.Join(names, ", ") +
-		"), or give the device another id; crm-snippets remove takes away what is as described"
+	return "if the description has changed: crm-snippets remove with the old one first; else take away or rename by hand what is different (" +
+		strings.Join(names, ", ") + "), or give the device another id"
 }
 
 // Remove takes a configuration from the cluster, and shows first what that takes away.

@@ -15,8 +15,10 @@ type cluster struct {
 	cib *live.CIB
 	// nodes are the cluster's; those that devices fence, if the CIB has none.
 	nodes []string
-	// remotes are nodes that have no part in the cluster's quorum.
+	// remotes are nodes without a vote, which resources make.
 	remotes []string
+	// guests are those of them that the cluster starts as resources, and so fences itself.
+	guests  []string
 	devices []device
 	// unread are resources whose parameters are elsewhere, and not looked at.
 	unread []string
@@ -51,6 +53,9 @@ func read(cib *live.CIB) *cluster {
 		if e.Get("class") == "stonith" {
 			c.devices = append(c.devices, readDevice(e, c.defaultFor("rsc_defaults", "target-role")))
 		}
+		if e.Get("type") == "remote" {
+			c.addRemote(e.Get("id"))
+		}
 		template := cib.Find(e.Get("template"))
 		fromTemplate := e.Get("template") != "" && template != nil && template.Get("class") == "stonith"
 		if fromTemplate || e.Get("class") == "stonith" && hasReference(e) {
@@ -61,7 +66,12 @@ func read(cib *live.CIB) *cluster {
 		if kind := e.Get("type"); kind == "" || kind == "member" || kind == "normal" {
 			c.nodes = append(c.nodes, e.Get("uname"))
 		} else if kind == "remote" {
-			c.remotes = append(c.remotes, e.Get("uname"))
+			c.addRemote(e.Get("uname"))
+		}
+	}
+	for _, e := range cib.Configuration().Named("nvpair") {
+		if e.Get("name") == "remote-node" {
+			c.guests = append(c.guests, e.Get("value"))
 		}
 	}
 	if len(c.nodes) > 0 {
@@ -75,6 +85,12 @@ func read(cib *live.CIB) *cluster {
 		}
 	}
 	return c
+}
+
+func (c *cluster) addRemote(node string) {
+	if !contains(c.remotes, node) {
+		c.remotes = append(c.remotes, node)
+	}
 }
 
 // hasReference reports whether a resource has sets of attributes that are elsewhere.

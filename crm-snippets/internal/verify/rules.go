@@ -44,7 +44,7 @@ func fenced(c *cluster) []Row {
 			wrong = append(wrong, fmt.Sprintf("%s is disabled by target-role=Stopped", d.id))
 		}
 		for _, node := range d.nodes {
-			if !contains(c.nodes, node) && !contains(c.remotes, node) {
+			if !contains(c.nodes, node) && !contains(c.remotes, node) && !contains(c.guests, node) {
 				wrong = append(wrong, fmt.Sprintf("%s fences %s, which is no node of the cluster", d.id, node))
 			}
 		}
@@ -56,7 +56,7 @@ func fenced(c *cluster) []Row {
 		}
 	}
 	for _, node := range c.remotes {
-		if len(c.fencing(node)) == 0 {
+		if len(c.fencing(node)) == 0 && !contains(c.guests, node) {
 			rows = append(rows, Row{NotChecked, "nodes", fmt.Sprintf("%s is a remote node without a device, which only a guest that the cluster starts itself can do without", node)})
 		}
 	}

@@ -150,6 +150,10 @@ func TestAlsoRight(t *testing.T) {
 		{"name of an environment variable", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwd" value="X"/><nvpair id="x" name="passwd_method" value="env"/><nvpair id="3a"`},
 		{"default of operations", `<operations><op id="8a" name="monitor" interval="600s" timeout="55s"/></operations>`, `<operations><op id="8a" name="monitor" interval="600s" timeout="1min"/></operations>`},
 		{"off by the first set, which does not count", `<crm_config>`, `<crm_config><cluster_property_set id="cib-bootstrap-options"><nvpair id="p-1" name="symmetric-cluster" value="true"/></cluster_property_set><cluster_property_set id="p"><nvpair id="p-2" name="symmetric-cluster" value="false"/></cluster_property_set>`},
+		{"a remote node's device", `<primitive id="st-a"`, `<primitive id="r" class="ocf" provider="pacemaker" type="remote"/>
+<primitive id="v" class="ocf" provider="heartbeat" type="Xen"><meta_attributes id="m"><nvpair id="m1" name="remote-node" value="v1"/></meta_attributes></primitive>
+<primitive id="st-r" class="stonith" type="fence_other"><instance_attributes id="st-r-i"><nvpair id="r1" name="pcmk_host_list" value="r v1"/></instance_attributes><operations><op id="r2" name="monitor" interval="60s"/></operations></primitive>
+<primitive id="st-a"`},
 		{"nodes that only devices name", `<nodes><node id="1" uname="a"/><node id="2" uname="b"/></nodes>`, `<nodes/>`},
 	} {
 		changed := strings.Replace(twoNodes, c.old, c.now, 1)

@@ -86,7 +86,7 @@ func (p Plugin) IsAgent(program string) bool { return p.Agent.Name != "" && prog
 // RunAgent carries out one call as a fence agent and returns its exit status.
 func (p Plugin) RunAgent(ctx context.Context, proc Process) int {
 	report := report{program: p.Agent.Name, what: "usage", stderr: proc.Stderr, log: proc.Log}
-	values, answered, err := p.readAgent(proc)
+	values, answered, err := p.readAgent(ctx, proc)
 	if answered {
 		return agentOK
 	}
@@ -96,6 +96,9 @@ func (p Plugin) RunAgent(ctx context.Context, proc Process) int {
 	}
 	in, err := p.interpret(values)
 	report.what = in.what()
+	for _, text := range in.warnings {
+		report.warning(text)
+	}
 	if err != nil {
 		report.failure(report.what, err)
 		return agentFailed
@@ -105,9 +108,6 @@ func (p Plugin) RunAgent(ctx context.Context, proc Process) int {
 	c.request = request{verb: verbs[in.action], node: in.node}
 	if in.action == actionCheck {
 		c.request = request{verb: verbCheck, rehearse: in.node}
-	}
-	for _, text := range in.warnings {
-		c.report.warning(text)
 	}
 	status, err := c.act(ctx, in)
 	if err != nil {
@@ -149,10 +149,12 @@ func (c *call) validate() error {
 	return device.Close()
 }
 
-// list prints the configured nodes. Where none are configured, it prints what the
-// device has; a name that would not reach Pacemaker as it is, is left out.
+// list prints the configured nodes, or the only one, if an administrator has set plug
+// for good: Pacemaker then gives that plug, whichever node it fences. Where there are
+// none, it prints what the device has; a name that would not reach Pacemaker as it is,
+// is left out.
 func (c *call) list(ctx context.Context, in *agentInput) error {
-	if in.listed {
+	if in.listed || in.alone != "" {
 		return c.getHosts()
 	}
 	return c.withDevice(ctx, func(ctx context.Context, f *fencer) error {
@@ -171,9 +173,10 @@ func (c *call) list(ctx context.Context, in *agentInput) error {
 
 // agentStatus looks at one node. A node that cannot be told on or off is an error.
 func (c *call) agentStatus(ctx context.Context, in *agentInput) (status int, err error) {
-	if !in.listed && c.Plug.Apart && c.Getenv("PCMK_service") != "" {
+	if !in.listed && (c.Plug.Apart || in.renamed) && c.Getenv("PCMK_service") != "" {
 		// Pacemaker asks so whether the device has a node, once its list has failed, and
-		// the BMC that we have would answer for all (status_search_cb in daemons/fenced/fenced_commands.c).
+		// the BMC that we have, or the guest that is set for good, would answer for all
+		// (status_search_cb in daemons/fenced/fenced_commands.c).
 		return agentFailed, Errorf(BadConfig, "hostlist: not set, so this device can be asked for no node in particular").
 			WithHint("set hostlist to the nodes that the device has, or pcmk_host_list")
 	}
@@ -200,6 +203,9 @@ func (c *call) agentStatus(ctx context.Context, in *agentInput) (status int, err
 
 // listStatus prints every node with its state.
 func (c *call) listStatus(ctx context.Context, f *fencer) error {
+	if len(c.hosts.nodes) == 0 {
+		return Errorf(BadConfig, "hostlist: not set, and there is no plug: no node has a state").WithHint("set hostlist to the nodes that it has")
+	}
 	var lines []string
 	var failed []error
 	for i, s := range f.lookAtAll(ctx, c.hosts.nodes) {

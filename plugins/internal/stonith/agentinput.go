@@ -2,9 +2,11 @@ package stonith
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -16,16 +18,24 @@ const maxInput = 1 << 20
 // readAgent returns what was given, by names with underscores: by options, or by
 // standard input if there are none. answered says that help or the version was asked
 // for, and printed.
-func (p Plugin) readAgent(proc Process) (values map[string]string, answered bool, err error) {
+func (p Plugin) readAgent(ctx context.Context, proc Process) (values map[string]string, answered bool, err error) {
 	if len(proc.Args) > 0 {
 		return p.readOptions(proc)
 	}
-	values, err = readPairs(proc.Stdin)
+	values, err = within(ctx, func() (map[string]string, error) { return readPairs(proc.Stdin) })
+	if err != nil && ctx.Err() != nil {
+		err = Errorf(TimedOut, "interrupted before the end of standard input")
+	}
 	return values, false, err
 }
 
+// agentName is what the names of all agents' parameters are made of.
+var agentName = regexp.MustCompile(`^[a-z0-9_.]+$`)
+
 // readPairs reads lines name=value; the last one of a name wins. Empty lines and those
-// that begin with # do not count. No error shows a line: it may be a secret.
+// that begin with # do not count. No error shows a line: it may be a secret. Lines that
+// are not ended or encoded as they should be are refused: with its name unknown, an
+// action would be another one.
 func readPairs(input io.Reader) (map[string]string, error) {
 	values := map[string]string{}
 	limited := &io.LimitedReader{R: input, N: maxInput}
@@ -37,10 +47,11 @@ func readPairs(input io.Reader) (map[string]string, error) {
 			continue
 		}
 		name, value, ok := strings.Cut(line, "=")
-		if !ok {
-			return nil, Errorf(BadConfig, "standard input: line %d of %d characters is not of the form name=value", number, len(line))
+		name = normalName(name)
+		if !ok || !agentName.MatchString(name) || strings.ContainsAny(value, "\r\x00") {
+			return nil, Errorf(BadConfig, "standard input: line %d of %d bytes is not of the form name=value", number, len(line))
 		}
-		values[normalName(name)] = strings.TrimSpace(value)
+		values[name] = strings.TrimSpace(value)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, Errorf(BadConfig, "standard input: %w", err)
@@ -110,9 +121,9 @@ type optionValue struct {
 	values map[string]string
 }
 
-// Set notes the value; the last one wins.
+// Set notes the value as a line of standard input has it; the last one wins.
 func (o optionValue) Set(value string) error {
-	o.values[normalName(o.name)] = value
+	o.values[normalName(o.name)] = strings.TrimSpace(value)
 	return nil
 }
 

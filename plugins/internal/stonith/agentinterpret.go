@@ -26,6 +26,8 @@ type agentInput struct {
 	delay    time.Duration
 	node     string            // that the action is for, "" if it is for none
 	listed   bool              // the nodes are configured, and not made of the plug
+	alone    string            // the node that is made of the plug, "" if it has no name
+	renamed  bool              // it has another name in the cluster than the plug
 	values   map[string]string // of all else, by names with underscores
 	warnings []string
 }
@@ -58,7 +60,7 @@ func (p Plugin) interpret(values map[string]string) (*agentInput, error) {
 	if in.action == actionMetadata || in.action == actionManpage {
 		return in, nil
 	}
-	mistakes := []error{in.setDelay(), in.refuseMissing(), in.setNode()}
+	mistakes := []error{in.setDelay(), in.refuseMissing(), in.refuseToRehearse(), in.setNode()}
 	if combine := p.Agent.Combine; combine != nil {
 		mistakes = append(mistakes, combine(in.values))
 	}
@@ -116,7 +118,7 @@ func joinWords[T ~string](words []T) string {
 func (in *agentInput) setDelay() error {
 	var d Duration
 	text := in.take("delay")
-	if strings.TrimRight(strings.TrimSuffix(text, "s"), "0") == "" {
+	if text == "" || text == "0" || text == "0s" {
 		return nil
 	}
 	if err := d.Set(text); err != nil {
@@ -138,6 +140,14 @@ func (in *agentInput) refuseMissing() error {
 		return Errorf(BadConfig, "missing_as_off: a node that is not found is not off").WithHint("take missing_as_off out of the parameters")
 	}
 	return err
+}
+
+// refuseToRehearse refuses to do what was to be rehearsed.
+func (in *agentInput) refuseToRehearse() error {
+	if in.values["rehearse"] != "" && in.action != actionCheck {
+		return Errorf(BadConfig, "rehearse is set, and the action is %s, which is no rehearsal", in.action).WithHint("action=check rehearses")
+	}
+	return nil
 }
 
 // takeBool takes the truth of a name, false if it is not given.
@@ -225,7 +235,7 @@ func (in *agentInput) setNode() error {
 			return err
 		}
 	default:
-		return in.checkMarks(marks)
+		return in.checkMarks(marks, nodename)
 	}
 	if !aims {
 		in.node = ""
@@ -261,6 +271,10 @@ func (in *agentInput) find(marks []mark, nodename string) error {
 		if m.name == "nodename" || !ok {
 			n = Node{Name: m.value} // one that is not configured is refused as such
 		}
+		if other, is := hosts.withPlug(m.value); is && nodename == "" && !strings.EqualFold(other.Name, n.Name) {
+			return Errorf(WrongTarget, "%s %q is node %s, and the %s of node %s", m.name, m.value, n.Name, in.plugin.Plug.Word, other.Name).
+				WithHint("nodename tells which node is meant")
+		}
 		if in.node != "" && !strings.EqualFold(in.node, n.Name) {
 			return Errorf(WrongTarget, "%s %q is node %s, and %s %q is not", marks[0].name, marks[0].value, in.node, m.name, m.value).
 				WithHint("hostlist alone says which %[1]s a node is: write an entry node:%[1]s there, and no pcmk_host_map", in.plugin.Plug.Word)
@@ -271,13 +285,22 @@ func (in *agentInput) find(marks []mark, nodename string) error {
 }
 
 // checkMarks refuses what says of a node for good that it is one which is not
-// configured. plug may be anything: Pacemaker has itself there to validate a device.
-func (in *agentInput) checkMarks(marks []mark) error {
+// configured. plug may be anything: Pacemaker has itself there to validate a device. But
+// no cluster says which node is meant where none is: with a nodename that is set for
+// good, all nodes would be that one, as with a plug.
+func (in *agentInput) checkMarks(marks []mark, nodename string) error {
 	hosts := in.hosts()
+	if nodename != "" && in.action != actionValidate && in.action != actionCheck {
+		return Errorf(BadConfig, "nodename: is set, and %s is for no node", in.action).WithHint("take nodename out of the parameters: the cluster gives it")
+	}
 	for _, m := range marks {
 		if _, ok := hosts.named(m.value); !ok && m.name != "plug" {
 			return Errorf(BadConfig, "%s: %q is neither a node of hostlist nor a %s of one", m.name, m.value, in.plugin.Plug.Word).
 				WithHint("hostlist alone says which %[1]s a node is: write an entry node:%[1]s there, and take %[2]s out of the parameters", in.plugin.Plug.Word, m.name)
+		}
+		if promises := in.action == actionMonitor || in.action == actionList; promises && len(hosts.nodes) > 1 {
+			return Errorf(BadConfig, "%s: is set for good, and hostlist has %d nodes: the others could not be fenced", m.name, len(hosts.nodes)).
+				WithHint("take %s out of the parameters: the cluster gives it", m.name)
 		}
 	}
 	return nil
@@ -299,11 +322,16 @@ func (in *agentInput) setAlone(marks []mark, nodename string, isAddress bool) er
 	if name == "" {
 		name = plug
 	}
+	in.alone = name
 	if in.plugin.Plug.Apart {
 		if !isAddress {
+			if nodename != "" && plug != nodename {
+				return Errorf(WrongTarget, "%s is %q, and nodename is %q", marks[0].name, plug, nodename).
+					WithHint("give the node's name in plug, or the address of its BMC with port_as_ip, and no pcmk_host_map")
+			}
 			plug = ""
 		} else if nodename == "" { // the plug is no name
-			name = ""
+			name, in.alone = "", ""
 		}
 		name = cmp.Or(name, onlyNode)
 	}
@@ -317,9 +345,10 @@ func (in *agentInput) setAlone(marks []mark, nodename string, isAddress bool) er
 		return Errorf(BadConfig, "plug: %q is no node's name", name).WithHint("write an entry node:%s in hostlist", in.plugin.Plug.Word)
 	}
 	entry := name
-	if plug != "" && plug != name {
+	if plug != "" && (plug != name || in.plugin.Plug.Apart) {
 		entry += ":" + plug
 	}
+	in.renamed = plug != "" && plug != name
 	in.values["hostlist"], in.node = entry, name
 	return nil
 }

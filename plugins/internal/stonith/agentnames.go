@@ -19,6 +19,7 @@ func commonForeign() []Foreign {
 		{Name: "disable_timeout", Turn: Ignore},
 		{Name: "separator", Turn: Ignore},
 		{Name: "plug_separator", Turn: Ignore},
+		{Name: "nodeid", Turn: Ignore}, // which Pacemaker may give beside nodename
 		{Name: "quiet", Turn: IgnoreBool, Letter: 'q', Switch: true},
 		{Name: "verbose", Turn: Ignore, Letter: 'v', Switch: true},
 		{Name: "verbose_level", Turn: Ignore},

@@ -103,9 +103,11 @@ type Call struct {
 	ID string
 	// Nodes are the configured nodes, in their order.
 	Nodes []Node
-	// ProvesOff says that the call is off or reset. Otherwise State may say Off at
-	// once, of a node that may come back by itself.
+	// ProvesOff says that the call is off or reset, or a rehearsal of off. Otherwise
+	// State may say Off at once, of a node that may come back by itself.
 	ProvesOff bool
+	// MayTouch says that the call is off or reset. In all others State must not touch the node.
+	MayTouch bool
 	// Getenv reads the environment, for what is no parameter: HOME and the like.
 	Getenv func(name string) string
 	// Warn tells people, in one line, what does not change the verdict. It may be called at any time.

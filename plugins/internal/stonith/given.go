@@ -16,11 +16,11 @@ type given struct {
 func readWords(words, names []string, getenv func(string) string) (given, []error) {
 	g := given{words: map[string]string{}, getenv: getenv}
 	var mistakes []error
-	for _, word := range words {
+	for i, word := range words {
 		name, value, ok := strings.Cut(word, "=")
 		switch {
-		case !ok:
-			mistakes = append(mistakes, Errorf(BadConfig, "%q is not of the form name=value", word))
+		case !ok: // it is not shown: it may be a secret
+			mistakes = append(mistakes, Errorf(BadConfig, "word %d of %d is not of the form name=value", i+1, len(words)))
 		case !slices.Contains(names, name):
 			mistakes = append(mistakes, Errorf(BadConfig, "%q is not a parameter", name))
 		default:

@@ -141,6 +141,11 @@ func (h *hostList) named(text string) (Node, bool) {
 	if n, err := h.find(text); err == nil {
 		return n, true
 	}
+	return h.withPlug(text)
+}
+
+// withPlug returns the configured node with that plug.
+func (h *hostList) withPlug(text string) (Node, bool) {
 	i := slices.IndexFunc(h.nodes, func(n Node) bool { return n.Plug != "" && n.Plug == text })
 	if i < 0 {
 		return Node{}, false

@@ -232,8 +232,9 @@ func (c *call) open() (Device, error) {
 	mistakes = append(mistakes, c.setHosts(given)...)
 	mistakes = append(mistakes, given.set(params[len(c.hostParams()):])...)
 	mistakes = append(mistakes, given.checkPlugs(c.hosts)...)
+	mayTouch := c.request.verb == verbOff || c.request.verb == verbReset
 	device, err := c.config.Open(Call{
-		ID: c.ID, Nodes: c.hosts.nodes, ProvesOff: c.request.verb == verbOff || c.request.verb == verbReset || c.request.rehearse != "",
+		ID: c.ID, Nodes: c.hosts.nodes, ProvesOff: mayTouch || c.request.rehearse != "", MayTouch: mayTouch,
 		Getenv: c.Getenv, Warn: c.report.warning,
 	})
 	if err != nil {
