@@ -29,6 +29,7 @@ func (t *target) with(work func(context.Context, *live.Cluster) error) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends what does not look at the first
 	err = work(ctx, &live.Cluster{File: t.CIB, Tools: tools})
 	return errors.Join(err, tools.Close())
 }

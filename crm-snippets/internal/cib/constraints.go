@@ -18,10 +18,10 @@ func (r *reader) rest(e *Element) {
 			r.its.Nodes = append(r.its.Nodes, name)
 		}
 	case "cluster_property_set":
-		r.its.Properties = merge(r.its.Properties, dashes(pairs(e)))
+		r.properties(dashes(pairs(e)))
 		e.take("score")
 	case "nvpair": // the first form of Heartbeat's crm_config
-		r.its.Properties = merge(r.its.Properties, dashes([]Parameter{{e.take("name"), e.take("value"), e.Place}}))
+		r.properties(dashes([]Parameter{{e.take("name"), e.take("value"), e.Place}}))
 	case "fencing-level":
 		r.level(e)
 	case "rsc_location":
@@ -32,6 +32,18 @@ func (r *reader) rest(e *Element) {
 		if !r.concerns(e) {
 			r.other(e)
 		}
+	}
+}
+
+// properties adds some of the cluster's. Of one that is there already, the second value
+// is left unread.
+func (r *reader) properties(more []Parameter) {
+	for _, p := range more {
+		if slices.ContainsFunc(r.its.Properties, func(other Parameter) bool { return other.Name == p.Name }) {
+			r.its.Unread = append(r.its.Unread, Item{"second value of property", p.Name, p.Place})
+			continue
+		}
+		r.its.Properties = append(r.its.Properties, p)
 	}
 }
 

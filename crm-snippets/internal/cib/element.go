@@ -33,7 +33,11 @@ type Element struct {
 	Name       string
 	Attributes []Attribute
 	Children   []*Element
-	Place      Place
+	// Parent is nil of an outermost element.
+	Parent *Element
+	Place  Place
+	// Start and End are where in the text it is, in bytes.
+	Start, End int64
 
 	// read says that the element and these attributes have been understood.
 	read           bool
@@ -62,6 +66,42 @@ func (e *Element) All() []*Element {
 	return all
 }
 
+// Child returns the first child of that name, or nil.
+func (e *Element) Child(name string) *Element {
+	for _, child := range e.Children {
+		if child.Name == name {
+			return child
+		}
+	}
+	return nil
+}
+
+// Named returns the elements of that name below the element, in the order of the text.
+func (e *Element) Named(name string) []*Element {
+	var its []*Element
+	for _, each := range e.All()[1:] {
+		if each.Name == name {
+			its = append(its, each)
+		}
+	}
+	return its
+}
+
+// Line returns the element with all below it in one line, for comparison: elements that
+// say the same have equal ones.
+func (e *Element) Line() string {
+	var text strings.Builder
+	text.WriteString("<" + e.Name)
+	for _, a := range slices.SortedFunc(slices.Values(e.Attributes), func(a, b Attribute) int { return cmp.Compare(a.Name, b.Name) }) {
+		fmt.Fprintf(&text, " %s=%q", a.Name, a.Value)
+	}
+	text.WriteString(">")
+	for _, child := range e.Children {
+		text.WriteString(child.Line())
+	}
+	return text.String() + "</" + e.Name + ">"
+}
+
 // Find returns the element with that id, which may be the element itself, or nil.
 func (e *Element) Find(id string) *Element {
 	if e.Get("id") == id {
@@ -86,6 +126,7 @@ func Parse(text []byte) ([]*Element, error) {
 	for {
 		var at Place
 		at.Line, at.Column = p.decoder.InputPos()
+		start := p.decoder.InputOffset()
 		token, err := p.decoder.Token()
 		switch {
 		case errors.Is(err, io.EOF) && len(p.roots) == 0:
@@ -96,7 +137,7 @@ func Parse(text []byte) ([]*Element, error) {
 			at.Line, at.Column = p.decoder.InputPos()
 			return nil, fmt.Errorf("%d:%d: broken XML: %s", at.Line, at.Column, syntaxText(err))
 		}
-		if err := p.add(token, at); err != nil {
+		if err := p.add(token, at, start); err != nil {
 			return nil, fmt.Errorf("%d:%d: %w", at.Line, at.Column, err)
 		}
 	}
@@ -109,13 +150,13 @@ type parser struct {
 	open    []*Element
 }
 
-func (p *parser) add(token xml.Token, at Place) error {
+func (p *parser) add(token xml.Token, at Place, start int64) error {
 	switch token := token.(type) {
 	case xml.StartElement:
 		if len(p.open) == maxDepth {
 			return fmt.Errorf("more than %d elements in one another are no cluster's configuration", maxDepth)
 		}
-		e := &Element{Name: token.Name.Local, Place: at}
+		e := &Element{Name: token.Name.Local, Place: at, Start: start}
 		for _, a := range token.Attr {
 			if slices.ContainsFunc(e.Attributes, func(other Attribute) bool { return other.Name == a.Name.Local }) {
 				return fmt.Errorf("broken XML: element <%s> has the attribute %s twice", e.Name, a.Name.Local)
@@ -123,13 +164,16 @@ func (p *parser) add(token xml.Token, at Place) error {
 			e.Attributes = append(e.Attributes, Attribute{a.Name.Local, a.Value})
 		}
 		if n := len(p.open); n > 0 {
-			p.open[n-1].Children = append(p.open[n-1].Children, e)
+			e.Parent = p.open[n-1]
+			e.Parent.Children = append(e.Parent.Children, e)
 		} else {
 			p.roots = append(p.roots, e)
 		}
 		p.open = append(p.open, e)
 	case xml.EndElement:
-		p.open = p.open[:len(p.open)-1]
+		last := len(p.open) - 1
+		p.open[last].End = p.decoder.InputOffset()
+		p.open = p.open[:last]
 	case xml.CharData:
 		if len(p.open) == 0 && len(bytes.TrimSpace(token)) > 0 {
 			return errors.New("broken XML: text that is in no element")

@@ -125,14 +125,16 @@ func (r *reader) primitive(e *Element) Primitive {
 	return p
 }
 
-// add adds what is in a primitive or its template.
+// add adds what is in a primitive or its template. A name that one of them has twice is
+// there twice.
 func (p *Primitive) add(e *Element) {
+	var parameters, meta []Parameter
 	for _, child := range e.Children {
 		switch child.Name {
 		case "instance_attributes":
-			p.Parameters = merge(p.Parameters, pairs(child))
+			parameters = append(parameters, pairs(child)...)
 		case "meta_attributes":
-			p.Meta = merge(p.Meta, dashes(pairs(child)))
+			meta = append(meta, dashes(pairs(child))...)
 		case "operations":
 			child.mark()
 			for _, op := range child.Children {
@@ -142,16 +144,18 @@ func (p *Primitive) add(e *Element) {
 			}
 		}
 	}
+	p.Parameters, p.Meta = merge(p.Parameters, parameters), merge(p.Meta, meta)
 }
 
 // merge adds those that have another name.
 func merge(to, more []Parameter) []Parameter {
+	its := slices.Clone(to)
 	for _, p := range more {
 		if !slices.ContainsFunc(to, func(other Parameter) bool { return other.Name == p.Name }) {
-			to = append(to, p)
+			its = append(its, p)
 		}
 	}
-	return to
+	return its
 }
 
 func operation(e *Element) Operation {

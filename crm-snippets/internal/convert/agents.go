@@ -2,7 +2,6 @@ package convert
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -170,7 +169,7 @@ func timeLimit(d *draft, p cib.Parameter) {
 	switch {
 	case !ok:
 		d.note(gone, "%s: it is no number of seconds", p.Name)
-	case p.Name == "timeout" && slices.Contains(metadata.Agents(), d.its) && d.isOurs():
+	case p.Name == "timeout" && d.isOurs():
 		d.timeout = limit
 	case limit > least:
 		d.timeout = max(d.timeout, limit)

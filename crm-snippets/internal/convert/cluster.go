@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,11 +12,20 @@ import (
 // cluster reads a cluster.conf. Each use of a device in a method is a draft.
 func (c *converter) cluster(its cib.Cluster) {
 	devices := map[string]cib.FenceDevice{}
+	c.order, c.blocked = map[string][][]string{}, map[string]string{}
 	for _, device := range its.Devices {
+		if _, again := devices[device.Name]; again {
+			c.blocked[device.Name] = "there are several fencedevices of this name, and nobody can say which one counts"
+		}
 		devices[device.Name] = device
 	}
-	c.order = map[string][][]string{}
+	var known []string
 	for _, node := range its.Nodes {
+		if containsFold(known, node.Name) {
+			c.notes.add(refused, "cluster", "node %s is there twice: its second entry, in line %d, is not converted", node.Name, node.Place.Line)
+			continue
+		}
+		known = append(known, node.Name)
 		c.setNodes([]string{node.Name})
 		c.methods(node, devices)
 	}
@@ -74,8 +84,8 @@ func (c *converter) use(node, source string, device, use cib.FenceDevice) {
 	}
 	d := c.draft(source, device.Agent, parameters)
 	d.nodes, d.name = []string{node}, use.Name
-	if device.Agent == "" {
-		d.refuse("there is no fencedevice %s", use.Name)
+	if reason := c.blocked[use.Name]; reason != "" || device.Agent == "" {
+		d.refuse("%s", cmp.Or(reason, "there is no fencedevice "+use.Name))
 		c.drafts = append(c.drafts, d)
 		return
 	}

@@ -315,3 +315,35 @@ func FuzzConvert(f *testing.F) {
 		}
 	})
 }
+
+// What is there twice is not decided by whoever comes first or last.
+func TestTwice(t *testing.T) {
+	t.Parallel()
+	const method = `<fence><method name="1"><device name="f"/></method></fence></clusternode>`
+	const device = `<fencedevice name="f" agent="fence_ipmilan" ipaddr="192.0.2.1" passwd="x"/>`
+	for _, c := range []struct{ name, text, want string }{
+		{
+			"parameter", `<primitive id="st" class="stonith" type="fence_ipmilan"><instance_attributes id="i"><nvpair id="1" name="ipaddr" value="192.0.2.1"/></instance_attributes>` +
+				`<instance_attributes id="j"><nvpair id="2" name="ipaddr" value="192.0.2.2"/><nvpair id="3" name="pcmk_host_list" value="a"/></instance_attributes></primitive>`,
+			"refused: st: parameter ipaddr is there twice",
+		},
+		{
+			"fencedevice", `<cluster><clusternodes><clusternode name="a">` + method + `</clusternodes><fencedevices>` + device + strings.Replace(device, "192.0.2.1", "192.0.2.2", 1) + `</fencedevices></cluster>`,
+			"refused: f: there are several fencedevices of this name",
+		},
+		{
+			"node", `<cluster><clusternodes><clusternode name="a">` + method + "\n" + `<clusternode name="A">` + method + `</clusternodes><fencedevices>` + device + `</fencedevices></cluster>`,
+			"refused: cluster: node A is there twice: its second entry, in line 2, is not converted",
+		},
+		{
+			"property", `<crm_config><nvpair id="1" name="stonith-enabled" value="true"/><nvpair id="2" name="stonith-enabled" value="false"/></crm_config>` +
+				`<primitive id="st" class="stonith" type="external/xen"><instance_attributes id="i"><nvpair id="3" name="hostlist" value="a"/><nvpair id="4" name="sshaccount" value="x@y"/></instance_attributes></primitive>`,
+			"gone: cluster: second value of property stonith-enabled in line 1",
+		},
+	} {
+		result, err := Convert("x", []byte(c.text))
+		if said := strings.Join(result.Notes, "\n") + fmt.Sprint(err); !strings.Contains(said, c.want) {
+			t.Errorf("%s: %s, want %s", c.name, said, c.want)
+		}
+	}
+}

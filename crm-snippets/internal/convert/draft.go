@@ -85,6 +85,10 @@ func (d *draft) refuse(format string, args ...any) {
 // read makes parameters of ours of those of the source.
 func (d *draft) read(agent agent) {
 	d.its = agent.its
+	if name := d.twice(); name != "" {
+		d.refuse("parameter %s is there twice, and nobody can say which one counts", name)
+		return
+	}
 	for _, p := range d.parameters {
 		name := strings.ReplaceAll(p.Name, "-", "_") // agents take both
 		rule, known := agent.parameters[name]
@@ -112,6 +116,19 @@ func (d *draft) read(agent agent) {
 	for _, change := range agent.changes {
 		d.note(changed, "%s", change)
 	}
+}
+
+// twice returns the name of a parameter that has two values, or "".
+func (d *draft) twice() string {
+	values := map[string]string{}
+	for _, p := range d.parameters {
+		name := strings.ReplaceAll(p.Name, "-", "_")
+		if value, again := values[name]; again && value != p.Value {
+			return p.Name
+		}
+		values[name] = p.Value
+	}
+	return ""
 }
 
 // restrict leaves the entries of those nodes that the cluster asked the device for.

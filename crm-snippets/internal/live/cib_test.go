@@ -9,7 +9,9 @@ import (
 func TestBrokenCIB(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, text, want string }{
-		{"broken", "<cib>\n  <configuration></resources>\n</cib>", "x.xml:2:30: broken XML: element <configuration> closed by </resources>"},
+		{"nothing", "", "x.xml:1:1: no XML in it"},
+		{"not closed", "<cib>\n<configuration>\n", "x.xml:3:1: broken XML: the text ends in the middle"},
+		{"wrongly closed", "<cib>\n  <configuration></resources>\n</cib>", "x.xml:2:30: broken XML: element <configuration> closed by </resources>"},
 		{"two", "<cib><configuration/></cib>\n<cib/>", "x.xml: this is no CIB"},
 		{"another document", "<cluster/>", "x.xml: this is no CIB"},
 		{"status alone", "<cib><status/></cib>", "x.xml: this is no CIB"},
@@ -17,6 +19,10 @@ func TestBrokenCIB(t *testing.T) {
 		if _, err := ReadCIB("x.xml", []byte(c.text)); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
+	}
+	_, err := ReadCIB("x.xml", []byte(`<cib><nvpair name="passwd" value="a&s3cret;"/></cib>`))
+	if err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("a password that is no XML: %v", err)
 	}
 }
 
@@ -46,7 +52,7 @@ func FuzzReadCIB(f *testing.F) {
 			return
 		}
 		again, err := ReadCIB("x", []byte("<cib>"+string(c.configurationText())+"</cib>"))
-		if err != nil || oneLine(c.configuration()) != oneLine(again.configuration()) {
+		if err != nil || c.Configuration().Line() != again.Configuration().Line() {
 			t.Errorf("its configuration alone: %v, or another one", err)
 		}
 		compare(c, wanted()).report()

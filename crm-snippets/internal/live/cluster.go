@@ -16,8 +16,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 )
 
 // A Cluster is what is changed.
@@ -34,7 +32,7 @@ type Cluster struct {
 // Read reads the CIB.
 func (c *Cluster) Read(ctx context.Context) (*CIB, error) {
 	if c.File != "" {
-		text, err := os.ReadFile(c.File)
+		text, err := readFile(c.File)
 		if err != nil {
 			return nil, err
 		}
@@ -47,7 +45,16 @@ func (c *Cluster) Read(ctx context.Context) (*CIB, error) {
 	return ReadCIB("cibadmin --query", text)
 }
 
-// A Request is a change that is asked for.
+// readFile reads a file that can be replaced: none that would keep us waiting, or has
+// no end.
+func readFile(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: this is no file of a CIB: it is not a regular file", name)
+	}
+	return os.ReadFile(name)
+}
+
+// A request is a change that is asked for.
 type request struct {
 	// judge says what of a CIB is to be done. It fails if nothing can be.
 	judge func(*CIB) (task, error)
@@ -67,7 +74,7 @@ type task struct {
 	done func(*CIB) bool
 	// belongs says whether an element that is there before or after has to do with the
 	// task. All others stay as they are.
-	belongs func(*cib.Element) bool
+	belongs func(*Element) bool
 }
 
 // How often a change is made anew if the cluster's configuration changes meanwhile, and
@@ -152,7 +159,7 @@ func (c *Cluster) make(ctx context.Context, before *CIB, t task) error {
 
 // foreignChange returns an element of the configuration that a change has to do with,
 // though it should not, and "" if there is none.
-func foreignChange(before, after *CIB, belongs func(*cib.Element) bool) string {
+func foreignChange(before, after *CIB, belongs func(*Element) bool) string {
 	old, now := foreign(before, belongs), foreign(after, belongs)
 	for _, all := range [][]string{old, now} {
 		for _, text := range all {
@@ -166,9 +173,9 @@ func foreignChange(before, after *CIB, belongs func(*cib.Element) bool) string {
 }
 
 // foreign returns the elements of all sections that a task has nothing to do with.
-func foreign(c *CIB, belongs func(*cib.Element) bool) []string {
+func foreign(c *CIB, belongs func(*Element) bool) []string {
 	var all []string
-	for _, section := range c.configuration().Children {
+	for _, section := range c.Configuration().Children {
 		for _, e := range section.Children {
 			if !belongs(e) {
 				all = append(all, section.Name+": "+withoutOwn(e, belongs))
@@ -188,15 +195,15 @@ func count(all []string, text string) int {
 	return n
 }
 
-// withoutOwn returns the element in one line, but for children that belong to a task.
-func withoutOwn(e *cib.Element, belongs func(*cib.Element) bool) string {
-	rest := &cib.Element{Name: e.Name, Attributes: e.Attributes}
+// withoutOwn returns an element in one line, but for children that belong to a task.
+func withoutOwn(e *Element, belongs func(*Element) bool) string {
+	rest := &Element{Name: e.Name, Attributes: e.Attributes}
 	for _, child := range e.Children {
 		if !belongs(child) {
 			rest.Children = append(rest.Children, child)
 		}
 	}
-	return oneLine(rest)
+	return rest.Line()
 }
 
 // The exit statuses of cibadmin for a difference that is not to what the cluster has,
@@ -214,7 +221,7 @@ func (c *Cluster) patch(ctx context.Context, before, after *CIB, t task) error {
 		if err != nil {
 			return err
 		}
-		if oneLine(now.configuration()) != oneLine(before.configuration()) {
+		if now.Configuration().Line() != before.Configuration().Line() {
 			return fmt.Errorf("nothing was changed: %w", errStale)
 		}
 		err = c.patchOnce(ctx, now, after)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -33,6 +34,21 @@ func TestReplaceFile(t *testing.T) {
 	}
 	if all, err := os.ReadDir(dir); err != nil || len(all) != 2 {
 		t.Errorf("%v, %v are left, want the file and the link", all, err)
+	}
+}
+
+// What is no file keeps nobody waiting.
+func TestReadFileRefuses(t *testing.T) {
+	t.Parallel()
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{fifo, "/dev/zero", t.TempDir()} {
+		c := &Cluster{File: name}
+		if _, err := c.Read(t.Context()); err == nil || !strings.Contains(err.Error(), "it is not a regular file") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -82,6 +98,10 @@ func TestRun(t *testing.T) {
 	_, err = tools.Run(context.Background(), Call{Program: "cat", Args: []string{"/nonexistent"}})
 	if err == nil || err.Error() != "cat: exit status 1: /usr/bin/cat: /nonexistent: No such file or directory" || exitStatus(err) != 1 {
 		t.Errorf("cat of nothing: %v", err)
+	}
+	_, err = tools.Run(context.Background(), Call{Program: "cat", Args: []string{"-", "/nonexistent"}, Stdin: []byte("error: s3cret")})
+	if err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("cat of something and nothing: %v, want what it says on standard error", err)
 	}
 	if _, err = tools.Run(context.Background(), Call{Program: "no-such-program"}); err == nil || !strings.Contains(err.Error(), "not found in /usr/sbin") {
 		t.Errorf("no program: %v", err)

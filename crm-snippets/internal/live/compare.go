@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 )
 
@@ -30,7 +29,7 @@ type part struct {
 	// differs says how, in a part that is different.
 	differs string
 	// there is what was found, if anything was.
-	there *cib.Element
+	there *Element
 }
 
 // A setting is a property of the cluster that has to be set.
@@ -46,9 +45,7 @@ type comparison struct {
 func compare(c *CIB, wanted plan.Configuration) comparison {
 	var all comparison
 	for _, p := range wanted.Properties {
-		if s, needed := needs(c, p); needed {
-			all.settings = append(all.settings, s)
-		}
+		all.settings = append(all.settings, needs(c, p)...)
 	}
 	for _, r := range wanted.Resources {
 		all.parts = append(all.parts, compareResource(c, r))
@@ -69,27 +66,37 @@ var otherNames = map[string]string{
 }
 
 // needs returns what has to be set so that the cluster has a property. One that is set
-// by its other name keeps that, and a longer time-out is as good.
-func needs(c *CIB, wanted plan.Parameter) (setting, bool) {
-	there := c.Property(wanted.Name)
-	if other := otherNames[wanted.Name]; there == nil && other != "" {
-		there = c.Property(other)
+// by its other name keeps that; by both names, both count.
+func needs(c *CIB, wanted plan.Parameter) []setting {
+	var all []setting
+	isSet := false
+	for _, name := range []string{wanted.Name, otherNames[wanted.Name]} {
+		if there := c.Property(name); name != "" && there != nil {
+			isSet = true
+			if was := there.Get("value"); !asGood(wanted, was) {
+				all = append(all, setting{name: name, value: wanted.Value, was: was})
+			}
+		}
 	}
-	if there == nil {
-		return setting{name: wanted.Name, value: wanted.Value}, true
+	if !isSet {
+		return []setting{{name: wanted.Name, value: wanted.Value}}
 	}
-	was := there.Get("value")
-	s := setting{name: there.Get("name"), value: wanted.Value, was: was}
+	return all
+}
+
+// asGood reports whether the value that a property has is as good as the one that is
+// wanted. A longer time-out is.
+func asGood(wanted plan.Parameter, was string) bool {
 	if strings.HasSuffix(wanted.Name, "-timeout") {
 		least, _ := Seconds(wanted.Value)
 		has, isTime := Seconds(was)
-		return s, !isTime || has < least
+		return isTime && has >= least
 	}
 	if want, isBool := Bool(wanted.Value); isBool {
 		has, isBool := Bool(was)
-		return s, !isBool || has != want
+		return isBool && has == want
 	}
-	return s, was != wanted.Value
+	return was == wanted.Value
 }
 
 func compareResource(c *CIB, r plan.Resource) part {
@@ -100,24 +107,24 @@ func compareResource(c *CIB, r plan.Resource) part {
 	for _, op := range r.Operations {
 		p.line += fmt.Sprintf(" op %s interval=%s timeout=%s", op.Name, op.Interval, op.Timeout)
 	}
-	return p.judge(c.configuration().Find(r.ID), "primitive", c.primitiveFacts, resourceFacts(r))
+	return p.judge(c.Find(r.ID), "primitive", primitiveFacts, resourceFacts(r))
 }
 
 func compareLocation(c *CIB, l plan.Location) part {
 	p := part{name: "location " + l.ID, line: fmt.Sprintf("location %s: %s never on %s", l.ID, l.Resource, l.Node)}
-	return p.judge(c.configuration().Find(l.ID), "rsc_location", locationFacts, facts{"rsc": l.Resource, "node": l.Node, "score": "-INFINITY"})
+	return p.judge(c.Find(l.ID), "rsc_location", locationFacts, facts{"rsc": l.Resource, "node": l.Node, "score": "-INFINITY"})
 }
 
 func compareLevel(c *CIB, l plan.Level) part {
 	name := fmt.Sprintf("level %d of %s", l.Index, l.Node)
 	p := part{name: name, line: name + ": " + strings.Join(l.Resources, " and ")}
-	there := cmp.Or(c.Level(l.Node, strconv.Itoa(l.Index)), c.configuration().Find(l.ID))
+	there := cmp.Or(c.Level(l.Node, strconv.Itoa(l.Index)), c.Find(l.ID))
 	wanted := facts{"target": l.Node, "index": strconv.Itoa(l.Index), "devices": strings.Join(l.Resources, ",")}
 	return p.judge(there, "fencing-level", ruleFacts, wanted)
 }
 
 // locationFacts are those of a location, whose score tools write in several ways.
-func locationFacts(e *cib.Element) facts {
+func locationFacts(e *Element) facts {
 	f := ruleFacts(e)
 	if IsNever(f["score"]) {
 		f["score"] = "-INFINITY"
@@ -135,7 +142,7 @@ func IsNever(score string) bool {
 }
 
 // judge compares the element that was found with what is wanted.
-func (p part) judge(there *cib.Element, kind string, read func(*cib.Element) facts, wanted facts) part {
+func (p part) judge(there *Element, kind string, read func(*Element) facts, wanted facts) part {
 	if there == nil {
 		return p
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/render"
 )
@@ -100,7 +99,7 @@ func (e *editor) addElements(ctx context.Context, wanted plan.Configuration) err
 // remove takes parts away from the copy: levels first, then locations, and then the
 // resources that they speak of.
 func (e *editor) remove(ctx context.Context, parts []part) error {
-	var levels, locations, resources []*cib.Element
+	var levels, locations, resources []*Element
 	for _, p := range parts {
 		switch p.there.Name {
 		case "fencing-level":
@@ -139,7 +138,7 @@ func (e *editor) remove(ctx context.Context, parts []part) error {
 	return nil
 }
 
-func (e *editor) deleteElements(ctx context.Context, all []*cib.Element) error {
+func (e *editor) deleteElements(ctx context.Context, all []*Element) error {
 	for _, element := range all {
 		text := fmt.Sprintf(`<%s id="%s"/>`, element.Name, escape(element.Get("id")))
 		if err := e.run(ctx, "cibadmin", []byte(text), "--delete", "--xml-pipe"); err != nil {
@@ -159,7 +158,7 @@ func (e *editor) run(ctx context.Context, program string, stdin []byte, args ...
 	return err
 }
 
-func ids(all []*cib.Element) []string {
+func ids(all []*Element) []string {
 	var its []string
 	for _, e := range all {
 		its = append(its, e.Get("id"))

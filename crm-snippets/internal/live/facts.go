@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 )
@@ -41,11 +40,11 @@ func resourceFacts(r plan.Resource) facts {
 }
 
 // primitiveFacts are those of a primitive that is there.
-func (c *CIB) primitiveFacts(e *cib.Element) facts {
+func primitiveFacts(e *Element) facts {
 	f := facts{}
 	f.attributes("", e, "id")
-	if parent := c.Parent(e); parent.Name != "resources" {
-		f.add("within", parent.Name+" "+parent.Get("id"))
+	if e.Parent.Name != "resources" {
+		f.add("within", e.Parent.Name+" "+e.Parent.Get("id"))
 	}
 	for _, child := range e.Children {
 		switch child.Name {
@@ -59,14 +58,14 @@ func (c *CIB) primitiveFacts(e *cib.Element) facts {
 				f.operation(op)
 			}
 		default:
-			f.add("element", oneLine(child))
+			f.add("element", child.Line())
 		}
 	}
 	return f
 }
 
 // attributes adds an element's attributes but some.
-func (f facts) attributes(prefix string, e *cib.Element, but ...string) {
+func (f facts) attributes(prefix string, e *Element, but ...string) {
 	for _, a := range e.Attributes {
 		if !slices.Contains(but, a.Name) {
 			f.add(prefix+a.Name, a.Value)
@@ -75,31 +74,31 @@ func (f facts) attributes(prefix string, e *cib.Element, but ...string) {
 }
 
 // pairs adds the pairs of a set.
-func (f facts) pairs(prefix string, set *cib.Element) {
+func (f facts) pairs(prefix string, set *Element) {
 	f.attributes(prefix+"set ", set, "id")
 	for _, pair := range set.Children {
 		if pair.Name != "nvpair" || pair.Get("name") == "" {
-			f.add(prefix+"element", oneLine(pair))
+			f.add(prefix+"element", pair.Line())
 			continue
 		}
 		f.add(prefix+pair.Get("name"), pair.Get("value"))
 	}
 }
 
-func (f facts) operation(op *cib.Element) {
+func (f facts) operation(op *Element) {
 	prefix := "op " + op.Get("name") + " "
 	f.attributes(prefix, op, "id", "name")
 	for _, child := range op.Children {
-		f.add(prefix+"element", oneLine(child))
+		f.add(prefix+"element", child.Line())
 	}
 }
 
 // ruleFacts are those of a location that is there.
-func ruleFacts(e *cib.Element) facts {
+func ruleFacts(e *Element) facts {
 	f := facts{}
 	f.attributes("", e, "id")
 	for _, child := range e.Children {
-		f.add("element", oneLine(child))
+		f.add("element", child.Line())
 	}
 	return f
 }
@@ -117,11 +116,22 @@ func differences(there, wanted facts) []string {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(there)) {
-		if _, wants := wanted[name]; !wants {
-			all = append(all, fmt.Sprintf("%s is %q, and should not be there", name, shown(name, there[name])))
+		if _, wants := wanted[name]; wants {
+			continue
 		}
+		if isPublic(name) {
+			name += fmt.Sprintf(" is %q, and", there[name])
+		}
+		all = append(all, name+" should not be there")
 	}
 	return all
+}
+
+// isPublic reports whether a fact that nobody wants may be printed. The parameters may
+// have secrets, by names that only their agent knows.
+func isPublic(name string) bool {
+	ofCluster := strings.HasPrefix(name, "op ") || strings.HasPrefix(name, "meta ") || name == "within"
+	return ofCluster && !strings.Contains(name, "element")
 }
 
 // shown returns a parameter's value as it may be printed.

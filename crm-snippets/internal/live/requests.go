@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 )
 
@@ -36,7 +35,7 @@ func (c *Cluster) Install(ctx context.Context, wanted plan.Configuration, dryRun
 				found := compare(after, wanted)
 				return len(found.settings) == 0 && len(found.with(asDescribed)) == len(found.parts)
 			},
-			belongs: func(e *cib.Element) bool { return isPart(e, wanted) || isSetting(e, found.settings) },
+			belongs: func(e *Element) bool { return isPart(e, wanted) || isSetting(e, found.settings) },
 		}, nil
 	}})
 }
@@ -77,7 +76,7 @@ func (c *Cluster) Remove(ctx context.Context, wanted plan.Configuration, dryRun 
 			lines:   lines,
 			edit:    func(ctx context.Context, e *editor) error { return e.remove(ctx, there) },
 			done:    func(after *CIB) bool { return len(compare(after, wanted).with(missing)) == len(found.parts) },
-			belongs: func(e *cib.Element) bool { return isPart(e, wanted) },
+			belongs: func(e *Element) bool { return isPart(e, wanted) },
 		}, nil
 	}})
 }
@@ -106,7 +105,7 @@ func Deviations(c *CIB, wanted plan.Configuration) []string {
 }
 
 // isPart reports whether an element is one that the configuration describes.
-func isPart(e *cib.Element, wanted plan.Configuration) bool {
+func isPart(e *Element, wanted plan.Configuration) bool {
 	id := e.Get("id")
 	switch e.Name {
 	case "primitive":
@@ -123,9 +122,9 @@ func isPart(e *cib.Element, wanted plan.Configuration) bool {
 
 // isSetting reports whether an element is a property that is set, or a set that is made
 // for it.
-func isSetting(e *cib.Element, settings []setting) bool {
+func isSetting(e *Element, settings []setting) bool {
 	if e.Name == "cluster_property_set" {
-		return len(e.Children) == 0 || !slices.ContainsFunc(e.Children, func(pair *cib.Element) bool { return !isSetting(pair, settings) })
+		return len(e.Children) == 0 || !slices.ContainsFunc(e.Children, func(pair *Element) bool { return !isSetting(pair, settings) })
 	}
 	return e.Name == "nvpair" && slices.ContainsFunc(settings, func(s setting) bool { return s.name == e.Get("name") })
 }
@@ -147,14 +146,13 @@ var references = []string{"rsc", "with-rsc", "first", "then", "devices", "refere
 // speaking returns what else in a CIB names a resource of the configuration.
 func speaking(c *CIB, wanted plan.Configuration) []string {
 	var all []string
-	for _, e := range c.configuration().All()[1:] {
+	for _, e := range c.Configuration().All() {
 		if isPart(e, wanted) || !names(e, wanted.Resources) {
 			continue
 		}
 		id := e.Get("id")
 		if e.Name == "resource_ref" || e.Name == "obj_ref" {
-			e = c.Parent(e)
-			id = e.Get("id")
+			e, id = e.Parent, e.Parent.Get("id")
 		}
 		all = append(all, e.Name+" "+id)
 	}
@@ -162,7 +160,7 @@ func speaking(c *CIB, wanted plan.Configuration) []string {
 }
 
 // names reports whether an element names one of the resources.
-func names(e *cib.Element, resources []plan.Resource) bool {
+func names(e *Element, resources []plan.Resource) bool {
 	var words []string
 	for _, name := range references {
 		words = append(words, strings.Split(e.Get(name), ",")...)

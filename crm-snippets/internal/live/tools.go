@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +95,8 @@ func (t *Tools) Run(ctx context.Context, c Call) ([]byte, error) {
 		return nil, fmt.Errorf("%s: stopped: %w", c.Program, context.Cause(ctx))
 	}
 	if err != nil {
-		said := Said(stderr.String() + "\n" + stdout.String())
+		// What a tool prints besides may have secrets in it.
+		said := cmp.Or(Said(stderr.String()), Said(stdout.String()))
 		return stdout.Bytes(), fmt.Errorf("%s: %w: %s", c.Program, err, said)
 	}
 	return stdout.Bytes(), nil

@@ -238,5 +238,5 @@ func (p *Plan) Warnings() []string {
 			warnings = append(warnings, fmt.Sprintf("no device fences node %q: when it fails, the cluster waits for ever", node))
 		}
 	}
-	return warnings
+	return append(warnings, p.alone()...)
 }

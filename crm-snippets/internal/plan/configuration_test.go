@@ -133,16 +133,3 @@ func TestLevels(t *testing.T) {
 		}
 	}
 }
-
-// A device that is with another one by way of a third is described as with the first.
-func TestDescribeChain(t *testing.T) {
-	t.Parallel()
-	device := func(id, nodes, place string) string {
-		return strings.NewReplacer(`"pool"`, `"`+id+`"`, "node-1 node-2", nodes, "\nid", "\n"+place+"\nid").Replace(pool)
-	}
-	want := parse(t, device("a", "n1", "level = 1")+device("b", "n1 n2", `with = "a"`)+device("c", "n2", `with = "a"`))
-	got := parse(t, want.Describe())
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the plan described as\n%s(-want +got):\n%s", want.Describe(), diff)
-	}
-}

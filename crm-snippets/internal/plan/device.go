@@ -38,6 +38,7 @@ func (c *checker) device(i int, d deviceDescription) Device {
 	}
 	device.Parameters = c.parameters(key("parameters"), device.Agent.Plugin, d.Parameters)
 	c.required(key("parameters"), device)
+	c.perNode(key("parameters"), device)
 	return device
 }
 
@@ -56,8 +57,6 @@ func (c *checker) hostlist(key, text string) []Entry {
 		for _, other := range entries {
 			if strings.EqualFold(other.Node, node) {
 				c.mistake(key, "node %q is listed twice", node)
-			} else if plug != "" && other.Plug == plug {
-				c.mistake(key, "nodes %q and %q are both %q", other.Node, node, plug)
 			}
 		}
 		entries = append(entries, Entry{Node: node, Plug: plug})
@@ -135,7 +134,7 @@ func (c *checker) value(key string, p metadata.Parameter, value any) string {
 		c.mistake(key, "%s is empty", p.Name)
 	}
 	if !survives(text) {
-		c.mistake(key, "%s has what a cluster's tools do not keep: want ASCII without control characters, '&', '<' and '>', and no '\\' at its end", p.Name)
+		c.mistake(key, "%s has what a cluster's tools do not keep: want ASCII without control characters, '&', '<' and '>', and no '\\' at its end or before '\"'", p.Name)
 	}
 	if want := mismatch(p.Content, text); want != "" {
 		c.mistake(key, "%s is no %s", p.Name, want)
@@ -145,10 +144,11 @@ func (c *checker) value(key string, p metadata.Parameter, value any) string {
 
 // survives reports whether a value is the same after its way into the cluster. Pacemaker
 // writes '&' and '<' as they are into its XML, which it cannot read again then; crm
-// takes other letters than ASCII for references, and loses count of quotes at "\\".
+// takes other letters than ASCII for references, and loses count of quotes at "\\" and
+// behind it.
 func survives(value string) bool {
 	odd := func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune("&<>", r) }
-	return !strings.ContainsFunc(value, odd) && !strings.HasSuffix(value, `\`)
+	return !strings.ContainsFunc(value, odd) && !strings.HasSuffix(value, `\`) && !strings.Contains(value, `\"`)
 }
 
 // mismatch returns what a value should be, and "" if it is.

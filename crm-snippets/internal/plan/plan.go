@@ -9,6 +9,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
@@ -72,6 +73,15 @@ func (e Entry) String() string {
 		return e.Node
 	}
 	return e.Node + ":" + e.Plug
+}
+
+// joinEntries returns the entries as hostlist has them.
+func joinEntries(entries []Entry) string {
+	words := make([]string, len(entries))
+	for i, entry := range entries {
+		words[i] = entry.String()
+	}
+	return strings.Join(words, " ")
 }
 
 // A Parameter is a name with its value, such as an instance attribute.

@@ -26,6 +26,14 @@ userid = "fence"
 passwd_file = "/etc/bmc.passwd"
 `
 
+// guests describes two of one Dom0.
+const guests = `[[device]]
+id = "xen"
+plugin = "xen"
+hostlist = "a b"
+parameters = { sshaccount = "xen@dom0" }
+`
+
 // pool describes a device in whose place others stand in tests.
 const pool = `
 [[device]]
@@ -133,6 +141,16 @@ func TestMistakes(t *testing.T) {
 		{"node twice in nodes", `first =`, "nodes = [\"node-1\", \"node-2\", \"NODE-1\"]\nfirst =", `f.toml:2:30: node "NODE-1" is listed twice`},
 		{"node twice in hostlist", `2:192.0.2.2`, `2:192.0.2.2 node-1:192.0.2.3`, `f.toml:8:1: node "node-1" is listed twice`},
 		{"BMC twice", `192.0.2.2`, `192.0.2.1`, `f.toml:8:1: nodes "node-1" and "node-2" are both "192.0.2.1"`},
+		{"BMC twice, in other words", `192.0.2.2`, `192.0.2.1:623`, `f.toml:8:1: nodes "node-1" and "node-2" are both "192.0.2.1"`},
+		{"BMC twice, by IPv6", `node-1:192.0.2.1 node-2:192.0.2.2`, `node-1:2001:DB8::1 node-2:[2001:db8::1]:623`, `f.toml:8:1: nodes "node-1" and "node-2" are both "2001:db8::1"`},
+		{
+			"BMC of another device", `[[device]]`, strings.NewReplacer("192.0.2.1 node-2:192.0.2.2", "192.0.2.2", `"bmc"`, `"other"`).Replace(bmcs[strings.Index(bmcs, "[[device]]"):]) + "[[device]]",
+			`f.toml:15:1: nodes "node-1" and "node-2" are both "192.0.2.2"`,
+		},
+		{"guest twice", bmcs, strings.Replace(guests, `"a b"`, `"a:b b"`, 1), `f.toml:4:1: nodes "a" and "b" are both "b"`},
+		{"item of a node that is not there", `userid = "fence"`, `bmc_guid = "node-3=1"`, `f.toml:10:1: bmc_guid has node "node-3", which is not in hostlist`},
+		{"item twice", `userid = "fence"`, `bmc_guid = "node-1=1 NODE-1=2"`, `f.toml:10:1: bmc_guid has node "node-1" twice`},
+		{"item of no node", `userid = "fence"`, `bmc_guid = "1"`, `f.toml:10:1: "1" is not of the form node=value`},
 		{"BMC missing", `node-2:192.0.2.2`, `node-2`, `f.toml:8:1: node "node-2" has no BMC, want node:address`},
 		{"foreign node", `first =`, "nodes = [\"node-1\", \"node-3\"]\nfirst =", `f.toml:9:1: node "node-2" is none of nodes, which has node-1, node-3`},
 		{"node name", `node-2:`, `node$2:`, `f.toml:8:1: "node$2" is not a node name, want letters, digits, '.', '_' and '-'`},
@@ -149,7 +167,9 @@ func TestMistakes(t *testing.T) {
 		{"time", `userid = "fence"`, `cycle_time = "soon"`, "f.toml:10:1: cycle_time is no time, such as 40, 40s or 2min"},
 		{"list", `userid = "fence"`, `userid = ["fence"]`, "f.toml:10:1: userid must be a text, a whole number, true or false"},
 		{"value that would not survive", `"fence"`, `"fence&"`, "f.toml:10:1: userid has what a cluster's tools do not keep: " +
-			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end`},
+			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
+		{"value that ends crm's quotes", `"fence"`, `'a\"b'`, "f.toml:10:1: userid has what a cluster's tools do not keep: " +
+			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
 		{"short timeout", `plugin =`, "timeout = \"5s\"\nplugin =", `f.toml:7:1: "5s" is too short, want at least 10s`},
 		{"part of a second", `plugin =`, "timeout = \"40500ms\"\nplugin =", `f.toml:7:1: "40500ms" is no whole number of seconds`},
 		{"first without delay", `delay = "5s"`, ``, "f.toml:2:1: delay must say how long the attacker of node-1 waits, such as 5s"},
@@ -238,6 +258,23 @@ func TestFencingNames(t *testing.T) {
 	}
 }
 
+// Guests on Dom0s that have nothing in common may have one name, and BMCs behind one
+// address different ports.
+func TestApart(t *testing.T) {
+	t.Parallel()
+	other := strings.NewReplacer(`id = "xen"`, `id = "other"`, `"a b"`, `"c:a"`, "xen@dom0", "xen@another").Replace(guests)
+	for _, text := range []string{
+		guests + other,
+		strings.Replace(guests, `"a b"`, `"a:b b:a"`, 1),
+		strings.Replace(bmcs, "192.0.2.2", "192.0.2.1:6230", 1),
+		strings.Replace(bmcs, `userid = "fence"`, `bmc_guid = "NODE-1=1 node-2=2"`, 1),
+	} {
+		if _, err := Parse("f.toml", []byte(text), Options{}); err != nil {
+			t.Errorf("Parse of\n%s: %v", text, err)
+		}
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, old, new, want string }{
@@ -245,6 +282,10 @@ func TestWarnings(t *testing.T) {
 		{"no delay", "first = \"node-1\"\ndelay = \"5s\"", "", "two nodes without first and delay, or priority-delay: when they lose sight of each other, both may be fenced"},
 		{"priority", "first = \"node-1\"\ndelay = \"5s\"", "priority-delay = \"5s\"", ""},
 		{"no device", "first = \"node-1\"\ndelay = \"5s\"", "nodes = [\"node-1\", \"node-2\", \"node-3\"]", `no device fences node "node-3": when it fails, the cluster waits for ever`},
+		{
+			"one power supply", "[[device]]", "[[device]]\nid = \"supply\"\nplugin = \"ipmi\"\nwith = \"bmc\"\nhostlist = \"node-1:192.0.2.9\"\nparameters.passwd_file = \"/f\"\n[[device]]\nlevel = 1",
+			`"bmc" fences node "node-2" alone, and other nodes only with "supply": a power supply that is not switched keeps a node running`,
+		},
 	} {
 		if got := strings.Join(parse(t, strings.Replace(bmcs, c.old, c.new, 1)).Warnings(), "\n"); got != c.want {
 			t.Errorf("%s: Warnings() = %q, want %q", c.name, got, c.want)

@@ -1,11 +1,11 @@
 package verify
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/live"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
 )
@@ -17,7 +17,11 @@ type cluster struct {
 	nodes []string
 	// remotes are nodes without a vote, which resources make.
 	remotes []string
+	// guests are those of them that the cluster starts as resources, and so fences itself.
+	guests  []string
 	devices []device
+	// unread are resources whose parameters are elsewhere, and not looked at.
+	unread []string
 }
 
 // A device is a primitive of class stonith.
@@ -29,7 +33,7 @@ type device struct {
 	// parameters are by the names that the CIB has.
 	parameters []parameter
 	// operations are the elements op.
-	operations []*cib.Element
+	operations []*live.Element
 	// nodes are those that it fences, if known is true. Else only the device knows.
 	nodes []string
 	known bool
@@ -43,24 +47,31 @@ type device struct {
 type parameter struct{ name, value string }
 
 // read finds the nodes and devices of a CIB.
-func read(from *live.CIB) *cluster {
-	c := &cluster{cib: from}
-	for _, e := range from.All("primitive") {
-		switch {
-		case e.Get("class") == "stonith":
-			c.devices = append(c.devices, readDevice(from, e))
-		case e.Get("type") == "remote":
-			c.remotes = append(c.remotes, e.Get("id"))
+func read(cib *live.CIB) *cluster {
+	c := &cluster{cib: cib}
+	for _, e := range cib.Configuration().Named("primitive") {
+		if e.Get("class") == "stonith" {
+			c.devices = append(c.devices, readDevice(e, c.defaultFor("rsc_defaults", "target-role")))
+		}
+		if e.Get("type") == "remote" {
+			c.addRemote(e.Get("id"))
+		}
+		template := cib.Find(e.Get("template"))
+		fromTemplate := e.Get("template") != "" && template != nil && template.Get("class") == "stonith"
+		if fromTemplate || e.Get("class") == "stonith" && hasReference(e) {
+			c.unread = append(c.unread, e.Get("id"))
 		}
 	}
-	for _, e := range from.All("nvpair") {
-		if e.Get("name") == "remote-node" {
-			c.remotes = append(c.remotes, e.Get("value"))
-		}
-	}
-	for _, e := range from.All("node") {
+	for _, e := range cib.Configuration().Named("node") {
 		if kind := e.Get("type"); kind == "" || kind == "member" || kind == "normal" {
 			c.nodes = append(c.nodes, e.Get("uname"))
+		} else if kind == "remote" {
+			c.addRemote(e.Get("uname"))
+		}
+	}
+	for _, e := range cib.Configuration().Named("nvpair") {
+		if e.Get("name") == "remote-node" {
+			c.guests = append(c.guests, e.Get("value"))
 		}
 	}
 	if len(c.nodes) > 0 {
@@ -76,16 +87,43 @@ func read(from *live.CIB) *cluster {
 	return c
 }
 
-func readDevice(from *live.CIB, e *cib.Element) device {
+func (c *cluster) addRemote(node string) {
+	if !contains(c.remotes, node) {
+		c.remotes = append(c.remotes, node)
+	}
+}
+
+// hasReference reports whether a resource has sets of attributes that are elsewhere.
+func hasReference(e *live.Element) bool {
+	return slices.ContainsFunc(e.All(), func(each *live.Element) bool { return each.Get("id-ref") != "" })
+}
+
+// defaultFor returns what resources or operations have where they say nothing, from the
+// section rsc_defaults or op_defaults.
+func (c *cluster) defaultFor(section, name string) string {
+	for _, defaults := range c.cib.Configuration().Named(section) {
+		for _, pair := range defaults.Named("nvpair") {
+			if pair.Get("name") == name {
+				return pair.Get("value")
+			}
+		}
+	}
+	return ""
+}
+
+// readDevice reads a primitive. The role is the one that resources are to have where they
+// say nothing.
+func readDevice(e *live.Element, role string) device {
 	d := device{id: e.Get("id"), agentType: e.Get("type")}
 	d.agent, d.ours = metadata.FindAgent(d.agentType)
-	for at := e; at.Name != "resources" && from.Parent(at) != nil; at = from.Parent(at) {
+	for at := e; at.Name != "resources" && at.Parent != nil; at = at.Parent {
 		d.ids = append(d.ids, at.Get("id"))
 		for _, set := range at.Children {
 			for _, pair := range set.Children {
 				switch name, value := pair.Get("name"), pair.Get("value"); {
-				case set.Name == "meta_attributes" && name == "target-role" && strings.EqualFold(value, "Stopped"):
-					d.stopped = true
+				case set.Name == "meta_attributes" && name == "target-role":
+					role = value
+					d.stopped = d.stopped || strings.EqualFold(value, "Stopped")
 				case set.Name == "instance_attributes" && at == e:
 					d.parameters = append(d.parameters, parameter{name, value})
 				case set.Name == "operations" && at == e:
@@ -94,6 +132,7 @@ func readDevice(from *live.CIB, e *cib.Element) device {
 			}
 		}
 	}
+	d.stopped = d.stopped || strings.EqualFold(role, "Stopped")
 	d.nodes, d.known = d.targets()
 	return d
 }
@@ -136,11 +175,14 @@ func (d device) ownName(name string) string {
 
 // targets returns the nodes that the device fences, as far as the CIB says them.
 func (d device) targets() (nodes []string, known bool) {
-	if list := d.value("pcmk_host_list"); list != "" {
-		return split(list), true
+	nodes = split(d.value("pcmk_host_list"))
+	for _, node := range keys(pairs(d.value("pcmk_host_map"))) {
+		if !contains(nodes, node) {
+			nodes = append(nodes, node)
+		}
 	}
-	if pairs := d.value("pcmk_host_map"); pairs != "" {
-		return keys(strings.FieldsFunc(pairs, func(r rune) bool { return strings.ContainsRune("; \t\n", r) })), true
+	if len(nodes) > 0 {
+		return nodes, true
 	}
 	if list := d.own("hostlist"); list != "" {
 		return keys(split(list)), true
@@ -154,6 +196,11 @@ func (d device) targets() (nodes []string, known bool) {
 // split splits a list as Pacemaker and the plugins do.
 func split(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) })
+}
+
+// pairs splits a list node:name as Pacemaker does. A name may have commas.
+func pairs(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("; \t\n", r) })
 }
 
 // keys returns what stands before the colon of each item.
@@ -198,8 +245,8 @@ func (c *cluster) property(names ...string) string {
 func (c *cluster) mayRun(d device, node string) bool {
 	symmetric, isBool := live.Bool(c.property("symmetric-cluster"))
 	may := symmetric || !isBool
-	for _, location := range c.cib.All("rsc_location") {
-		if !slices.Contains(d.ids, location.Get("rsc")) {
+	for _, location := range c.cib.Configuration().Named("rsc_location") {
+		if !d.isMeant(location) {
 			continue
 		}
 		for _, score := range scores(location, node) {
@@ -212,17 +259,34 @@ func (c *cluster) mayRun(d device, node string) bool {
 	return may
 }
 
-// scores returns those that a location has for a node.
-func scores(location *cib.Element, node string) []string {
+// isMeant reports whether a location is about the device: by its id, by a pattern (or one
+// that it does not fit, behind a !), or in a set.
+func (d device) isMeant(location *live.Element) bool {
+	pattern, inverted := strings.CutPrefix(location.Get("rsc-pattern"), "!")
+	if expression, err := regexp.CompilePOSIX(pattern); err == nil && pattern != "" {
+		return slices.ContainsFunc(d.ids, expression.MatchString) != inverted
+	}
+	ids := []string{location.Get("rsc")}
+	for _, reference := range location.Named("resource_ref") {
+		ids = append(ids, reference.Get("id"))
+	}
+	return slices.ContainsFunc(ids, func(id string) bool { return id != "" && slices.Contains(d.ids, id) })
+}
+
+// scores returns those that a location has for a node. A rule that wants more than a
+// node of that name does not always hold, and does not count.
+func scores(location *live.Element, node string) []string {
 	var all []string
 	if strings.EqualFold(location.Get("node"), node) {
 		all = append(all, location.Get("score"))
 	}
-	for _, rule := range live.Within(location, "rule") {
-		for _, e := range live.Within(rule, "expression") {
-			if e.Get("attribute") == "#uname" && e.Get("operation") == "eq" && strings.EqualFold(e.Get("value"), node) {
-				all = append(all, rule.Get("score"))
-			}
+	for _, rule := range location.Named("rule") {
+		if len(rule.Children) != 1 || rule.Parent != location {
+			continue
+		}
+		e := rule.Children[0]
+		if e.Get("attribute") == "#uname" && e.Get("operation") == "eq" && strings.EqualFold(e.Get("value"), node) {
+			all = append(all, rule.Get("score"))
 		}
 	}
 	return all

@@ -4,18 +4,25 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/live"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 )
 
 // enabled checks that the cluster fences at all.
 func enabled(c *cluster) []Row {
 	var wrong []string
-	for _, name := range []string{"stonith-enabled", "fencing-enabled"} {
-		if pair := c.cib.Property(name); pair != nil {
+	for _, name := range []string{"stonith-enabled", "fencing-enabled", "startup-fencing"} {
+		pair := c.cib.Property(name)
+		switch {
+		case pair == nil:
+		case name == "startup-fencing":
+			if value, isBool := live.Bool(pair.Get("value")); isBool && !value {
+				wrong = append(wrong, "startup-fencing is false: a node that is not seen when the cluster starts is not fenced, and may be running")
+			}
+		default:
 			if value, isBool := live.Bool(pair.Get("value")); !isBool || !value {
 				wrong = append(wrong, fmt.Sprintf("%s is %s: no node is ever fenced", name, pair.Get("value")))
 			}
@@ -32,11 +39,12 @@ func fenced(c *cluster) []Row {
 		if !d.known {
 			rows = append(rows, Row{NotChecked, "nodes", fmt.Sprintf("%s: only the device knows which nodes it fences", d.id)})
 		}
+		wrong = append(wrong, d.asked()...)
 		if d.stopped {
 			wrong = append(wrong, fmt.Sprintf("%s is disabled by target-role=Stopped", d.id))
 		}
 		for _, node := range d.nodes {
-			if !contains(c.nodes, node) && !contains(c.remotes, node) {
+			if !contains(c.nodes, node) && !contains(c.remotes, node) && !contains(c.guests, node) {
 				wrong = append(wrong, fmt.Sprintf("%s fences %s, which is no node of the cluster", d.id, node))
 			}
 		}
@@ -46,6 +54,17 @@ func fenced(c *cluster) []Row {
 		if len(c.fencing(node)) == 0 && len(rows) == 0 {
 			wrong = append(wrong, fmt.Sprintf("%s has no device", node))
 		}
+	}
+	for _, node := range c.remotes {
+		if len(c.fencing(node)) == 0 && !contains(c.guests, node) {
+			rows = append(rows, Row{NotChecked, "nodes", fmt.Sprintf("%s is a remote node without a device, which only a guest that the cluster starts itself can do without", node)})
+		}
+	}
+	for _, id := range c.unread {
+		rows = append(rows, Row{NotChecked, "nodes", fmt.Sprintf("%s: what it has from elsewhere, by a template or id-ref", id)})
+	}
+	for _, clash := range plan.Clashes(c.planned()) {
+		wrong = append(wrong, fmt.Sprintf("%s: who fences one of them switches the other off", clash))
 	}
 	if len(c.nodes) == 0 {
 		wrong = append(wrong, "there is no node, and no device")
@@ -60,45 +79,13 @@ func fenced(c *cluster) []Row {
 // are not in its hostlist, which it refuses.
 func (d device) unknownNodes() []string {
 	var wrong []string
-	list := d.own("hostlist")
+	list := keys(split(d.own("hostlist") + " " + d.own("hostname")))
 	for _, node := range d.nodes {
-		if list != "" && !contains(keys(split(list)), node) {
+		if len(list) > 0 && !contains(list, node) {
 			wrong = append(wrong, fmt.Sprintf("%s is to fence %s, which is not in its hostlist", d.id, node))
 		}
 	}
 	return wrong
-}
-
-// levels checks the fencing topology.
-func levels(c *cluster) []Row {
-	var wrong []string
-	used, count := map[string][]string{}, 0
-	for _, level := range c.cib.All("fencing-level") {
-		count++
-		node := level.Get("target")
-		for _, id := range strings.Split(level.Get("devices"), ",") {
-			d, known := c.device(id)
-			used[strings.ToLower(node)] = append(used[strings.ToLower(node)], id)
-			switch {
-			case !known:
-				wrong = append(wrong, fmt.Sprintf("level %s of %s: there is no device %s", level.Get("index"), node, id))
-			case node != "" && d.known && !contains(d.nodes, node):
-				wrong = append(wrong, fmt.Sprintf("level %s of %s: %s does not fence it", level.Get("index"), node, id))
-			}
-		}
-	}
-	if count == 0 {
-		return nil
-	}
-	for _, node := range c.nodes {
-		its := used[strings.ToLower(node)]
-		for _, d := range c.fencing(node) {
-			if len(its) > 0 && !slices.Contains(its, d.id) {
-				wrong = append(wrong, fmt.Sprintf("%s is in no level of %s, so it is never tried", d.id, node))
-			}
-		}
-	}
-	return verdict("levels", wrong, fmt.Sprintf("%d, with devices that fence their nodes", count))
 }
 
 // parameters checks those of our devices against what the plugins say of themselves.
@@ -185,57 +172,70 @@ func delays(c *cluster) []Row {
 		return []Row{{OK, "delay", fmt.Sprintf("is for two nodes, and here are %d: the part with quorum fences the other", len(c.nodes))}}
 	}
 	if delay, isTime := live.Seconds(c.property("priority-fencing-delay")); isTime && delay > 0 {
-		return []Row{{OK, "delay", "priority-fencing-delay lets the node with the more important resources win"}}
+		switch {
+		case c.hasPriorities():
+			return []Row{{OK, "delay", "priority-fencing-delay lets the node with the more important resources win"}}
+		case !c.hasResources():
+			return []Row{{NotChecked, "delay", "priority-fencing-delay works once resources have a priority, and there are none yet"}}
+		}
 	}
 	first, second := c.delay(c.nodes[0]), c.delay(c.nodes[1])
 	switch {
 	case first.random || second.random:
 		return []Row{{OK, "delay", "pcmk_delay_max lets one of the two nodes win by chance"}}
-	case first.seconds > second.seconds:
-		return []Row{{OK, "delay", fmt.Sprintf("%s wins: who fences it waits %d s longer", c.nodes[0], first.seconds-second.seconds)}}
-	case first.seconds < second.seconds:
-		return []Row{{OK, "delay", fmt.Sprintf("%s wins: who fences it waits %d s longer", c.nodes[1], second.seconds-first.seconds)}}
+	case first.least > second.most:
+		return []Row{{OK, "delay", fmt.Sprintf("%s wins: who fences it waits %d s longer", c.nodes[0], first.least-second.most)}}
+	case first.most < second.least:
+		return []Row{{OK, "delay", fmt.Sprintf("%s wins: who fences it waits %d s longer", c.nodes[1], second.least-first.most)}}
 	}
 	return []Row{{Wrong, "delay", "two nodes without pcmk_delay_base on one of them may fence each other at the same time"}}
 }
 
 // A wait is how long who fences a node waits before.
 type wait struct {
-	seconds int
-	random  bool
+	// least and most are different if devices have different delays, and any of them may
+	// be the one that is asked.
+	least, most int
+	random      bool
 }
 
-// delay returns that of a node: of the device that is tried first, or the longest one
-// if there is no order.
+// hasPriorities reports whether some resource is more important than others. If none is,
+// nobody waits for priority-fencing-delay.
+func (c *cluster) hasPriorities() bool {
+	return slices.ContainsFunc(c.cib.Configuration().Named("nvpair"), func(pair *live.Element) bool {
+		value := pair.Get("value")
+		return pair.Get("name") == "priority" && pair.Parent.Name == "meta_attributes" && value != "" && value != "0"
+	})
+}
+
+// hasResources reports whether there is anything but devices.
+func (c *cluster) hasResources() bool {
+	return slices.ContainsFunc(c.cib.Configuration().Named("primitive"), func(e *live.Element) bool { return e.Get("class") != "stonith" })
+}
+
+// delay returns that of a node: of the device that is tried first, or of all if there is
+// no order.
 func (c *cluster) delay(node string) wait {
-	its := c.fencing(node)
-	if level := c.cib.Level(node, c.firstLevel(node)); level != nil {
-		first := strings.Split(level.Get("devices"), ",")
-		its = slices.DeleteFunc(its, func(d device) bool { return !slices.Contains(first, d.id) })
+	devices := c.fencing(node)
+	if order := c.levelsOf(node); len(order) > 0 {
+		first := devicesOf(order[0])[0]
+		devices = slices.DeleteFunc(devices, func(d device) bool { return d.id != first })
 	}
-	var longest wait
-	for _, d := range its {
+	var its wait
+	for i, d := range devices {
 		delay, _ := live.Seconds(baseFor(d.value("pcmk_delay_base"), node))
 		if own, isTime := live.Seconds(d.value("delay")); isTime {
 			delay += own
 		}
 		most, _ := live.Seconds(d.value("pcmk_delay_max"))
-		longest.seconds = max(longest.seconds, int(delay.Seconds()))
-		longest.random = longest.random || most > delay
-	}
-	return longest
-}
-
-// firstLevel returns the lowest index of a node's levels.
-func (c *cluster) firstLevel(node string) string {
-	lowest := 0
-	for _, level := range c.cib.All("fencing-level") {
-		index, err := strconv.Atoi(level.Get("index"))
-		if err == nil && strings.EqualFold(level.Get("target"), node) && (lowest == 0 || index < lowest) {
-			lowest = index
+		seconds := int(delay.Seconds())
+		if i == 0 {
+			its.least = seconds
 		}
+		its.least, its.most = min(its.least, seconds), max(its.most, seconds)
+		its.random = its.random || most > delay
 	}
-	return strconv.Itoa(lowest)
+	return its
 }
 
 // baseFor returns what a pcmk_delay_base says of a node. It is one time for all nodes,

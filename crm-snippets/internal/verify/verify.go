@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/live"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
@@ -54,7 +56,7 @@ func Check(ctx context.Context, tools *live.Tools, cib *live.CIB, options Option
 // rules looks at the CIB alone.
 func (c *cluster) rules(options Options) []Row {
 	var rows []Row
-	for _, check := range []func(*cluster) []Row{enabled, fenced, levels, parameters, locations, timeouts, delays} {
+	for _, check := range []func(*cluster) []Row{enabled, fenced, levels, parameters, locations, monitored, timeouts, delays} {
 		rows = append(rows, check(c)...)
 	}
 	if options.AllowSecrets {
@@ -86,11 +88,22 @@ func Failures(rows []Row) int {
 	return n
 }
 
+// oneLine returns a text without control characters: whatever a CIB has in its names, they
+// are no rows of their own.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
 // Write writes the rows as a table.
 func Write(out io.Writer, rows []Row) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", row.Result, row.Check, row.Text); err != nil {
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", row.Result, row.Check, oneLine(row.Text)); err != nil {
 			return err
 		}
 	}
