@@ -13,7 +13,7 @@ import (
 type input struct {
 	Words []string `arg:"" optional:"" name:"file|name=value" help:"The description file, - for standard input. With --plugin instead: parameters of the plugin."`
 
-	AllowSecrets bool `name:"allow-secret" help:"Let secrets stand in the configuration, where many can read them."`
+	AllowSecrets bool `name:"allow-secret" help:"Let secrets of the description file stand in the configuration, where many can read them."`
 
 	Plugin        string   `group:"One device, without a file:" placeholder:"NAME" help:"xen, xenapi or ipmi."`
 	Face          string   `group:"One device, without a file:" placeholder:"FACE" help:"external (default), or agent for a fence agent."`

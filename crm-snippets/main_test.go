@@ -72,7 +72,7 @@ func TestSameByOtherWays(t *testing.T) {
 func TestWarns(t *testing.T) {
 	t.Parallel()
 	status, stdout, stderr := call("render", "--format", "pcs", "--plugin", "xen", "--hostlist", "a b", "sshaccount=xen@dom0")
-	if status != 0 || !strings.Contains(stdout, "pcs stonith create xen-a") ||
+	if status != 0 || !strings.Contains(stdout, "pcs -f cib-after.xml stonith create xen-a") ||
 		!strings.HasPrefix(stderr, "crm-snippets: warning: two nodes without first and delay") {
 		t.Errorf("render of two nodes without a delay: status %d, %s, %s, want the text and a warning", status, stdout, stderr)
 	}

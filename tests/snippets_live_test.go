@@ -125,7 +125,8 @@ func (c *liveCluster) quietly(program string, args ...string) {
 }
 
 // TestSnippetsLive installs and removes an example in a cluster that is alive, by each
-// tool, while nothing else happens and while other things change all the time.
+// tool, while nothing else happens and while other things change all the time. The commands
+// of pcs give it the same.
 func TestSnippetsLive(t *testing.T) {
 	t.Parallel()
 	two := absolute(snippetExamples + "bmc-two-nodes.toml")
@@ -156,6 +157,11 @@ func TestSnippetsLive(t *testing.T) {
 			t.Errorf("%s: remove again says %q", tool, out)
 		}
 	}
+	c.must("sh", "-c", "cd /run && sh "+absolute(snippetExamples+"bmc-two-nodes.pcs"))
+	if out := c.must(snippetsProgram, "install", two); out != "nothing to do\n" {
+		t.Errorf("install after the commands of pcs says %q", out)
+	}
+	c.must(snippetsProgram, "remove", two)
 	c.amidChanges("crm", two)
 	c.amidState("crm", two)
 }

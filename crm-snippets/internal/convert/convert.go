@@ -114,6 +114,7 @@ func (c *converter) result() (Result, error) {
 	d.devices = c.devices()
 	for _, draft := range c.drafts {
 		draft.refused = !d.has(draft)
+		draft.tellUnasked()
 		draft.tell()
 	}
 	if len(d.devices) == 0 {

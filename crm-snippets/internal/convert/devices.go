@@ -55,7 +55,38 @@ func (c *converter) devices() []device {
 			all = append(all, i)
 		}
 	}
-	return c.named(c.grouped(all))
+	devices := c.grouped(all)
+	for i := range devices {
+		for _, left := range devices[i].divide() {
+			c.notes.add(gone, devices[i].items[0].draft.name, "%s: it is of none of this device's nodes", left)
+		}
+	}
+	return c.named(devices)
+}
+
+// divide leaves in the lists node=value what is of the device's nodes, and returns the
+// rest: a source may have one list for all of its devices.
+func (d *device) divide() []string {
+	var left []string
+	for name, value := range d.values {
+		if !metadata.PerNode(name) {
+			continue
+		}
+		ours := slices.DeleteFunc(splitList(value), func(text string) bool {
+			node, _, isItem := strings.Cut(text, "=")
+			foreign := isItem && !slices.ContainsFunc(d.entries, func(e entry) bool { return strings.EqualFold(e.Node, node) })
+			if foreign {
+				left = append(left, name+" "+text)
+			}
+			return foreign
+		})
+		d.values[name] = strings.Join(ours, " ")
+		if len(ours) == 0 {
+			delete(d.values, name)
+		}
+	}
+	slices.Sort(left)
+	return left
 }
 
 // members makes one item of those that are members of one pool for the same guest: one

@@ -36,6 +36,8 @@ type draft struct {
 	// names that the agent's table has for them.
 	own     map[string]cib.Parameter
 	entries []plan.Entry
+	// unasked are nodes of the device's own list that the cluster did not ask this draft for.
+	unasked []string
 	timeout time.Duration
 	// delays are how long the attacker of a node waits.
 	delays map[string]time.Duration
@@ -140,7 +142,7 @@ func (d *draft) restrict() {
 		if containsFold(d.nodes, e.Node) {
 			return false
 		}
-		d.note(gone, "node %s: pcmk_host_list does not have it, so the device was never asked for it", e.Node)
+		d.unasked = append(d.unasked, e.Node)
 		return true
 	})
 	for _, node := range d.nodes {
@@ -153,6 +155,16 @@ func (d *draft) restrict() {
 	}
 }
 
+// tellUnasked notes the nodes that no draft of the same device is asked for.
+func (d *draft) tellUnasked() {
+	for _, node := range d.unasked {
+		asked := func(other *draft) bool { return other.name == d.name && containsFold(other.nodes, node) }
+		if !slices.ContainsFunc(d.c.drafts, asked) {
+			d.note(gone, "node %s: the cluster never asked the device for it", node)
+		}
+	}
+}
+
 // try refuses a draft that would be no device.
 func (d *draft) try() {
 	its := d.device()
@@ -160,6 +172,7 @@ func (d *draft) try() {
 	for name := range d.secrets {
 		its.values[name] = "/file"
 	}
+	its.divide()
 	if _, err := (description{devices: []device{its}}).plan(); err != nil {
 		d.refuse("%v", err)
 	}

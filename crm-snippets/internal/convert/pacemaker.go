@@ -31,9 +31,8 @@ func (d *draft) pacemakers(p cib.Parameter) {
 		}
 	case p.Name == "pcmk_delay_max":
 		d.note(gone, "%s=%s: a random delay may be the same on both sides: give first and delay", p.Name, p.Value)
-	case p.Name == "pcmk_action_limit" && p.Value == "-1" && len(d.nodes) > 1: // as here
 	case p.Name == "pcmk_action_limit":
-		d.note(gone, "%s=%s: a resource of several nodes fences them all at once, one of a node has no use for it", p.Name, p.Value)
+		d.note(gone, "%s=%s: a resource fences one node at a time, as is usual", p.Name, p.Value)
 	case strings.HasSuffix(p.Name, "_timeout"):
 		d.c.limits = append(d.c.limits, limit{draft: d, name: p.Name, timeout: p.Value})
 	case p.Name == "pcmk_reboot_action" || p.Name == "pcmk_off_action":

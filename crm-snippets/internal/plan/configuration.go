@@ -184,9 +184,6 @@ func (p *Plan) pacemakers(device Device, nodes []string) []Parameter {
 		{"pcmk_on_timeout", limit},
 		{"pcmk_reboot_timeout", limit},
 	}
-	if len(nodes) > 1 {
-		parameters = append(parameters, Parameter{"pcmk_action_limit", "-1"})
-	}
 	if slices.Contains(nodes, p.First) && p.Waits(device, p.First) {
 		delay := spell(p.Delay)
 		if device.Shared {

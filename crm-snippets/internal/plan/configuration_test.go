@@ -43,7 +43,7 @@ func TestSharedDevice(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"hostlist": "node-1:192.0.2.1 node-2:192.0.2.2", "pcmk_host_list": "node-1 node-2",
-		"pcmk_delay_base": "node-1:5s", "pcmk_action_limit": "-1",
+		"pcmk_delay_base": "node-1:5s",
 	} {
 		if got := value(c.Resources[0].Parameters, name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)

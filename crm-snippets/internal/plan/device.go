@@ -208,7 +208,7 @@ func (c *checker) secrets(key string, d Device) {
 		elsewhere := p.Name == "passwd" && method != "" && method != "param"
 		if metadata.Secret(p.Name) && !elsewhere {
 			c.mistake(key+"."+p.Name, "%s would stand in the cluster's configuration, where many can read it: "+
-				"put it into a file and give %s_file (--allow-secret lets it pass)", p.Name, p.Name)
+				"put it into a file and give %s_file (--allow-secret lets it pass in a description file)", p.Name, p.Name)
 		}
 	}
 }

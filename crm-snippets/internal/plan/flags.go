@@ -23,6 +23,7 @@ type Flags struct {
 // FromFlags returns the plan of one device. Its errors name the flag; all mistakes are
 // reported at once, a line each.
 func FromFlags(flags Flags, options Options) (*Plan, error) {
+	options.AllowSecrets = false // every process can read the arguments of this one
 	parameters := map[string]any{}
 	for _, pair := range flags.Parameters {
 		name, value, isPair := strings.Cut(pair, "=")

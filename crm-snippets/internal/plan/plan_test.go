@@ -161,7 +161,7 @@ func TestMistakes(t *testing.T) {
 		{"twice by two names", `userid =`, "username = \"x\"\nuserid =", "f.toml:10:1: userid is given twice, by two names"},
 		{"no secret", `passwd_file`, `kg_file`, "f.toml:9:2: the secret is missing: give passwd_file"},
 		{"literal secret", `passwd_file`, `passwd`, "f.toml:11:1: passwd would stand in the cluster's configuration, where many can read it: " +
-			"put it into a file and give passwd_file (--allow-secret lets it pass)"},
+			"put it into a file and give passwd_file (--allow-secret lets it pass in a description file)"},
 		{"number", `userid = "fence"`, `ipport = "many"`, "f.toml:10:1: ipport is no whole number"},
 		{"word", `userid = "fence"`, `method = "soft"`, "f.toml:10:1: method is no one of onoff, cycle, hard"},
 		{"time", `userid = "fence"`, `cycle_time = "soon"`, "f.toml:10:1: cycle_time is no time, such as 40, 40s or 2min"},
@@ -239,6 +239,10 @@ func TestAllowSecrets(t *testing.T) {
 	text := strings.Replace(bmcs, `passwd_file = "/etc/bmc.passwd"`, `passwd = "s3cret"`, 1)
 	if _, err := Parse("f.toml", []byte(text), Options{AllowSecrets: true}); err != nil {
 		t.Errorf("Parse with AllowSecrets: %v", err)
+	}
+	words := Flags{Plugin: "ipmi", Hostlist: "node-1:192.0.2.1", Parameters: []string{"passwd=s3cret"}}
+	if _, err := FromFlags(words, Options{AllowSecrets: true}); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("FromFlags with a secret, which all can read there: %v", err)
 	}
 	method := strings.Replace(text, "s3cret\"", "/etc/bmc.passwd\"\npasswd_method = \"file\"", 1)
 	if _, err := Parse("f.toml", []byte(method), Options{}); err != nil {

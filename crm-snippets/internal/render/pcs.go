@@ -19,13 +19,13 @@ func (c Command) Args() []string {
 	return args
 }
 
-// String returns the command as a shell reads it.
+// String returns the command as a shell reads it: it changes the copy alone.
 func (c Command) String() string {
 	var lines []string
 	for i, group := range c.groups {
 		var words []string
 		if i == 0 {
-			words = []string{"pcs"}
+			words = []string{"pcs", "-f", pcsCopy}
 		}
 		for _, arg := range group {
 			words = append(words, shellQuote(arg))
@@ -62,7 +62,12 @@ func pcsResource(r plan.Resource) Command {
 	return Command{groups}
 }
 
-// pcs returns the commands for a shell, with a comment before each resource.
+// The copies that pcs works on: what the cluster has, and what it is to have.
+const pcsBefore, pcsCopy = "cib-before.xml", "cib-after.xml"
+
+// pcs returns the commands for a shell, with a comment before each resource. They
+// change a copy, and the cluster takes it as a whole: one power supply of two must
+// never be enough because the second command failed.
 func pcs(p *plan.Plan) string {
 	c := p.Configuration()
 	about := map[string]string{}
@@ -71,12 +76,14 @@ func pcs(p *plan.Plan) string {
 	}
 	var text strings.Builder
 	text.WriteString(comments("#", p.Comment))
+	text.WriteString("set -e\numask 077\npcs cluster cib " + pcsBefore + "\ncp " + pcsBefore + " " + pcsCopy + "\n")
 	for _, command := range PCSCommands(c) {
 		if args := command.Args(); args[1] == "create" {
 			text.WriteString("\n# " + about[args[2]] + "\n")
 		}
 		text.WriteString(command.String() + "\n")
 	}
+	text.WriteString("\n# all of it at once\npcs cluster cib-push " + pcsCopy + " diff-against=" + pcsBefore + "\n")
 	return text.String()
 }
 

@@ -29,7 +29,7 @@ func oddPlan(t *testing.T) *plan.Plan {
 // A shell gives pcs the arguments that it would have been given without one.
 func TestShellQuotes(t *testing.T) {
 	t.Parallel()
-	out, err := exec.Command("sh", "-c", `pcs() { printf '%s\n' "$@"; }`+"\n"+pcs(oddPlan(t))).Output()
+	out, err := exec.Command("sh", "-c", `cp() { :; }; pcs() { [ "$1" = -f ] || return 0; shift 2; printf '%s\n' "$@"; }`+"\n"+pcs(oddPlan(t))).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
