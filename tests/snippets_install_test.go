@@ -225,16 +225,18 @@ func TestSnippetsRefuse(t *testing.T) {
 			b.refuses("nothing was changed: pcs: .*Node 'node-2' does not appear to exist", "install", file, "--tool", "pcs")
 		},
 		"a secret": func(b *snippetBed) {
-			secret := []string{"--plugin", "ipmi", "--id", "s", "--hostlist", "node-1:192.0.2.1", "userid=fence", "passwd=s3cret"}
-			b.refuses("passwd would stand in the cluster's configuration", append([]string{"install"}, secret...)...)
-			allowed := append([]string{"install", "--allow-secret"}, secret...)
+			secret := filepath.Join(b.dir, "secret.toml")
+			must(secret, os.WriteFile(secret, []byte("[[device]]\nid = \"s\"\nplugin = \"ipmi\"\nhostlist = \"node-1:192.0.2.1\"\n"+
+				"[device.parameters]\nuserid = \"fence\"\npasswd = \"s3cret\"\n"), 0o600))
+			b.refuses("passwd would stand in the cluster's configuration", "install", secret)
+			allowed := []string{"install", "--allow-secret", secret}
 			b.refuses("pcs would show the secret", append(allowed, "--tool", "pcs")...)
 			for _, tool := range []string{"crm", "cibadmin"} {
 				_, stdout, stderr := b.snippets(append(allowed, "--tool", tool)...)
 				if !strings.Contains(stdout, " passwd=*** ") || strings.Contains(stdout+stderr, "s3cret") || !strings.Contains(b.text(), "s3cret") {
 					t.Errorf("%s: %s%s", tool, stdout, stderr)
 				}
-				b.succeeds("- primitive s-node-1 ", append([]string{"remove", "--allow-secret"}, secret...)...)
+				b.succeeds("- primitive s-node-1 ", "remove", "--allow-secret", secret)
 			}
 			status, _, stderr := b.hidden([]string{"crm"}, allowed...)
 			if status != 0 || !strings.Contains(b.text(), `id="s-node-1-start-0s"`) {
