@@ -28,33 +28,12 @@ export PCMK_logfile=/var/log/pacemaker/pacemaker.log PCMK_logfacility=none
 /usr/lib/pacemaker/pacemaker-based &
 wait`
 
-const liveCorosync = `totem {
-  version: 2
-  cluster_name: snippets
-  transport: knet
-  token: 5000
-  crypto_cipher: none
-  crypto_hash: none
-}
-system {
-  sched_rr: no
-  move_to_root_cgroup: no
-  allow_knet_handle_fallback: yes
-}
-logging {
-  to_syslog: no
-  to_stderr: yes
-}
-quorum {
-  provider: corosync_votequorum
-}
-nodelist {
-  node {
+// liveNode is that node in corosync's configuration.
+const liveNode = `  node {
     ring0_addr: 127.0.0.1
     name: node-1
     nodeid: 1
   }
-}
 `
 
 // A liveCluster is one whose CIB is alive: it is asked, not read.
@@ -68,7 +47,7 @@ func newLiveCluster(t *testing.T) *liveCluster {
 	t.Helper()
 	command := exec.Command("/bin/sh", "-c", liveSetup)
 	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-	command.Stdin = strings.NewReader(liveCorosync)
+	command.Stdin = strings.NewReader(fmt.Sprintf(corosyncConfig, liveNode))
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,
