@@ -89,6 +89,7 @@ func TestAgentApart(t *testing.T) {
 		{name: "what Pacemaker cannot ask for", stdin: "action=status;plug=n2;nodename=n2;hostlist=n1", pacemaker: true, status: 1, says: "wrong-target"},
 		{name: "the list of one", stdin: "action=list;plug=n1", says: "n1\n"},
 		{name: "the list of an address", stdin: "action=list;port_as_ip=1;plug=n1", status: 1, says: "the device knows no nodes"},
+		{name: "validate-all from another node", stdin: "action=validate-all;plug=n1;nodename=here"},
 		{name: "the list of nobody", stdin: "action=list", status: 1, says: "the device knows no nodes"},
 	}
 	for _, tt := range tests {

@@ -224,6 +224,9 @@ func (in *agentInput) setNode() error {
 		}
 	}
 	aims := in.aims(marks)
+	if in.action == actionValidate {
+		nodename = "" // Pacemaker has itself there
+	}
 	in.listed = in.values["hostlist"] != "" || in.plugin.OneNode != "" && in.values[in.plugin.OneNode] != ""
 	switch {
 	case !in.listed:
@@ -290,7 +293,7 @@ func (in *agentInput) find(marks []mark, nodename string) error {
 // good, all nodes would be that one, as with a plug.
 func (in *agentInput) checkMarks(marks []mark, nodename string) error {
 	hosts := in.hosts()
-	if nodename != "" && in.action != actionValidate && in.action != actionCheck {
+	if nodename != "" && in.action != actionCheck {
 		return Errorf(BadConfig, "nodename: is set, and %s is for no node", in.action).WithHint("take nodename out of the parameters: the cluster gives it")
 	}
 	for _, m := range marks {
