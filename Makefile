@@ -9,16 +9,20 @@ GO        ?= go
 DESTDIR   ?=
 PREFIX    ?= /usr/local
 PLUGINDIR ?= /usr/lib/stonith/plugins/external
+AGENTDIR  ?= /usr/sbin
+MANDIR    ?= $(PREFIX)/share/man/man8
 DOCDIR    ?= $(PREFIX)/share/doc/stonith-plugins
 VERSION   ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
 
 # What is built, by package: the program has the name of the package's folder.
-PROGRAMS := ./plugins/xen ./plugins/xenapi ./plugins/ipmi ./dom0-helper
+PROGRAMS := ./plugins/xen ./plugins/xenapi ./plugins/ipmi ./dom0-helper ./crm-snippets
 # What the cluster software finds, as program:type. cluster-glue has an external/ipmi.
 PLUGINS  := xen:xen xenapi:xenapi ipmi:ipmi2
+# The same programs as fence agents, as program:agent.
+AGENTS   := xen:fence_xen xenapi:fence_xapi ipmi:fence_ipmi
 
 BINARIES := $(addprefix bin/,$(notdir $(PROGRAMS)))
-SOURCES  := go.mod go.sum $(shell find $(PROGRAMS) plugins/internal -name '*.go' ! -name '*_test.go')
+SOURCES  := go.mod go.sum $(shell find $(PROGRAMS) plugins/internal -name '*.go' ! -name '*_test.go' -o -path '*/metadata/*.xml')
 LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION)
 LINTER   := bin/tools/golangci-lint
 
@@ -28,24 +32,47 @@ AS_ROOT = if [ "$$(id -u)" -eq 0 ]; then as_root=; \
 	elif command -v sudo >/dev/null; then as_root="sudo -E env HOME=/root PATH=$$PATH GOMODCACHE=$$($(GO) env GOMODCACHE)"; \
 	else echo 'make $@: needs root, and there is no sudo' >&2; exit 1; fi; $$as_root
 
-.PHONY: help build install install-plugins install-dom0 demo test peers lint unit fuzz-smoke fuzz e2e test-xen bench clean FORCE
+.PHONY: help build install install-plugins install-agents install-dom0 install-snippets man metadata demo test peers lint unit fuzz-smoke fuzz e2e test-xen bench clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS)
+	@for agent in $(AGENTS); do ln -sf "$${agent%:*}" "bin/$${agent#*:}"; done
 
 $(BINARIES): $(SOURCES)
 	@$(MAKE) --no-print-directory build
 
-install: install-plugins install-dom0 ## install both sides (DESTDIR, PREFIX, PLUGINDIR)
+install: install-plugins install-agents install-dom0 install-snippets ## install both sides (DESTDIR, PREFIX, PLUGINDIR)
 
 install-plugins: $(BINARIES) ## install the plugins, on a cluster node
 	install -d -m 0755 $(DESTDIR)$(PLUGINDIR)
 	@for plugin in $(PLUGINS); do \
 		(set -x; install -m 0755 "bin/$${plugin%:*}" "$(DESTDIR)$(PLUGINDIR)/$${plugin#*:}"); \
 	done
+
+install-agents: install-plugins ## install the fence agents: links to the plugins, and their man pages
+	install -d -m 0755 $(DESTDIR)$(AGENTDIR) $(DESTDIR)$(MANDIR)
+	@for agent in $(AGENTS); do \
+		for plugin in $(PLUGINS); do \
+			[ "$${plugin%:*}" = "$${agent%:*}" ] || continue; \
+			(set -x; ln -sf "$(PLUGINDIR)/$${plugin#*:}" "$(DESTDIR)$(AGENTDIR)/$${agent#*:}"); \
+		done; \
+		(set -x; install -m 0644 "docs/man/$${agent#*:}.8" "$(DESTDIR)$(MANDIR)"); \
+	done
+
+man: build ## write the man pages of the fence agents anew
+	@for agent in $(AGENTS); do "bin/$${agent#*:}" -o manpage >"docs/man/$${agent#*:}.8"; done
+
+install-snippets: bin/crm-snippets ## install the program that writes a cluster's configuration, and its examples
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(DOCDIR)/crm-snippets
+	install -m 0755 $< $(DESTDIR)$(PREFIX)/sbin
+	install -m 0644 -t $(DESTDIR)$(DOCDIR)/crm-snippets crm-snippets/README.md crm-snippets/examples/*
+
+metadata: build ## write anew what crm-snippets knows of the plugins
+	@for plugin in $(PLUGINS); do "bin/$${plugin%:*}" getinfo-xml >"crm-snippets/internal/metadata/$${plugin#*:}.xml"; done
+	@for agent in $(AGENTS); do "bin/$${agent#*:}" -o metadata >"crm-snippets/internal/metadata/$${agent#*:}.xml"; done
 
 install-dom0: bin/dom0-helper ## install the helper, on a Dom0; its sudoers file only among the documents
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(DOCDIR)/sudoers
@@ -60,10 +87,11 @@ test: peers lint unit fuzz-smoke e2e test-xen ## run every check
 peers: ## install the programs that the tests talk to, where they are missing
 	tests/install-peers.sh
 
-lint: $(LINTER) ## check the source, the scripts and the sudoers files
+lint: $(LINTER) ## check the source, the scripts, the man pages and the sudoers files
 	$(LINTER) run --allow-serial-runners ./...
 	cd tests/beds/goipmi && ../../../$(LINTER) run --allow-serial-runners -c ../../../.golangci.yml ./...
 	find . -path ./bin -prune -o -name '*.sh' -exec shellcheck .ci/run {} +
+	mandoc -T lint -W warning docs/man/*.8
 	find sudoers -type f ! -name '*.*' -print0 | xargs -0 -r -n 1 visudo -cf
 
 # Go knows best whether it is up to date, and with which Go it was built.
@@ -74,23 +102,25 @@ unit: ## vet, and run the tests beside the code with the race detector
 	$(GO) vet ./...
 	packages=$$($(GO) list ./...); CGO_ENABLED=1 $(GO) test -race -parallel 16 $$(grep -v '/tests$$' <<<"$$packages")
 
-fuzz-smoke: ## run every fuzz function for FUZZTIME (15s)
+fuzz-smoke: ## run every fuzz function for FUZZTIME (5s)
 	@all=$$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' .) || { echo 'make $@: there is no fuzz function' >&2; exit 1; }; \
-	xargs -P "$$(nproc)" -I {} env GO=$(GO) tests/fuzz.sh {} $(or $(FUZZTIME),15s) <<<"$${all//func /}"
+	xargs -P "$$(nproc)" -I {} env GO=$(GO) tests/fuzz.sh {} $(or $(FUZZTIME),5s) <<<"$${all//func /}"
 
 fuzz: FUZZTIME ?= 1h
 fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
 
-# Most of their time is waiting, so two halves run side by side, each on a machine of
-# its own.
-E2E_HALF  := ^TestScripts/^(refuse|sudo|legacy)-
-E2E_PARTS := "-run=$(E2E_HALF)" "-skip=$(E2E_HALF)"
+# Most of their time is waiting, so two lanes run side by side, each part on a machine of
+# its own. What keeps processors busy (crm, pcs) and the attacks are one after the other;
+# all else runs meanwhile, what is hurried by its time limits at its end.
+E2E_BUSY    := ^Test(Agent|CheckAgrees|Installed|Pacemaker|Rehearse|Snippets|Tools)
+E2E_ATTACKS := ^TestScripts/^(refuse|sudo|legacy)-
 
 e2e: ## run the tests with real peers (as root)
-	@pids=(); for part in $(E2E_PARTS); do \
-		{ $(AS_ROOT) $(GO) test -count=1 -timeout 30m $$part ./tests/; } & pids+=($$!); \
-	done; \
-	status=0; for pid in "$${pids[@]}"; do wait "$$pid" || status=1; done; exit "$$status"
+	@part() { $(AS_ROOT) $(GO) test -count=1 -timeout 30m "$$1" ./tests/; }; \
+	{ status=0; for tests in '$(E2E_BUSY)' '$(E2E_ATTACKS)'; do part "-run=$$tests" || status=1; done; exit "$$status"; } & \
+	lane=$$!; status=0; \
+	part '-skip=$(E2E_BUSY)|$(E2E_ATTACKS)' || status=1; \
+	wait "$$lane" || status=1; exit "$$status"
 
 test-xen: ## run the scripts on real Xen hosts, in QEMU (as root)
 	@$(AS_ROOT) tests/beds/xen/build.sh bin/xen-host

@@ -12,7 +12,7 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
-// Time limits of whole requests. Of its own limit, 40 s by default, a plugin
+// Time limits of whole requests. Of its own limit, 45 s by default, a plugin
 // waits a quarter for the answer to a look and half for that to off, which it
 // repeats. A guest may take longer to be created, and goes on to be when the
 // plugin has given up.

@@ -10,19 +10,26 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # program, and the packages it comes with
 peers='
 cc                 gcc libc6-dev
+corosync           corosync
 cpio               cpio
+crm                crmsh
+crm_verify         pacemaker-cli-utils
 depmod             kmod
 fakebmc            python3-pyghmi
+fence_legacy       pacemaker
 fence_ipmilan      fence-agents
 fence_xenapi       fence-agents
 ip                 iproute2
 ipmi_sim           openipmi
 ipmitool           ipmitool
 ld                 binutils
+mandoc             mandoc
 mke2fs             e2fsprogs
 mmdebstrap         mmdebstrap
 node               nodejs
 npm                npm
+pacemakerd         pacemaker
+pcs                pcs
 qemu-img           qemu-utils
 qemu-system-x86_64 qemu-system-x86 seabios
 shellcheck         shellcheck
@@ -31,6 +38,7 @@ ssh-add            openssh-client
 ssh-keygen         openssh-client
 sshd               openssh-server
 stonith            cluster-glue
+stonith_admin      pacemaker-cli-utils
 sudo               sudo
 visudo             sudo
 xmllint            libxml2-utils

@@ -64,6 +64,7 @@ func TestIPMIPeers(t *testing.T) {
 			t.Parallel()
 			p := newIPMIPeer(t, startPeer(t, c.server, c.options), c.words...)
 			p.says(0, "status: ready to fence node-1", true, "status")
+			p.rehearses("nothing, since this BMC has no request that changes nothing .*C1h") // none of the three has
 			p.says(0, "off node-1: off-observed in ", false, "off")
 			p.says(0, "off node-1: already-off in ", false, "off")
 			p.says(0, "reset node-1: already-off, on-observed in ", true, "reset")
@@ -308,6 +309,19 @@ func (p *ipmiPeer) says(status int, fits string, power bool, verb string) {
 	}
 	if p.server.Power() != power {
 		p.t.Fatalf("%s: the node is %s; %s", verb, powerWord(!power), out)
+	}
+}
+
+// rehearses wants a rehearsal of off to succeed with words that fit, and the node not to be ordered anything.
+func (p *ipmiPeer) rehearses(fits string) {
+	p.t.Helper()
+	before := p.server.Orders()
+	status, out := callIPMI(slices.Concat([]string{"check", "--rehearse", "node-1"}, p.words)...)
+	if status != 0 || !fitsLine("^rehearsal of off node-1: "+fits, out) {
+		p.t.Errorf("rehearsal: exit status %d, want 0 and %q; %s", status, fits, out)
+	}
+	if !p.server.Power() || p.server.Orders() != before {
+		p.t.Errorf("rehearsal: the node is %s, after %d orders", powerWord(p.server.Power()), p.server.Orders()-before)
 	}
 }
 

@@ -47,9 +47,12 @@ func isXL(p process, all []process) bool {
 }
 
 // processes are those of the Dom0 that have not ended.
-func (d *dom0) processes() []process {
-	home, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", d.init))
-	must("dom0 "+d.name, err)
+func (d *dom0) processes() []process { return processesBeside(d.init) }
+
+// processesBeside are those in the same namespace, with itself, that have not ended.
+func processesBeside(pid int) []process {
+	home, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
+	must("a namespace of processes", err)
 	entries, err := os.ReadDir("/proc")
 	must("processes", err)
 	var all []process

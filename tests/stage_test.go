@@ -69,7 +69,7 @@ func again(role string, namespaces uintptr, env ...string) *exec.Cmd {
 const labDir = "/mnt"
 
 // copied are the directories that get a copy which is written to instead.
-var copied = []string{"/etc", "/usr/lib/stonith/plugins/external", "/usr/local", "/var", "/home"}
+var copied = []string{"/etc", "/usr/lib/stonith/plugins/external", "/usr/local", "/usr/sbin", "/var", "/home"}
 
 func setUpMachine() error {
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {

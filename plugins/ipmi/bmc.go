@@ -32,6 +32,7 @@ type chassis interface {
 	fmt.Stringer
 	ChassisStatus(ctx context.Context) (rmcp.Chassis, error)
 	ChassisControl(ctx context.Context, control rmcp.Control) error
+	KeepRestorePolicy(ctx context.Context) error
 	DeviceGUID(ctx context.Context) (rmcp.GUID, error)
 	SystemGUID(ctx context.Context) (rmcp.GUID, error)
 	Close() error
@@ -49,10 +50,9 @@ type access struct {
 type bmc struct {
 	access
 	guid guid // that it must have, "" if any will do
-	// patient says that a refused login is attempted again.
-	patient bool
 
 	turn     chan struct{} // has an element while somebody uses what is below
+	patient  bool          // a refused login is attempted again
 	session  chassis       // nil if there is none
 	proven   bool          // a login has succeeded in this call
 	refused  time.Time     // when a login was refused
@@ -95,6 +95,19 @@ func (b *bmc) look(ctx context.Context) (sight, error) {
 	return s, err
 }
 
+// lookOnce is look for those who will not look again: the first refusal of a login is the
+// last word.
+func (b *bmc) lookOnce(ctx context.Context) (sight, error) {
+	err := b.inTurn(ctx, func() error {
+		b.patient = false
+		return nil
+	})
+	if err != nil {
+		return sight{}, err
+	}
+	return b.look(ctx)
+}
+
 // see notes what was seen at a look that began at that time.
 func (b *bmc) see(on bool, began time.Time) sight {
 	if on {
@@ -109,8 +122,8 @@ func (b *bmc) see(on bool, began time.Time) sight {
 	return sight{power: stonith.Off, ours: b.ours, offFor: began.Sub(b.offSince)}
 }
 
-// control sends one command. One that resets is not repeated in another session: it
-// may have been carried out.
+// control sends one command. One that resets, or interrupts a dump that has begun, is not
+// repeated in another session: it may have been carried out.
 func (b *bmc) control(ctx context.Context, control rmcp.Control) error {
 	send := func(ctx context.Context, c chassis) error {
 		b.dumped = b.dumped || control == rmcp.Diag
@@ -121,7 +134,7 @@ func (b *bmc) control(ctx context.Context, control rmcp.Control) error {
 		}
 		return err
 	}
-	if control == rmcp.Cycle || control == rmcp.Reset {
+	if control != rmcp.Down && control != rmcp.Up {
 		return b.once(ctx, send)
 	}
 	return b.do(ctx, send)

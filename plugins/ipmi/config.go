@@ -19,6 +19,7 @@ type config struct {
 	userid       stonith.Text
 	passwd       stonith.Secret
 	passwdFile   stonith.Text
+	passwdScript stonith.Text
 	passwdMethod stonith.Choice
 	nodesFile    stonith.Text
 	kind         stonith.Choice
@@ -56,7 +57,7 @@ func (c *config) Params() []stonith.Param {
 
 func (c *config) bmcParams() []stonith.Param {
 	return []stonith.Param{{
-		Name: "ipaddr", Aliases: []string{"ip"}, Value: &c.ipaddr,
+		Name: "ipaddr", Aliases: []string{"ip"}, Agent: "ip", Value: &c.ipaddr,
 		Short: "Addresses of the BMC, for a device with one node",
 		Long: "The name or address of the BMC, as address or address:port; an IPv6 address with a port stands in brackets. Several, " +
 			"separated by blanks, commas or semicolons, are addresses of the same BMC, and one that answers is enough. Where the " +
@@ -81,7 +82,7 @@ func (c *config) bmcParams() []stonith.Param {
 
 func (c *config) loginParams() []stonith.Param {
 	return []stonith.Param{{
-		Name: "userid", Aliases: []string{"username", "login"}, Value: &c.userid,
+		Name: "userid", Aliases: []string{"username", "login"}, Agent: "username", Value: &c.userid,
 		Short: "User of the BMCs",
 		Long:  "The user who logs in, of at most 16 bytes. Without one the BMC's anonymous user is meant.",
 	}, {
@@ -89,7 +90,11 @@ func (c *config) loginParams() []stonith.Param {
 		Short: "File with the password",
 		Long:  "A file whose only line is the password, and which only its owner can read.",
 	}, {
-		Name: "passwd", Aliases: []string{"password"}, Value: &c.passwd,
+		Name: "passwd_script", Aliases: []string{"password_script"}, Agent: "password_script", Value: &c.passwdScript,
+		Short: "Program that prints the password",
+		Long:  "The absolute path of a program, without arguments and without a shell. It has 5s, and its output is the password.",
+	}, {
+		Name: "passwd", Aliases: []string{"password"}, Agent: "password", Value: &c.passwd,
 		Short: "The password itself, or a file with it",
 		Long: "The password, of at most 20 bytes (16 with interface=lan), or with passwd_method=file the file that has it. A password " +
 			"here can be read in the cluster's configuration: passwd_file is better.",
@@ -108,7 +113,7 @@ func (c *config) loginParams() []stonith.Param {
 		Short: "K_g itself",
 		Long:  "What kg_file would have. It can be read in the cluster's configuration: kg_file is better.",
 	}, {
-		Name: "priv", Aliases: []string{"privlvl"}, Value: &c.priv,
+		Name: "priv", Aliases: []string{"privlvl"}, Agent: "privlvl", Value: &c.priv,
 		Short: "Privilege that is asked for",
 		Long:  "OPERATOR, which is enough to fence, or ADMINISTRATOR.",
 	}}
@@ -169,6 +174,7 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	if call.ProvesOff {
 		d.cycleTime = time.Duration(c.cycleTime)
 	}
+	script := newPasswordScript(string(c.passwdScript))
 	owners := map[string]string{}
 	for _, n := range call.Nodes {
 		its := exceptions[strings.ToLower(n.Name)]
@@ -184,7 +190,7 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 		if err == nil && passwordErr == nil && kgErr == nil {
 			mistakes = append(mistakes, its.name(n, c.check(login)))
 		}
-		d.bmcs[n.Name] = newBMC(c.access(login), guid(pins[n.Name]), call.ProvesOff)
+		d.bmcs[n.Name] = newBMC(c.access(login, script), guid(pins[n.Name]), call.ProvesOff)
 	}
 	if err := errors.Join(onceEach(mistakes)...); err != nil {
 		return nil, err
@@ -229,12 +235,22 @@ func (c *config) readKg() ([]byte, error) {
 	}
 }
 
-// password returns the password for all nodes, "" if there is none.
+// password returns the password for all nodes, "" if there is none, or none yet.
 func (c *config) password() (string, error) {
 	value := c.passwd.Reveal()
+	var given []string
+	for _, one := range []struct{ name, text string }{
+		{"passwd", value}, {"passwd_file", string(c.passwdFile)}, {"passwd_script", string(c.passwdScript)},
+	} {
+		if one.text != "" {
+			given = append(given, one.name)
+		}
+	}
 	switch {
-	case c.passwdFile != "" && value != "":
-		return "", stonith.Errorf(stonith.BadConfig, "passwd and passwd_file are both set, want one")
+	case len(given) > 1:
+		return "", stonith.Errorf(stonith.BadConfig, "%s are set, want one of them", strings.Join(given, " and "))
+	case c.passwdScript != "":
+		return "", stonith.CheckProgram("passwd_script", string(c.passwdScript))
 	case c.passwdFile != "":
 		return stonith.ReadSecret("passwd_file", string(c.passwdFile))
 	case c.passwdMethod.Chosen == "file" && value != "":
@@ -306,10 +322,11 @@ func claim(owners map[string]string, node string, marks []string) error {
 	return nil
 }
 
-// check says what is wrong with a login before any BMC is asked.
+// check says what is wrong with a login before any BMC is asked. What passwd_script will
+// print is not known yet.
 func (c *config) check(login rmcp.Config) error {
-	if login.Password == "" && (c.kind.Chosen != "lan" || c.auth.Chosen != "none") {
-		return stonith.Errorf(stonith.BadConfig, "none of passwd_file, passwd and nodes_file has a password").
+	if login.Password == "" && c.passwdScript == "" && (c.kind.Chosen != "lan" || c.auth.Chosen != "none") {
+		return stonith.Errorf(stonith.BadConfig, "none of passwd_file, passwd_script, passwd and nodes_file has a password").
 			WithHint("set passwd_file to a file with the password, which only root can read")
 	}
 	if err := login.Check(); errors.Is(err, rmcp.ErrTooLong) {
@@ -336,13 +353,23 @@ func (c *config) way() stonith.Way {
 	return map[string]stonith.Way{"onoff": stonith.OffAndOn, "cycle": stonith.ByCycle, "hard": stonith.HardReset}[c.method.Chosen]
 }
 
-// access returns the built-in client, or ipmitool.
-func (c *config) access(login rmcp.Config) access {
+// access returns the built-in client, or ipmitool. Where the login has no password, the
+// script has it.
+func (c *config) access(login rmcp.Config, script *passwordScript) access {
 	if c.ipmitool != "" {
-		return access{login: newIPMITool(string(c.ipmitool), login).open}
+		tool := newIPMITool(string(c.ipmitool), login)
+		return access{login: func(ctx context.Context) (chassis, error) {
+			if err := c.complete(ctx, &tool.login, script); err != nil {
+				return nil, err
+			}
+			return tool.open(ctx)
+		}}
 	}
 	return access{
 		login: func(ctx context.Context) (chassis, error) {
+			if err := c.complete(ctx, &login, script); err != nil {
+				return nil, err
+			}
 			session, err := rmcp.Open(ctx, login)
 			if err != nil {
 				return nil, fmt.Errorf("login of user %q: %w", login.User, err)
@@ -351,6 +378,24 @@ func (c *config) access(login rmcp.Config) access {
 		},
 		lostAfter: lostAfter,
 	}
+}
+
+// complete adds the password that the script prints, unless it is known or there is no script.
+func (c *config) complete(ctx context.Context, login *rmcp.Config, script *passwordScript) error {
+	if login.Password != "" || script.path == "" {
+		return nil
+	}
+	password, err := script.password(ctx)
+	if err != nil {
+		return err
+	}
+	complete := *login
+	complete.Password = password
+	if err := c.check(complete); err != nil {
+		return err
+	}
+	*login = complete
+	return nil
 }
 
 // warnOfRisks warns of what the parameters give up.

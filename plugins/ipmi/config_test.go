@@ -1,8 +1,13 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -34,8 +39,17 @@ func TestBadConfig(t *testing.T) {
 		{[]string{"hostname=node-1"}, "hostname: hostlist is set as well, want one of both", ""},
 		{[]string{"hostlist=", "hostname=node-1"}, "node node-1: no address of its BMC", ""},
 		{[]string{"ipport=70000"}, `ipport: "70000" is not a port`, ""},
-		{[]string{"passwd_file="}, "none of passwd_file, passwd and nodes_file has a password", "hint: set passwd_file"},
-		{[]string{"passwd=x"}, "passwd and passwd_file are both set, want one", ""},
+		{[]string{"passwd_file="}, "none of passwd_file, passwd_script, passwd and nodes_file has a password", "hint: set passwd_file"},
+		{[]string{"passwd=x"}, "passwd and passwd_file are set, want one of them", ""},
+		{[]string{"passwd_script=/bin/true"}, "passwd_file and passwd_script are set, want one of them", ""},
+		{[]string{"passwd=x", "passwd_script=/bin/true"}, "passwd and passwd_file and passwd_script are set, want one of them", ""},
+		{[]string{"passwd_file=", "passwd_script=pass"}, `passwd_script: not an absolute path`, "hint: passwd_script is one program"},
+		{[]string{"passwd_file=", "passwd_script=/bin/cat /etc/passwd"}, "passwd_script: stat /bin/cat /etc/passwd: no such file", "hint: passwd_script is one program"},
+		{[]string{"passwd_file=", "passwd_script=" + writeFile(t, "script", 0o600, "#!/bin/sh\n")}, "is not an executable file", ""},
+		{[]string{"passwd_file=", "passwd_script=" + writeFile(t, "script", 0o722, "#!/bin/sh\n")}, "has mode 0722", "hint: chmod go-w"},
+		{[]string{"passwd_file=", "passwd_script=" + script(t, "echo sealed >&2; exit 3")}, `exit status 3, stderr "sealed`, ""},
+		{[]string{"passwd_file=", "passwd_script=" + script(t, "echo "+long)}, "password has 24 bytes, lanplus allows 20", "hint: no BMC has a longer one"},
+		{[]string{"passwd_file=", "passwd_script=" + script(t, "echo Secret-2; echo Secret-2")}, "more than one line", ""},
 		{[]string{"passwd_file=/nowhere"}, "passwd_file: open /nowhere: no such file", ""},
 		{[]string{"passwd_file=" + writeFile(t, "open", 0o644, "Secret-2")}, "has mode 0644", "hint: chmod 600"},
 		{[]string{"passwd_file=", "passwd_method=file", "passwd=/nowhere"}, "passwd: open /nowhere: no such file", ""},
@@ -60,7 +74,7 @@ func TestBadConfig(t *testing.T) {
 		{[]string{"bmc_guid=node-3=" + strings.Repeat("0", 32)}, `bmc_guid: "node-3" is not a node of hostlist`, ""},
 		{[]string{"bmc_guid=node-1=" + strings.Repeat("0", 32) + " node-2=" + strings.Repeat("0", 32)}, "nodes node-1 and node-2 have the same BMC with the GUID 000", ""},
 		{[]string{"passwd_file=", "passwd_method=file", "passwd=Secret-2"}, "passwd: not an absolute path", "hint: passwd names a file"},
-		{[]string{"ipmitool=ipmitool"}, `ipmitool: "ipmitool" is not an absolute path`, "hint: ipmitool is one program"},
+		{[]string{"ipmitool=ipmitool"}, `ipmitool: not an absolute path`, "hint: ipmitool is one program"},
 		{[]string{"ipmitool=/nowhere/ipmitool"}, "ipmitool: stat /nowhere/ipmitool: no such file", ""},
 		{[]string{"nodes_file=/nowhere"}, "nodes_file: open /nowhere: no such file", ""},
 		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o666, "node-3 - - -\n")}, "has mode 0666", "hint: chmod go-w"},
@@ -76,12 +90,7 @@ func TestBadConfig(t *testing.T) {
 		{[]string{both, "userid=" + strings.Repeat("u", 17), "ipport=x"}, "user has 17 bytes", ""},
 	}
 	for _, tt := range tests {
-		params := map[string]string{}
-		for _, word := range tt.params {
-			name, value, _ := strings.Cut(word, "=")
-			params[name] = value
-		}
-		got := b.run(params, "off", stonithtest.Node)
+		got := b.run(params(tt.params...), "off", stonithtest.Node)
 		if got.Status != 1 || !strings.Contains(got.Stderr, ": bad-config: ") || !strings.Contains(got.Stderr, tt.says) || !strings.Contains(got.Stderr, tt.hint) {
 			t.Errorf("%q: exit status %d, want 1 with %q and %q; %q", tt.params, got.Status, tt.says, tt.hint, got.Stderr)
 		}
@@ -116,22 +125,58 @@ func TestWaysToConfigure(t *testing.T) {
 		"external/ipmi, by env":       {"hostlist=", "hostname=node-1", "ipaddr=" + at, "passwd=Secret-2", "passwd_file=", "passwd_method=env"},
 		"names of fence_ipmilan":      {"hostlist=node-1", "ip=" + at, "userid=", "username=oper", "passwd_file=", "password=Secret-2", "privlvl=operator"},
 		"names of fence_ipmilan, too": {"hostlist=node-1", "ip=" + at, "userid=", "login=oper"},
-		"two addresses":               {"hostlist=node-1", "ipaddr=" + addressOf(dead) + " " + at},
-		"by name":                     {"hostlist=node-1:localhost:" + port},
-		"a file":                      {"hostlist=NODE-1 node-2:" + addressOf(b.other), "userid=nobody", "nodes_file=" + writeFile(t, "nodes", 0o644, "# rack 1\nNode-1 "+addressOf(dead)+","+at+" admin "+admin+" # the first\nnode-9 - - /nowhere\n")},
-		"a file for users":            {"userid=nobody", "passwd_file=", "nodes_file=" + writeFile(t, "nodes", 0o600, "node-1 - oper "+secret+"\nnode-2 - oper "+secret+"\n")},
-		"anonymous":                   {"hostlist=node-1:" + addressOf(startBMC(t, bmcbed.Options{Users: []bmcbed.User{{Password: "Secret-2"}}})), "userid="},
+		"a script":                    {"passwd_file=", "passwd_script=" + script(t, "echo Secret-2")},
+		"a script, and a file for one": {
+			"userid=nobody", "passwd_file=", "passwd_script=" + script(t, "exit 1"),
+			"nodes_file=" + writeFile(t, "nodes", 0o600, "node-1 - oper "+secret+"\n"),
+		},
+		"two addresses":    {"hostlist=node-1", "ipaddr=" + addressOf(dead) + " " + at},
+		"by name":          {"hostlist=node-1:localhost:" + port},
+		"a file":           {"hostlist=NODE-1 node-2:" + addressOf(b.other), "userid=nobody", "nodes_file=" + writeFile(t, "nodes", 0o644, "# rack 1\nNode-1 "+addressOf(dead)+","+at+" admin "+admin+" # the first\nnode-9 - - /nowhere\n")},
+		"a file for users": {"userid=nobody", "passwd_file=", "nodes_file=" + writeFile(t, "nodes", 0o600, "node-1 - oper "+secret+"\nnode-2 - oper "+secret+"\n")},
+		"anonymous":        {"hostlist=node-1:" + addressOf(startBMC(t, bmcbed.Options{Users: []bmcbed.User{{Password: "Secret-2"}}})), "userid="},
 	} {
-		params := map[string]string{}
-		for _, word := range words {
-			name, value, _ := strings.Cut(word, "=")
-			params[name] = value
-		}
 		b.BMC.SetPower(true)
-		got := stonithtest.Run(t.Context(), b, "elsewhere", params, "off", stonithtest.Node)
+		got := stonithtest.Run(t.Context(), b, "elsewhere", params(words...), "off", stonithtest.Node)
 		if got.Status != 0 || b.Power() != stonith.Off && name != "anonymous" {
 			t.Errorf("%s: exit status %d, node %s, want 0 and off; %q", name, got.Status, b.Power(), got.Stderr)
 		}
+	}
+}
+
+// script writes a shell script and returns its path.
+func script(t *testing.T, lines string) string {
+	t.Helper()
+	// A child that is forked while the file is open for writing would keep it from being run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return writeFile(t, "script", 0o700, "#!/bin/sh\n"+lines+"\n")
+}
+
+// passwd_script is run when a BMC is to be contacted, and once for all of them.
+func TestPasswordScript(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, bmcbed.Options{})
+	runs := filepath.Join(t.TempDir(), "runs")
+	given := map[string]string{"passwd_file": "", "passwd_script": script(t, "echo run >>'"+runs+"'; echo Secret-2")}
+	counted := func() int {
+		text, err := os.ReadFile(runs)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return strings.Count(string(text), "run")
+	}
+	b.run(given, "gethosts")
+	b.open(given, b.node()).Close()
+	if n := counted(); n != 0 {
+		t.Errorf("it was run %d times, and no BMC was to be contacted", n)
+	}
+	if got := b.run(given, "status"); got.Status != 0 || counted() != 1 {
+		t.Errorf("status of two nodes: exit status %d, it was run %d times; %q", got.Status, counted(), got.Stderr)
+	}
+	b.FailAt(bmcbed.At(bmcbed.ChassisControl).Nth(1), bmcbed.Restarts)
+	if got := b.run(given, "off", stonithtest.Node); got.Status != 0 || counted() != 2 {
+		t.Errorf("off in two sessions: exit status %d, it was run %d times more; %q", got.Status, counted()-1, got.Stderr)
 	}
 }
 

@@ -39,7 +39,7 @@ func (d *device) Check(ctx context.Context, nodes []stonith.Node) error {
 	var all sync.WaitGroup
 	for i, n := range nodes {
 		all.Go(func() {
-			if _, err := d.bmcs[n.Name].look(ctx); err != nil {
+			if _, err := d.bmcs[n.Name].lookOnce(ctx); err != nil {
 				failed[i] = fmt.Errorf("node %s: %w", n.Name, err)
 			}
 		})

@@ -82,6 +82,16 @@ func (tt fenceTest) check(t *testing.T) {
 	}
 }
 
+// params are those that the words name=value say.
+func params(words ...string) map[string]string {
+	all := map[string]string{}
+	for _, word := range words {
+		name, value, _ := strings.Cut(word, "=")
+		all[name] = value
+	}
+	return all
+}
+
 // off, on, reset and diag are what can happen to a node.
 const (
 	off   = bmcbed.WentOff
@@ -96,14 +106,6 @@ func TestFence(t *testing.T) {
 		b.SetTimes(0, 0, 700*time.Millisecond)
 		b.BMC.SetPower(false)
 		b.DoAt(bmcbed.At(bmcbed.ChassisStatus).Nth(2), func() { b.BMC.SetPower(true) })
-	}
-	params := func(words ...string) map[string]string {
-		all := map[string]string{}
-		for _, word := range words {
-			name, value, _ := strings.Cut(word, "=")
-			all[name] = value
-		}
-		return all
 	}
 	tests := []fenceTest{
 		{name: "off", happens: []bmcbed.Happening{off}, logins: 1, says: []string{"off-observed"}},

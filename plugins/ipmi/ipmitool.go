@@ -163,6 +163,16 @@ func (c *toolChassis) ChassisControl(ctx context.Context, control rmcp.Control) 
 	return nil
 }
 
+// KeepRestorePolicy sets the power restore policy to what it is (section 28.8).
+func (c *toolChassis) KeepRestorePolicy(ctx context.Context) error {
+	command := rawCommand{"Set Power Restore Policy", []byte{0x00, 0x06, 0x03}}
+	answer, err := c.raw(ctx, command)
+	if err == nil && len(answer) == 0 {
+		err = wrongLength(command, answer)
+	}
+	return err
+}
+
 // DeviceGUID reads the GUID of the BMC (section 20.8).
 func (c *toolChassis) DeviceGUID(ctx context.Context) (rmcp.GUID, error) {
 	return c.guid(ctx, rawCommand{"Get Device GUID", []byte{0x06, 0x08}})

@@ -279,6 +279,31 @@ func TestIPMIToolControls(t *testing.T) {
 	}
 }
 
+// TestIPMIToolKeepRestorePolicy shows what is sent for a rehearsal, and what counts as an
+// answer to it.
+func TestIPMIToolKeepRestorePolicy(t *testing.T) {
+	t.Parallel()
+	tool := onlyTool(t, `echo "$*" >"$d/args"; echo " 07"`, toolLogin())
+	if err := tool.KeepRestorePolicy(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, sent, _ := strings.Cut(readBeside(t, tool, "args"), "/fd/3"); sent != " raw 0x00 0x06 0x03\n" {
+		t.Errorf("%q is sent", sent)
+	}
+	refused := func(code string) string {
+		return `echo "Unable to send RAW command (channel=0x0 netfn=0x0 lun=0x0 cmd=0x6 rsp=0x` + code + `): a word" >&2; exit 1`
+	}
+	for script, says := range map[string]string{
+		"echo": "Set Power Restore Policy: an answer with 0 bytes of data is none", `true`: `says ""`,
+		refused("d4"): "completion code D4h", refused("c1"): "completion code C1h",
+	} {
+		err := onlyTool(t, script, toolLogin()).KeepRestorePolicy(t.Context())
+		if err == nil || !strings.Contains(err.Error(), says) || errors.Is(err, rmcp.ErrPrivilege) != strings.Contains(says, "D4h") {
+			t.Errorf("%s: error %v, want %q", script, err, says)
+		}
+	}
+}
+
 // TestIPMIToolOpen shows in which order addresses and suites are tried, and what is
 // remembered.
 func TestIPMIToolOpen(t *testing.T) {
@@ -329,6 +354,7 @@ func TestIPMIToolConfig(t *testing.T) {
 	}{
 		"K_g with NUL":      {map[string]string{"kg": "0x4b0067"}, "K_g"},
 		"password with tab": {map[string]string{"passwd": "one\ttwo"}, "password"},
+		"script with tab":   {map[string]string{"passwd_file": "", "passwd_script": script(t, "printf 'one\\ttwo'")}, "password"},
 		"no suite":          {map[string]string{"cipher": ","}, "cipher suite"},
 		"no program":        {map[string]string{"ipmitool": "/nonexistent/ipmitool"}, "/nonexistent/ipmitool"},
 		"no path":           {map[string]string{"ipmitool": "ipmitool"}, "absolute"},
@@ -349,6 +375,20 @@ func TestIPMIToolConfig(t *testing.T) {
 				t.Errorf("ipmitool was run %d times", n)
 			}
 		})
+	}
+}
+
+// TestIPMIToolScript shows that the program gets the password of passwd_script.
+func TestIPMIToolScript(t *testing.T) {
+	t.Parallel()
+	b := newToolBed(t)
+	path := fakeTool(t, `cat /proc/self/fd/3 >"$d/password"; echo " 41 00 00"`)
+	got := stonithtest.Run(t.Context(), b, "elsewhere", map[string]string{
+		"hostlist": stonithtest.Node + ":192.0.2.1", "passwd_file": "", "passwd_script": script(t, "echo Secret-4"), "ipmitool": path,
+	}, "status")
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(path), "password"))
+	if got.Status != 0 || err != nil || string(text) != "Secret-4" {
+		t.Errorf("exit status %d, %q, password %q, %v", got.Status, got.Stderr, text, err)
 	}
 }
 

@@ -15,6 +15,7 @@ func plugin() stonith.Plugin {
 		URL:     "https://github.com/stonith-plugins/stonith-plugins",
 		Plug:    stonith.PlugSyntax{Word: "BMC", Apart: true, Check: checkBMC},
 		OneNode: "hostname",
+		Agent:   fenceAgent(),
 		New:     func() stonith.Config { return newConfig() },
 	}
 }

@@ -44,6 +44,8 @@ func (s *scripted) ChassisStatus(context.Context) (rmcp.Chassis, error) {
 
 func (s *scripted) ChassisControl(context.Context, rmcp.Control) error { return s.failure(s.next()) }
 
+func (s *scripted) KeepRestorePolicy(context.Context) error { return s.failure(s.next()) }
+
 func (s *scripted) DeviceGUID(context.Context) (rmcp.GUID, error) { return s.device, s.guidErr }
 
 func (s *scripted) SystemGUID(context.Context) (rmcp.GUID, error) { return s.system, s.guidErr }
@@ -112,7 +114,7 @@ func TestSight(t *testing.T) {
 
 // A request for a reset is not repeated in another session, and a dump is asked for once.
 func TestOnce(t *testing.T) {
-	for control, logins := range map[rmcp.Control]int{rmcp.Down: 2, rmcp.Up: 2, rmcp.Cycle: 1, rmcp.Reset: 1} {
+	for control, logins := range map[rmcp.Control]int{rmcp.Down: 2, rmcp.Up: 2, rmcp.Cycle: 1, rmcp.Reset: 1, rmcp.Diag: 1} {
 		synctest.Test(t, func(t *testing.T) {
 			n := 0
 			b := newBMC(access{login: func(context.Context) (chassis, error) { n++; return silentOnce{n}, nil }, lostAfter: lostAfter}, "", true)
@@ -142,6 +144,7 @@ func (s silentOnce) ChassisControl(ctx context.Context, _ rmcp.Control) error {
 	return rmcp.ErrNoAnswer
 }
 
+func (silentOnce) KeepRestorePolicy(context.Context) error             { return nil }
 func (silentOnce) ChassisStatus(context.Context) (rmcp.Chassis, error) { return rmcp.Chassis{}, nil }
 func (silentOnce) DeviceGUID(context.Context) (rmcp.GUID, error)       { return rmcp.GUID{}, nil }
 func (silentOnce) SystemGUID(context.Context) (rmcp.GUID, error)       { return rmcp.GUID{}, nil }

@@ -49,8 +49,11 @@ func answered(a wire.Answer) error {
 		reason = stonith.DeviceError
 	}
 	err := stonith.Errorf(reason, "it %s the request (%s): %s", a.Status, a.Reason, a.Text)
-	if reason == stonith.NotPermitted {
+	switch a.Reason {
+	case wire.NotPermitted:
 		return err.WithHint("--allow of the key's line in authorized_keys and the policy of the Dom0 decide; dom0-helper check there explains them")
+	case wire.BadRequest:
+		return err.WithHint("is dom0-helper there as new as this plugin?")
 	}
 	return err
 }

@@ -52,6 +52,16 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// A refusal says what to look at on the Dom0.
+func TestHintOfRefusal(t *testing.T) {
+	for reason, want := range map[string]string{wire.BadRequest: "as new as this plugin", wire.NotPermitted: "--allow of the key's line", wire.StillOn: ""} {
+		var err *stonith.Error
+		if !errors.As(answered(wire.Answer{ID: "-", Status: wire.Refused, Reason: reason, Text: "no"}), &err) || !strings.Contains(err.Hint, want) || (want == "") != (err.Hint == "") {
+			t.Errorf("%s: hint %q, want %q", reason, err.Hint, want)
+		}
+	}
+}
+
 func TestExitText(t *testing.T) {
 	if got, want := exitText(nil), "exit status 0"; got != want {
 		t.Errorf("exitText(nil) = %q, want %q", got, want)

@@ -71,7 +71,7 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	if err := errors.Join(hostKeysErr, identityErr); err != nil {
 		return nil, err
 	}
-	device := &dom0s{}
+	device := &dom0s{mayTouch: call.MayTouch, warn: call.Warn}
 	if c.protocol.Chosen == protocol2007 {
 		device.gap = c.restartGap
 	}

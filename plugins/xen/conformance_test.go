@@ -33,6 +33,7 @@ type bed struct {
 	requests int
 	power    stonith.Power
 	seen     []string // the requests that reached a Dom0
+	warned   []string // what people were warned of
 }
 
 // newBed starts n Dom0s that accept a new key.
@@ -159,9 +160,13 @@ func (b *bed) carryOut(r wire.Request, lives bool) string {
 		if obeys {
 			b.power = stonith.On
 		}
-	case wire.Check, wire.List:
+	case wire.Check:
 		return wire.PerGuest(r.Guests, func(string) string { return wire.Known })
-	case wire.Rehearse, wire.Reset: // the plugin does not ask for these
+	case wire.List:
+		return wire.PerGuest([]string{"guest-1", "guest-2"}, func(string) string { return string(wire.GuestOff) })
+	case wire.Rehearse:
+		return "off: off would find it off"
+	case wire.Reset: // the plugin does not ask for that
 	}
 	return wire.Done
 }

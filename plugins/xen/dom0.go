@@ -62,8 +62,11 @@ func (d *dom0) blame(ctx context.Context, err error) error {
 		}
 		err = stonith.Errorf(reason, "%w", err)
 	}
-	return fmt.Errorf("dom0 %s: %w", d.account, err)
+	return fmt.Errorf("%s: %w", d, err)
 }
+
+// String names the Dom0.
+func (d *dom0) String() string { return "dom0 " + d.account.String() }
 
 // connect returns the connection, and makes it if there is none.
 func (d *dom0) connect(ctx context.Context) (*ssh.Client, error) {

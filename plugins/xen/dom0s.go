@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,17 +13,25 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 )
 
-var _ stonith.Device = (*dom0s)(nil)
+var (
+	_ stonith.Rehearser = (*dom0s)(nil)
+	_ stonith.Lister    = (*dom0s)(nil)
+)
 
 // dom0s is the Device: all the Dom0s that a guest may live on. They are asked in
 // parallel, and a guest is off only if all of them say so.
 type dom0s struct {
-	all []dialect
-	gap time.Duration // for how long a guest must be absent to be off
+	all      []dialect
+	gap      time.Duration // for how long a guest must be absent to be off
+	mayTouch bool          // a look may ask a guest that is absent to go off
+	warn     func(text string)
+	seen     perGuest[sighting]
+}
 
-	mu      sync.Mutex
-	home    dialect // where the guest of this call was last seen on
-	absence absence // of the guest, since it was last seen or last asked to change
+// A sighting is what this call has seen of one guest.
+type sighting struct {
+	home    dialect // where it was last seen on, nil if nowhere
+	absence absence // since it was last seen or last asked to change
 }
 
 // Check asks every Dom0 whether it would obey for every node, and wants each
@@ -54,11 +63,17 @@ func notKnown(n stonith.Node) error {
 // State is Off if every Dom0 says so. It is On if one Dom0 says so. A guest that
 // no Dom0 knows is not off: it may be running by another name.
 func (d *dom0s) State(ctx context.Context, n stonith.Node) (stonith.Power, error) {
+	return d.observe(ctx, n, d.mayTouch)
+}
+
+// observe is State. mayTouch allows to ask a guest that is on no Dom0 to go off,
+// where its name cannot be confirmed otherwise.
+func (d *dom0s) observe(ctx context.Context, n stonith.Node, mayTouch bool) (stonith.Power, error) {
 	power, known, err := d.look(ctx, n)
 	if err != nil || power != stonith.Off || known {
 		return power, err
 	}
-	if err := d.confirm(ctx, n); err != nil {
+	if err := d.confirm(ctx, n, mayTouch); err != nil {
 		return stonith.Unknown, err
 	}
 	power, _, err = d.look(ctx, n) // it may have come meanwhile
@@ -76,17 +91,17 @@ func (d *dom0s) look(ctx context.Context, n stonith.Node) (power stonith.Power, 
 		err := errors.Join(errs...)
 		switch i := slices.Index(states, wire.GuestOn); {
 		case i >= 0:
-			d.seenOn(d.all[i])
+			d.seenOn(n, d.all[i])
 			return stonith.On, true, nil
 		case err != nil && ctx.Err() != nil && held > 0:
 			return stonith.Unknown, false, d.tooShort(n, held, err)
 		case err != nil:
-			d.startOver()
+			d.startOver(n)
 			return stonith.Unknown, false, err
 		}
-		held = d.seenAbsent(began)
+		held = d.seenAbsent(n, began)
 		if round >= min(len(d.all), 2) && held >= d.gap {
-			return stonith.Off, slices.Contains(states, wire.GuestOff) || d.lastHome() != nil, nil
+			return stonith.Off, slices.Contains(states, wire.GuestOff) || d.home(n) != nil, nil
 		}
 		if d.gap > 0 && !stonith.Sleep(ctx, lookPause) {
 			return stonith.Unknown, false, d.tooShort(n, held, ctx.Err())
@@ -96,45 +111,34 @@ func (d *dom0s) look(ctx context.Context, n stonith.Node) (power stonith.Power, 
 
 // tooShort says that time ended before an absence that was held so far became a proof.
 func (d *dom0s) tooShort(n stonith.Node, held time.Duration, err error) error {
-	d.startOver()
+	d.startOver(n)
 	return stonith.Errorf(stonith.TimedOut, "guest %q is absent, but only for %s so far, and for less than %s it may be rebooting: %w",
 		n.Plug, held.Round(time.Millisecond), d.gap, err).
 		WithHint("is timeout at least 40s? A look may take a quarter of it")
 }
 
 // seenOn remembers where the guest is.
-func (d *dom0s) seenOn(home dialect) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.home, d.absence = home, absence{}
+func (d *dom0s) seenOn(n stonith.Node, home dialect) {
+	d.seen.update(n.Plug, func(s *sighting) { *s = sighting{home: home} })
 }
 
 // seenAbsent adds a round that began then and ends now, and returns for how long
 // the guest has been absent in every look.
-func (d *dom0s) seenAbsent(began time.Time) time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.absence.look(began, time.Now())
-	return d.absence.held
+func (d *dom0s) seenAbsent(n stonith.Node, began time.Time) time.Duration {
+	return d.seen.update(n.Plug, func(s *sighting) { s.absence.look(began, time.Now()) }).absence.held
 }
 
-// startOver forgets the absence: what comes next may be another one.
-func (d *dom0s) startOver() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.absence = absence{}
+// startOver forgets the guest's absence: what comes next may be another one.
+func (d *dom0s) startOver(n stonith.Node) {
+	d.seen.update(n.Plug, func(s *sighting) { s.absence = absence{} })
 }
 
-// lastHome returns where the guest was last seen on, nil if it was not.
-func (d *dom0s) lastHome() dialect {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.home
-}
+// home returns where the guest was last seen on, nil if it was not.
+func (d *dom0s) home(n stonith.Node) dialect { return d.seen.get(n.Plug).home }
 
 // confirm returns nil if a Dom0 knows the guest, which is on none.
-func (d *dom0s) confirm(ctx context.Context, n stonith.Node) error {
-	known, errs := askAll(d.all, func(one dialect) (bool, error) { return one.knows(ctx, n.Plug) })
+func (d *dom0s) confirm(ctx context.Context, n stonith.Node, mayTouch bool) error {
+	known, errs := askAll(d.all, func(one dialect) (bool, error) { return one.knows(ctx, n.Plug, mayTouch) })
 	if slices.Contains(known, true) {
 		return nil
 	}
@@ -156,15 +160,20 @@ func (d *dom0s) Switch(ctx context.Context, n stonith.Node, want stonith.Power) 
 	return fmt.Errorf("no guest can be switched %s", want)
 }
 
-// destroy asks every Dom0. One that does not know the guest is no trouble if it
-// was not seen there and others were asked as well.
+// destroy asks every Dom0.
 func (d *dom0s) destroy(ctx context.Context, n stonith.Node) error {
-	defer d.startOver()
+	defer d.startOver(n)
 	_, errs := askAll(d.all, func(one dialect) (struct{}, error) { return struct{}{}, one.off(ctx, n.Plug) })
-	home := d.lastHome()
+	return d.trouble(n, errs)
+}
+
+// trouble joins the Dom0s' errors. One that does not know the guest is no trouble if
+// it was not seen there and others were asked as well.
+func (d *dom0s) trouble(n stonith.Node, errs []error) error {
+	home := d.home(n)
 	var trouble []error
 	for i, err := range errs {
-		if stonith.ReasonOf(err) != stonith.NotFound || d.all[i] == home {
+		if !isNotFound(err) || d.all[i] == home {
 			trouble = append(trouble, err)
 		}
 	}
@@ -174,20 +183,61 @@ func (d *dom0s) destroy(ctx context.Context, n stonith.Node) error {
 	return errors.Join(trouble...)
 }
 
+func isNotFound(err error) bool { return stonith.ReasonOf(err) == stonith.NotFound }
+
+// Rehearse looks as State does, then has every Dom0 tell what it would do if it were
+// asked to destroy the guest.
+func (d *dom0s) Rehearse(ctx context.Context, n stonith.Node) (told string, err error) {
+	if _, err := d.observe(ctx, n, false); err != nil {
+		return "", err
+	}
+	texts, errs := askAll(d.all, func(one dialect) (string, error) { return one.rehearse(ctx, n.Plug) })
+	if err := d.trouble(n, errs); err != nil {
+		return "", err
+	}
+	for i, dom0 := range d.all {
+		if errs[i] != nil {
+			texts[i] = "does not know the guest"
+		}
+		texts[i] = dom0.String() + ": " + texts[i]
+	}
+	return strings.Join(texts, "; "), nil
+}
+
+// List returns the guests that every Dom0 lets us control. One that some of them do
+// not cannot be fenced, and is warned of.
+func (d *dom0s) List(ctx context.Context) ([]string, error) {
+	lists, errs := askAll(d.all, func(one dialect) ([]string, error) { return one.list(ctx) })
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	var common []string
+	all := slices.Compact(slices.Sorted(slices.Values(slices.Concat(lists...))))
+	for _, guest := range all {
+		i := slices.IndexFunc(lists, func(list []string) bool { return !slices.Contains(list, guest) })
+		if i < 0 {
+			common = append(common, guest)
+			continue
+		}
+		d.warn(fmt.Sprintf("guest %s is left out: %s does not let this key control it", guest, d.all[i]))
+	}
+	return common, nil
+}
+
 // start creates the guest where it was last seen on, else on the first Dom0 that
 // has its configuration; and only after all Dom0s have said that it is off.
 func (d *dom0s) start(ctx context.Context, n stonith.Node) error {
-	state, err := d.State(ctx, n)
+	state, err := d.observe(ctx, n, true)
 	if err != nil {
 		return fmt.Errorf("not started, since it may be running: %w", err)
 	}
 	if state == stonith.On {
 		return nil
 	}
-	defer d.startOver()
-	for _, dom0 := range d.homeFirst() {
+	defer d.startOver(n)
+	for _, dom0 := range d.homeFirst(n) {
 		err = dom0.on(ctx, n.Plug)
-		if err == nil || stonith.ReasonOf(err) != stonith.NotFound {
+		if err == nil || !isNotFound(err) {
 			return err
 		}
 	}
@@ -195,8 +245,8 @@ func (d *dom0s) start(ctx context.Context, n stonith.Node) error {
 }
 
 // homeFirst returns all Dom0s, the one first that the guest was seen on.
-func (d *dom0s) homeFirst() []dialect {
-	home := d.lastHome()
+func (d *dom0s) homeFirst(n stonith.Node) []dialect {
+	home := d.home(n)
 	if home == nil {
 		return d.all
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -17,6 +19,10 @@ type gate struct {
 }
 
 func (g *gate) check(ctx context.Context, guests []string) ([]bool, error) {
+	if len(guests) == 0 { // there is no such request: the key's guests stand for some
+		_, err := g.list(ctx)
+		return nil, err
+	}
 	answer, err := g.request(ctx, wire.Check, guests)
 	if err != nil {
 		return nil, err
@@ -38,7 +44,7 @@ func (g *gate) state(ctx context.Context, guest string) (wire.GuestState, error)
 }
 
 // knows has nothing to ask: GuestAbsent says that the guest is not known here.
-func (g *gate) knows(context.Context, string) (bool, error) { return false, nil }
+func (g *gate) knows(context.Context, string, bool) (bool, error) { return false, nil }
 
 func (g *gate) off(ctx context.Context, guest string) error {
 	_, err := g.request(ctx, wire.Off, []string{guest}, wire.Done)
@@ -48,6 +54,61 @@ func (g *gate) off(ctx context.Context, guest string) error {
 func (g *gate) on(ctx context.Context, guest string) error {
 	_, err := g.request(ctx, wire.On, []string{guest}, wire.Done)
 	return err
+}
+
+// guestStates are the words that list and rehearse have for a guest.
+var guestStates = []wire.GuestState{
+	wire.GuestOn, wire.GuestStopped, wire.GuestOff, wire.GuestAbsent, wire.GuestRestarting, wire.GuestAmbiguous, wire.GuestDying,
+}
+
+// rehearse takes no more of the text than that it begins with a state: the rest is for people.
+func (g *gate) rehearse(ctx context.Context, guest string) (string, error) {
+	told, err := g.request(ctx, wire.Rehearse, []string{guest})
+	if err != nil {
+		return "", err
+	}
+	if state, _, found := strings.Cut(told, ": "); !found || !slices.Contains(guestStates, wire.GuestState(state)) {
+		return "", g.blame(ctx, stonith.Errorf(stonith.UnknownState, "rehearse of %s is %q", guest, told))
+	}
+	return told, nil
+}
+
+// list asks for all guests that the key may control.
+func (g *gate) list(ctx context.Context) ([]string, error) {
+	answer, err := g.request(ctx, wire.List, nil)
+	if err != nil {
+		return nil, err
+	}
+	guests, err := parseList(answer)
+	if err != nil {
+		return nil, g.blame(ctx, stonith.Errorf(stonith.UnknownState, "list: %w", err))
+	}
+	return guests, nil
+}
+
+// parseList returns the guests in the answer to a list that names none.
+func parseList(answer string) ([]string, error) {
+	var guests []string
+	for _, word := range strings.Fields(answer) {
+		guest, _, _ := strings.Cut(word, "=")
+		if err := wire.CheckGuest(guest); err != nil {
+			return nil, err
+		}
+		if slices.Contains(guests, guest) {
+			return nil, fmt.Errorf("guest %q is there twice", guest)
+		}
+		guests = append(guests, guest)
+	}
+	states, err := wire.ParsePerGuest(guests, answer)
+	if err != nil {
+		return nil, err
+	}
+	for i, state := range states {
+		if !slices.Contains(guestStates, wire.GuestState(state)) {
+			return nil, fmt.Errorf("guest %q is %q", guests[i], state)
+		}
+	}
+	return guests, nil
 }
 
 // request sends one request and returns the text of an ok answer. One that is

@@ -17,9 +17,10 @@ func plugin() stonith.Plugin {
 		Title: "Xen guests, by way of their Dom0s",
 		Description: "Fences Xen guests by ssh to a restricted account on each Dom0 that they may live on, " +
 			"whose forced command is dom0-helper. A guest is off only when every Dom0 has said so.",
-		URL:  "https://github.com/stonith-plugins/stonith-plugins",
-		Plug: stonith.PlugSyntax{Word: "guest", Check: wire.CheckGuest},
-		New:  func() stonith.Config { return newConfig() },
+		URL:   "https://github.com/stonith-plugins/stonith-plugins",
+		Plug:  stonith.PlugSyntax{Word: "guest", Check: wire.CheckGuest},
+		Agent: fenceAgent(),
+		New:   func() stonith.Config { return newConfig() },
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -17,26 +16,31 @@ var _ dialect = (*script)(nil)
 // understood to the last row. docs/protocol.md has its forms.
 type script struct {
 	*dom0
-	named atomic.Bool // the script has answered for the guest of this call
-	here  atomic.Bool // the guest was here when the list was last read
+	has perGuest[trace]
+}
+
+// A trace is what a Dom0 with the script has shown of one guest.
+type trace struct {
+	named bool // the script has answered for it
+	here  bool // it was here when the list was last read
 }
 
 // check wants a list that is understood. Which guests the script knows cannot be
 // asked without touching them, so all are taken for known.
 func (s *script) check(ctx context.Context, guests []string) ([]bool, error) {
-	_, err := s.list(ctx)
+	_, err := s.domains(ctx)
 	return slices.Repeat([]bool{true}, len(guests)), err
 }
 
 // state is GuestOn while a domain of the guest runs. Domains that have shut down,
 // crashed or are dying are neither on nor off, and one without a name may be the guest.
 func (s *script) state(ctx context.Context, guest string) (wire.GuestState, error) {
-	rows, err := s.list(ctx)
+	rows, err := s.domains(ctx)
 	if err != nil {
 		return "", err
 	}
 	isGuest := func(r domainRow) bool { return r.isGuest(guest) }
-	s.here.Store(slices.ContainsFunc(rows, isGuest))
+	has := s.has.update(guest, func(t *trace) { t.here = slices.ContainsFunc(rows, isGuest) })
 	if slices.ContainsFunc(rows, func(r domainRow) bool { return isGuest(r) && r.runs() }) {
 		return wire.GuestOn, nil
 	}
@@ -46,27 +50,46 @@ func (s *script) state(ctx context.Context, guest string) (wire.GuestState, erro
 	if i := slices.IndexFunc(rows, func(r domainRow) bool { return r.name == "" }); i >= 0 {
 		return "", s.blame(ctx, stonith.Errorf(stonith.UnknownState, "domain %s has no name, with the marks %q, and may be guest %q", rows[i].id, rows[i].marks, guest))
 	}
-	if s.named.Load() {
+	if has.named {
 		return wire.GuestOff, nil
 	}
 	return wire.GuestAbsent, nil
 }
 
 // knows asks the script to switch the guest off, which says whether its name is in
-// the list of nodes that the script has.
-func (s *script) knows(ctx context.Context, guest string) (bool, error) {
+// the list of nodes that the script has. There is no other way to ask.
+func (s *script) knows(ctx context.Context, guest string, mayTouch bool) (bool, error) {
+	if !mayTouch {
+		return false, s.blame(ctx, stonith.Errorf(stonith.UnknownState, "guest %q is in no list, and whether xen-stonith knows that name is told by its answer to off alone", guest).
+			WithHint("off, reset and on ask for it; with dom0-helper on the Dom0s there is no need to"))
+	}
 	err := s.off(ctx, guest)
-	if s.named.Load() {
+	if s.has.get(guest).named {
 		return true, nil
 	}
 	return false, err
+}
+
+// rehearse has nothing to ask: the script has no such thing.
+func (s *script) rehearse(_ context.Context, guest string) (string, error) {
+	if s.has.get(guest).here {
+		return "the guest runs here; not rehearsed is whether xen-stonith would stop it", nil
+	}
+	return "the guest is not here; not rehearsed is what xen-stonith would say to off", nil
+}
+
+// list is refused: the script's has the guests that run, whether or not the script
+// knows them, and leaves out those that are off.
+func (s *script) list(ctx context.Context) ([]string, error) {
+	return nil, s.blame(ctx, stonith.Errorf(stonith.BadConfig, "with dom0_protocol=2007 it cannot be asked which guests it would switch").
+		WithHint("set hostlist to the nodes"))
 }
 
 // off takes the script's failure for an error only if the guest was here: it also
 // fails where there is nothing to stop.
 func (s *script) off(ctx context.Context, guest string) error {
 	done := []string{"Stopped " + guest}
-	if !s.here.Load() {
+	if !s.has.get(guest).here {
 		done = append(done, failedToStop+guest)
 	}
 	return s.run(ctx, "off", guest, done)
@@ -81,8 +104,8 @@ const failedToStop = "Failed to stop "
 // scriptCommand is what the sudo rule of 2007 allows.
 const scriptCommand = "sudo -u root xen-stonith "
 
-// list returns all domains. An answer that is cut off, however late, is an error.
-func (s *script) list(ctx context.Context) (rows []domainRow, err error) {
+// domains returns the list of all domains. An answer that is cut off, however late, is an error.
+func (s *script) domains(ctx context.Context) (rows []domainRow, err error) {
 	err = s.ask(ctx, scriptCommand+"list", func(stdout, stderr string, runErr error) (err error) {
 		if runErr != nil {
 			return s.complaint(stdout, stderr, runErr)
@@ -110,7 +133,7 @@ func (s *script) run(ctx context.Context, verb, guest string, done []string) err
 		lines := strings.Split(stdout+"\n"+stderr, "\n")
 		isDone := slices.ContainsFunc(done, func(words string) bool { return slices.Contains(lines, words) })
 		if isDone || slices.Contains(lines, failedToStop+guest) {
-			s.named.Store(true)
+			s.has.update(guest, func(t *trace) { t.named = true })
 		}
 		if isDone {
 			return nil

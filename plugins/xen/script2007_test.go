@@ -50,6 +50,9 @@ func (b *bed2007) Plugin() stonith.Plugin {
 	return p
 }
 
+// Gropes says that only an off tells which names the script knows.
+func (b *bed2007) Gropes() {}
+
 // serve is the script of 2007 with the faults of the suite, on the Dom0 where the guest lives or on another.
 func (b *bed2007) serve(c loopback.Command, lives bool) int {
 	b.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,5 +155,34 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 				t.Errorf("off: exit status %d, %q %q, want %q", got.Status, got.Stdout, got.Stderr, tt.says)
 			}
 		})
+	}
+}
+
+// What a list is made of is looked at, whatever was asked for.
+func TestListOfMore(t *testing.T) {
+	const yes, no = "<boolean>1</boolean>", "<boolean>0</boolean>"
+	guest := func(name, template, snapshot, control string) string {
+		return object("uuid", uuidA, "name_label", name, "power_state", "Running", "is_a_template", template, "is_a_snapshot", snapshot,
+			"is_control_domain", control, "resident_on", nullRef, "current_operations", "<struct></struct>")
+	}
+	list := func(records string) ([]string, error) {
+		c := newCanned(t, map[string]string{
+			"session.login_with_password": "OpaqueRef:session",
+			"session.get_this_host":       "OpaqueRef:host",
+			"pool.get_all_records":        object("OpaqueRef:pool", object("uuid", uuidA, "master", "OpaqueRef:host")),
+			"host.get_all_records":        object("OpaqueRef:host", object("uuid", uuidB, "name_label", "xen1")),
+			"VM.get_all_records_where":    records,
+		})
+		return openDevice(t, c.params).List(t.Context())
+	}
+	got, err := list(object("OpaqueRef:1", guest("node-1", no, no, no), "OpaqueRef:2", guest("image", yes, no, no),
+		"OpaqueRef:3", guest("snapshot", no, yes, no), "OpaqueRef:4", guest("Dom0", no, no, yes)))
+	if err != nil || !slices.Equal(got, []string{"node-1"}) {
+		t.Errorf("%q, %v, want node-1 alone", got, err)
+	}
+	for _, records := range []string{"", "<array><data></data></array>", object("OpaqueRef:1", object("name_label", "node-1"))} {
+		if got, err := list(records); err == nil || got != nil {
+			t.Errorf("%q: %q, %v", records, got, err)
+		}
 	}
 }

@@ -28,7 +28,8 @@ func (m *members) Check(ctx context.Context, nodes []stonith.Node) error {
 		guests, err := m.guests(ctx, n, false)
 		errs = append(errs, err)
 		for _, g := range guests {
-			errs = append(errs, m.check(g.obeys(ctx)), g.isOnly(n.Name, nodeOf))
+			_, err := g.obeys(ctx)
+			errs = append(errs, m.check(err), g.isOnly(n.Name, nodeOf))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -52,25 +53,37 @@ func (m *members) Check(ctx context.Context, nodes []stonith.Node) error {
 	}
 	for _, master := range masters {
 		if err := s.strays(master); err != nil {
-			m.warn(err.Error())
+			m.warnOnce(err.Error())
 		}
 	}
 	for _, line := range s.warnings() {
-		m.warn(line)
+		m.warnOnce(line)
 	}
 	return nil
 }
 
-// obeys asks whether anything but its host keeps the guest from being switched off.
-func (g *guest) obeys(ctx context.Context) error {
+// warnOnce warns of what was not said yet: nodes that are checked at once have the
+// members in common.
+func (m *members) warnOnce(text string) {
+	m.warning.Lock()
+	defer m.warning.Unlock()
+	if !slices.Contains(m.warned, text) {
+		m.warned = append(m.warned, text)
+		m.warn(text)
+	}
+}
+
+// obeys looks at the guest, and at whether anything but its host keeps it from being
+// switched off.
+func (g *guest) obeys(ctx context.Context) (record, error) {
 	r, err := g.look(ctx)
 	if err != nil {
-		return err
+		return r, err
 	}
 	if reason, blocked := r.BlockedOperations["hard_shutdown"]; blocked {
-		return g.isBlocked(reason)
+		return r, g.isBlocked(reason)
 	}
-	return nil
+	return r, nil
 }
 
 // isOnly returns an error if the guest is another node as well, by its name and by its UUID.

@@ -38,7 +38,7 @@ func (c *config) Params() []stonith.Param {
 
 func (c *config) poolParams() []stonith.Param {
 	return []stonith.Param{{
-		Name: "pool", Aliases: []string{"session_url"}, Value: &c.pool, Required: true,
+		Name: "pool", Aliases: []string{"session_url"}, Agent: "session_url", Value: &c.pool, Required: true,
 		Short: "Members of the pool",
 		Long: "Names or addresses of the pool's members, as member or member:port, separated by blanks, commas or semicolons; an " +
 			"IPv6 address with a port stands in brackets, and https:// may stand before a member. One is enough to start with; give " +
@@ -57,7 +57,7 @@ func (c *config) poolParams() []stonith.Param {
 
 func (c *config) loginParams() []stonith.Param {
 	return []stonith.Param{{
-		Name: "user", Aliases: []string{"username", "login"}, Value: &c.user,
+		Name: "user", Aliases: []string{"username", "login"}, Agent: "username", Value: &c.user,
 		Short: "User of the pool",
 		Long:  "The user who logs in. One other than root needs the role vm-operator.",
 	}, {
@@ -66,11 +66,11 @@ func (c *config) loginParams() []stonith.Param {
 		Long: "A file whose only line is the password, and which only its owner can read. One of passwd_file, passwd_script " +
 			"and passwd is needed.",
 	}, {
-		Name: "passwd_script", Aliases: []string{"password_script"}, Value: &c.password.script,
+		Name: "passwd_script", Aliases: []string{"password_script"}, Agent: "password_script", Value: &c.password.script,
 		Short: "Program that prints the password",
 		Long:  "The absolute path of a program, without arguments and without a shell. It has 5s, and its output is the password.",
 	}, {
-		Name: "passwd", Aliases: []string{"password"}, Value: &c.password.passwd,
+		Name: "passwd", Aliases: []string{"password"}, Agent: "password", Value: &c.password.passwd,
 		Short: "The password itself",
 		Long:  "The password, without blanks at its ends. It can be read in the cluster's configuration: passwd_file is better.",
 	}, {

@@ -69,21 +69,28 @@ func (g *guest) String() string {
 // readRecord returns the record of a reference, which must be whole.
 func (s *session) readRecord(ctx context.Context, ref string) (record, error) {
 	r, err := read[record](ctx, s, "VM.get_record", ref)
+	if err == nil {
+		err = r.isWhole()
+	}
 	if err != nil {
 		return r, fmt.Errorf("%s: %w", s, err)
 	}
-	if r.UUID == "" || r.Power == "" || r.ResidentOn == "" || r.CurrentOperations == nil || r.IsTemplate == nil || r.IsSnapshot == nil || r.IsControlDomain == nil {
-		return r, stonith.Errorf(stonith.UnknownState, "%s: VM.get_record: the record of %q (%q) lacks what every record has", s, r.Name, r.UUID)
-	}
 	return r, nil
+}
+
+// isWhole returns an error if the record lacks a part, which would have a meaning by
+// not being there.
+func (r *record) isWhole() error {
+	if r.UUID == "" || r.Power == "" || r.ResidentOn == "" || r.CurrentOperations == nil || r.IsTemplate == nil || r.IsSnapshot == nil || r.IsControlDomain == nil {
+		return stonith.Errorf(stonith.UnknownState, "the record of %q (%q) lacks what every record has", r.Name, r.UUID)
+	}
+	return nil
 }
 
 // find returns the guest of a node. Templates, snapshots and control domains do
 // not count; there must be one guest then.
 func (s *session) find(ctx context.Context, n stonith.Node, pin string) (*guest, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if g := s.guests[n.Plug]; g != nil {
+	if g := s.known(n.Plug); g != nil {
 		return g, nil
 	}
 	refs, err := s.refs(ctx, n.Plug)
@@ -114,8 +121,25 @@ func (s *session) find(ctx context.Context, n stonith.Node, pin string) (*guest,
 	if err != nil {
 		return nil, err
 	}
-	s.guests[n.Plug] = g
-	return g, nil
+	return s.keep(n.Plug, g), nil
+}
+
+// known returns the guest that was found under that name, nil if none was.
+func (s *session) known(plug string) *guest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.guests[plug]
+}
+
+// keep returns the guest that is known from now on: the one that was found, unless
+// another search for it was faster.
+func (s *session) keep(plug string, found *guest) *guest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.guests[plug] == nil {
+		s.guests[plug] = found
+	}
+	return s.guests[plug]
 }
 
 // refs returns the references of all that has that UUID or name.
@@ -212,13 +236,17 @@ func (g *guest) shutDown(ctx, life context.Context, r record) error {
 	kill := g.kill
 	g.mu.Unlock()
 	err := kill.wait(ctx, halted)
-	switch {
-	case code(err) == "VM_BAD_POWER_STATE":
+	if err == nil || code(err) == "VM_BAD_POWER_STATE" {
 		return nil // somebody else was faster, or the record was old: look again
+	}
+	return g.refused(r, err)
+}
+
+// refused says why a hard_shutdown, or what stands for it, came to nothing.
+func (g *guest) refused(r record, err error) error {
+	switch {
 	case code(err) == "OPERATION_BLOCKED":
 		return g.isBlocked("")
-	case err == nil:
-		return nil
 	case code(err) == hostOffline, code(err) == "CANNOT_CONTACT_HOST", errors.Is(err, context.DeadlineExceeded):
 		return g.lives(r, err)
 	}

@@ -15,8 +15,9 @@ func plugin() stonith.Plugin {
 			"pool's master switches the guest. A guest is off only when the master says Halted and has a proof for it.",
 		URL: "https://github.com/stonith-plugins/stonith-plugins",
 		// Those of fence_xenapi and fence_cxs.
-		Plug: stonith.PlugSyntax{Word: "guest", Check: checkGuest, Names: []string{"plug", "port", "uuid", "vm_name"}},
-		New:  func() stonith.Config { return newConfig() },
+		Plug:  stonith.PlugSyntax{Word: "guest", Check: checkGuest, Names: []string{"plug", "port", "uuid", "vm_name"}},
+		Agent: fenceAgent(),
+		New:   func() stonith.Config { return newConfig() },
 	}
 }
 

@@ -2,20 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os/exec"
-	"time"
 
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/secretscript"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 	"github.com/stonith-plugins/stonith-plugins/plugins/xenapi/rpc"
-)
-
-const (
-	// scriptLimit is the time that passwd_script has.
-	scriptLimit = 5 * time.Second
-	// maxPrinted is how much of its output is kept: more is no password.
-	maxPrinted = 8 << 10
 )
 
 // A password is where the password comes from: one of the three.
@@ -72,31 +63,11 @@ func readPassword(path string) (string, error) {
 	return usable("passwd_file: "+path, text)
 }
 
-// runScript runs the program and returns what it printed.
+// runScript runs passwd_script.
 func (p *password) runScript(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, scriptLimit)
-	defer cancel()
-	stdout, stderr := stonith.Head{Limit: maxPrinted}, stonith.Head{Limit: 300}
-	command := exec.CommandContext(ctx, string(p.script))
-	command.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
-	command.Dir = "/"
-	command.Stdout, command.Stderr = &stdout, &stderr
-	command.WaitDelay = time.Second
-	err := command.Run()
-	switch {
-	case ctx.Err() != nil:
-		return "", stonith.Errorf(stonith.TimedOut, "passwd_script: %s printed no password in time: %w", p.script, ctx.Err())
-	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
-		return "", stonith.Errorf(stonith.BadConfig, "passwd_script: %s: %w%s", p.script, err, complaint(&stdout, &stderr))
+	text, err := secretscript.Run(ctx, "passwd_script", string(p.script))
+	if err != nil {
+		return "", err
 	}
-	return usable(fmt.Sprintf("passwd_script: %s", p.script), stonith.FirstLine(stdout.String()))
-}
-
-// complaint is what a script that failed said, unless the password may be in it:
-// a shell script that shows what it does (set -x) prints there what it prints.
-func complaint(stdout, stderr *stonith.Head) string {
-	if stdout.String() != "" {
-		return ", and what it said is not shown, since it printed something as the password"
-	}
-	return fmt.Sprintf(", stderr %q", stderr.String())
+	return usable(fmt.Sprintf("passwd_script: %s", p.script), text)
 }

@@ -15,16 +15,9 @@ import (
 type boolean bool
 
 // Set refuses other words.
-func (b *boolean) Set(text string) error {
-	switch strings.ToLower(text) {
-	case "true", "yes", "on", "1", "y":
-		*b = true
-	case "false", "no", "off", "0", "n":
-		*b = false
-	default:
-		return fmt.Errorf("%q is neither true nor false", text)
-	}
-	return nil
+func (b *boolean) Set(text string) (err error) {
+	*(*bool)(b), err = stonith.ParseBool(text)
+	return err
 }
 
 // String returns true or false.

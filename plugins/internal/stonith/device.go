@@ -32,9 +32,11 @@ func (p Power) String() string {
 // A Device can switch nodes and say what state they are in. Its methods neither
 // print nor exit, return soon after their context ends, and do not repeat a
 // request by themselves: the package stonith decides about time and repetition.
+// State may be called for several nodes at once.
 type Device interface {
 	// Check proves that a fence request for each of nodes would be obeyed now:
-	// it reaches, authenticates, authorises and finds. It touches no node.
+	// it reaches, authenticates, authorises and finds. It touches no node. Without
+	// nodes it finds none, and does the rest.
 	Check(ctx context.Context, nodes []Node) error
 
 	// State observes one node. Off means that the node is off and that nothing
@@ -48,6 +50,30 @@ type Device interface {
 
 	// Close ends connections. It may be called while another method still runs.
 	Close() error
+}
+
+// A Rehearser is a Device that can go the whole way of Off but for its last step.
+type Rehearser interface {
+	Device
+	// Rehearse does for n all that State and Switch to Off do, except that the last
+	// request is one that changes nothing, by the same way and with the same rights.
+	// It tells in a few words what stood for the last step.
+	Rehearse(ctx context.Context, n Node) (told string, err error)
+}
+
+// A Lister is a Device that knows what it could switch.
+type Lister interface {
+	Device
+	// List returns the plugs of all nodes that the device has, whether or not they
+	// are configured.
+	List(ctx context.Context) ([]string, error)
+}
+
+// A Diagnoser is a Device that can interrupt a node so that it writes a dump (NMI).
+type Diagnoser interface {
+	Device
+	// Diagnose asks for that. A nil error means asked, not done.
+	Diagnose(ctx context.Context, n Node) error
 }
 
 // A Resetter is a Device whose administrator can choose how reset is done to a node
@@ -77,9 +103,11 @@ type Call struct {
 	ID string
 	// Nodes are the configured nodes, in their order.
 	Nodes []Node
-	// ProvesOff says that the call is off or reset. Otherwise State may say Off at
-	// once, of a node that may come back by itself.
+	// ProvesOff says that the call is off or reset, or a rehearsal of off. Otherwise
+	// State may say Off at once, of a node that may come back by itself.
 	ProvesOff bool
+	// MayTouch says that the call is off or reset. In all others State must not touch the node.
+	MayTouch bool
 	// Getenv reads the environment, for what is no parameter: HOME and the like.
 	Getenv func(name string) string
 	// Warn tells people, in one line, what does not change the verdict. It may be called at any time.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -158,6 +159,30 @@ func (f *fencer) ask(ctx context.Context, w *watch, request func(context.Context
 func (f *fencer) check(ctx context.Context, nodes []Node) error {
 	_, err := within(ctx, func() (struct{}, error) { return struct{}{}, f.device.Check(ctx, nodes) })
 	return err
+}
+
+// A sight is what one look at a node came to.
+type sight struct {
+	power Power
+	err   error // if power is Unknown
+}
+
+// lookAtAll looks once at each of nodes, at all of them at the same time.
+func (f *fencer) lookAtAll(ctx context.Context, nodes []Node) []sight {
+	sights := make([]sight, len(nodes))
+	var all sync.WaitGroup
+	for i, n := range nodes {
+		all.Go(func() { sights[i] = f.lookOnce(ctx, n) })
+	}
+	all.Wait()
+	return sights
+}
+
+// lookOnce looks at a node, without regard to what was seen before.
+func (f *fencer) lookOnce(ctx context.Context, n Node) sight {
+	var w watch
+	power := f.look(ctx, n, &w)
+	return sight{power, w.lookErr}
 }
 
 // within returns what call returns, or soon after the end of ctx an error: the

@@ -16,11 +16,11 @@ type given struct {
 func readWords(words, names []string, getenv func(string) string) (given, []error) {
 	g := given{words: map[string]string{}, getenv: getenv}
 	var mistakes []error
-	for _, word := range words {
+	for i, word := range words {
 		name, value, ok := strings.Cut(word, "=")
 		switch {
-		case !ok:
-			mistakes = append(mistakes, Errorf(BadConfig, "%q is not of the form name=value", word))
+		case !ok: // it is not shown: it may be a secret
+			mistakes = append(mistakes, Errorf(BadConfig, "word %d of %d is not of the form name=value", i+1, len(words)))
 		case !slices.Contains(names, name):
 			mistakes = append(mistakes, Errorf(BadConfig, "%q is not a parameter", name))
 		default:
@@ -92,7 +92,7 @@ func (g given) checkPlugs(hosts *hostList) []error {
 	var mistakes []error
 	for _, name := range hosts.syntax.Names {
 		_, text, _ := g.value(name) // one name cannot differ from itself
-		if text != "" && len(hosts.nodes) > 0 && !hosts.names(text) {
+		if _, ok := hosts.named(text); text != "" && len(hosts.nodes) > 0 && !ok {
 			mistakes = append(mistakes, Errorf(BadConfig, "%s: %q is neither a node of hostlist nor a %s of one: %s", name, text, hosts.syntax.Word, hosts).
 				WithHint("hostlist alone says which %[1]s a node is: write an entry node:%[1]s there, and take %[2]s out of the parameters or the environment", hosts.syntax.Word, name))
 		}

@@ -30,7 +30,7 @@ func TestEveryMistakeIsReported(t *testing.T) {
 	got := texts(append(mistakes, given.set(params)...))
 	want := []string{
 		`"colour" is not a parameter`,
-		`"hostlist" is not of the form name=value`,
+		`word 3 of 3 is not of the form name=value`,
 		`hostlist: not set`,
 		`limit: "soon" is not a time, want for example 40, 40s or 2min`,
 		`manner: "c" is none of a, b`,

@@ -21,7 +21,7 @@ func (c *call) info() string {
 		return c.URL + "\n"
 	case verbGetInfoXML:
 		return parametersXML(c.params())
-	case verbGetHosts, verbOn, verbOff, verbReset, verbStatus:
+	case verbGetHosts, verbOn, verbOff, verbReset, verbStatus, verbCheck:
 	}
 	return ""
 }
@@ -105,7 +105,7 @@ func (s PlugSyntax) note() string {
 
 // helpText is what --help says above the verbs.
 func (p Plugin) helpText() string {
-	c := call{Plugin: p, config: p.New(), hosts: &hostList{syntax: p.Plug}, common: defaultCommon()}
+	c := p.newCall(Process{}, report{})
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n\n%s\n\nParameters:\n", p.Title, p.Description)
 	for _, param := range c.params() {

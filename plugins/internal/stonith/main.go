@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 )
 
@@ -15,10 +16,14 @@ func (p Plugin) Main(version string) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	// A reader of our output that goes away must not end a fence half-way.
 	signal.Ignore(syscall.SIGPIPE)
-	code := p.Run(ctx, Process{
-		Args: os.Args[1:], Getenv: os.Getenv, Hostname: os.Hostname,
+	tag, run := "external/"+p.Name, p.Run
+	if p.IsAgent(filepath.Base(os.Args[0])) {
+		tag, run = p.Agent.Name, p.RunAgent
+	}
+	code := run(ctx, Process{
+		Args: os.Args[1:], Stdin: os.Stdin, Getenv: os.Getenv, Hostname: os.Hostname,
 		Stdout: os.Stdout, Stderr: os.Stderr,
-		Log: newSystemLog(p.Name, os.Getenv), ID: newCallID(), Version: version,
+		Log: newSystemLog(tag, os.Getenv), ID: newCallID(), Version: version,
 	})
 	stop()
 	os.Exit(code)

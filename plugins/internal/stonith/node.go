@@ -136,9 +136,21 @@ func (h *hostList) find(name string) (Node, error) {
 	return h.nodes[i], nil
 }
 
-// names reports whether text is a configured node or the plug of one.
-func (h *hostList) names(text string) bool {
-	return slices.ContainsFunc(h.nodes, func(n Node) bool { return n.Plug == text || strings.EqualFold(n.Name, text) })
+// named returns the configured node of that name, or else the one with that plug.
+func (h *hostList) named(text string) (Node, bool) {
+	if n, err := h.find(text); err == nil {
+		return n, true
+	}
+	return h.withPlug(text)
+}
+
+// withPlug returns the configured node with that plug.
+func (h *hostList) withPlug(text string) (Node, bool) {
+	i := slices.IndexFunc(h.nodes, func(n Node) bool { return n.Plug != "" && n.Plug == text })
+	if i < 0 {
+		return Node{}, false
+	}
+	return h.nodes[i], true
 }
 
 // SplitList splits a list at blanks, commas and semicolons.

@@ -16,7 +16,10 @@ type Param struct {
 	Name string
 	// Aliases are other names under which the value is taken as well: those that
 	// other programs for such devices gave it. They are not told to clusters.
-	Aliases  []string
+	Aliases []string
+	// Agent is the alias that fence agents know it by best, which their metadata have
+	// in place of Name; "" if that is Name.
+	Agent    string
 	Value    Value
 	Required bool
 	// Short is a few words, Long one or more sentences.
@@ -79,6 +82,17 @@ func (d *Duration) String() string {
 
 // Type is time.
 func (d *Duration) Type() string { return "time" }
+
+// ParseBool reads true or false in the words that Pacemaker takes.
+func ParseBool(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true", "yes", "on", "1", "y":
+		return true, nil
+	case "false", "no", "off", "0", "n":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither true nor false", text)
+}
 
 // A Choice is a Value that takes one of a few words.
 type Choice struct {

@@ -27,13 +27,16 @@ type Plugin struct {
 	// OneNode is the name of a parameter that can take hostlist's place where the
 	// device has one node, "" if there is none.
 	OneNode string
+	// Agent is the plugin's other face.
+	Agent Agent
 	// New returns an empty Config with the defaults.
 	New func() Config
 }
 
 // A Process is what a call may use of the process that it runs in.
 type Process struct {
-	Args           []string // without the program's name
+	Args           []string  // without the program's name
+	Stdin          io.Reader // of a fence agent
 	Getenv         func(name string) string
 	Hostname       func() (string, error)
 	Stdout, Stderr io.Writer
@@ -57,14 +60,20 @@ func (p Plugin) Run(ctx context.Context, proc Process) int {
 		return code
 	}
 	report.what = request.what()
-	c := call{Plugin: p, Process: proc, request: *request, report: report, config: p.New()}
-	c.hosts = &hostList{syntax: p.Plug}
-	c.common = defaultCommon()
+	c := p.newCall(proc, report)
+	c.request = *request
 	if err := c.run(ctx); err != nil {
 		c.report.failure(c.report.what, err)
+		if c.request.verb.acts() {
+			c.endGlue(c.report.what + " failed")
+		}
 		return 1
 	}
 	return 0
+}
+
+func (p Plugin) newCall(proc Process, r report) *call {
+	return &call{Plugin: p, Process: proc, report: r, config: p.New(), hosts: &hostList{syntax: p.Plug}, common: defaultCommon(), lookup: proc.Getenv}
 }
 
 // common holds the parameters that every plugin has besides hostlist.
@@ -73,12 +82,13 @@ type common struct {
 	resetOffNode Choice
 }
 
-// Pacemaker's usual limit of a fencing action is 60 s, and it tries a second time
-// only while less than 70 % of it is used (get_action_timeout and
-// fork_cb in its lib/fencing/st_actions.c); 40 s is below both.
+// Pacemaker's usual limit of a fencing action is 60 s. It tries a second time while less
+// than 70 % of it is used, kills that one at the limit, and then asks no other device, as
+// it would after a failure (update_remaining_timeout in its lib/fencing/st_actions.c):
+// 45 s is more than the one, and leaves time before the other.
 func defaultCommon() common {
 	return common{
-		timeout:      Duration(40 * time.Second),
+		timeout:      Duration(45 * time.Second),
 		resetOffNode: Choice{Chosen: "start", Words: []string{"start", "leave"}},
 	}
 }
@@ -92,6 +102,12 @@ type call struct {
 	config  Config
 	hosts   *hostList
 	common  common
+	// lookup returns what was given under the name of a parameter, besides words.
+	lookup func(name string) string
+	// nodesOptional says that a device may have no configured nodes.
+	nodesOptional bool
+	// delay is waited before the device is contacted, and before the time limit begins.
+	delay time.Duration
 }
 
 // params lists all parameters, in the order in which they are shown.
@@ -101,7 +117,8 @@ func (c *call) params() []Param {
 		Name: "timeout", Value: &c.common.timeout,
 		Short: "Time limit of one call",
 		Long: "The time within which a call ends, with a proof or with an error that says what was last seen. " +
-			"Keep it below the time-out of the cluster, which kills the call without a word: 60s is usual there.",
+			"Keep it below the time-out of the cluster, which kills the call without a word, and above 70 % of that, or the cluster " +
+			"tries a second time, and kills that one: 60s is usual there.",
 	}, Param{
 		Name: "reset_off_node", Value: &c.common.resetOffNode,
 		Short: "What reset does with a node that is off",
@@ -112,7 +129,7 @@ func (c *call) params() []Param {
 // hostParams lists the parameters that say which nodes the device has.
 func (c *call) hostParams() []Param {
 	params := []Param{{
-		Name: "hostlist", Value: c.hosts, Required: c.OneNode == "",
+		Name: "hostlist", Value: c.hosts, Required: c.OneNode == "" && !c.nodesOptional,
 		Short: "Nodes that this device can fence",
 		Long:  "The nodes, separated by blanks, commas or semicolons. An entry is a node's name in the cluster, or " + c.Plug.entry() + "." + c.Plug.note(),
 	}}
@@ -129,7 +146,7 @@ func (c *call) hostParams() []Param {
 // setHosts sets the parameters that say which nodes the device has.
 func (c *call) setHosts(g given) []error {
 	mistakes := g.set(c.hostParams())
-	if len(mistakes) == 0 && len(c.hosts.nodes) == 0 {
+	if len(mistakes) == 0 && len(c.hosts.nodes) == 0 && !c.nodesOptional {
 		mistakes = append(mistakes, notSet("hostlist"))
 	}
 	return mistakes
@@ -146,6 +163,8 @@ func (c *call) run(ctx context.Context) error {
 		return c.withDevice(ctx, c.status)
 	case verbOff, verbOn, verbReset:
 		return c.withDevice(ctx, c.fence)
+	case verbCheck:
+		return c.withDevice(ctx, c.check)
 	}
 	return fmt.Errorf("verb %q has no meaning here", c.request.verb)
 }
@@ -156,7 +175,7 @@ func (c *call) given(params []Param) (given, []error) {
 	for _, p := range params {
 		names = slices.Concat(names, p.names())
 	}
-	return readWords(c.request.words, names, c.Getenv)
+	return readWords(c.request.words, names, c.lookup)
 }
 
 // getHosts asks for no more than a good hostlist: a device whose list cannot be
@@ -167,11 +186,20 @@ func (c *call) getHosts() error {
 	if len(mistakes) > 0 {
 		return errors.Join(mistakes...)
 	}
-	var names strings.Builder
-	for _, n := range c.hosts.nodes {
-		fmt.Fprintln(&names, n.Name)
+	names := make([]string, len(c.hosts.nodes))
+	for i, n := range c.hosts.nodes {
+		names[i] = n.Name
 	}
-	_, err := io.WriteString(c.Stdout, names.String())
+	return c.answer(names)
+}
+
+// answer writes lines to stdout.
+func (c *call) answer(lines []string) error {
+	var text strings.Builder
+	for _, line := range lines {
+		text.WriteString(line + "\n")
+	}
+	_, err := io.WriteString(c.Stdout, text.String())
 	return err
 }
 
@@ -185,6 +213,9 @@ func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fence
 	defer device.Close() //nolint:errcheck // the verdict stands, and the process ends here
 	if err := c.guard(); err != nil {
 		return err
+	}
+	if !Sleep(ctx, c.delay) {
+		return Errorf(TimedOut, "interrupted within the delay of %s", c.delay)
 	}
 	c.report.request = c.ID
 	budget := time.Duration(c.common.timeout)
@@ -201,8 +232,9 @@ func (c *call) open() (Device, error) {
 	mistakes = append(mistakes, c.setHosts(given)...)
 	mistakes = append(mistakes, given.set(params[len(c.hostParams()):])...)
 	mistakes = append(mistakes, given.checkPlugs(c.hosts)...)
+	mayTouch := c.request.verb == verbOff || c.request.verb == verbReset
 	device, err := c.config.Open(Call{
-		ID: c.ID, Nodes: c.hosts.nodes, ProvesOff: c.request.verb == verbOff || c.request.verb == verbReset,
+		ID: c.ID, Nodes: c.hosts.nodes, ProvesOff: mayTouch || c.request.rehearse != "", MayTouch: mayTouch,
 		Getenv: c.Getenv, Warn: c.report.warning,
 	})
 	if err != nil {
@@ -217,11 +249,15 @@ func (c *call) open() (Device, error) {
 
 // guard refuses a node that is not ours, and to switch on or reset ourselves.
 func (c *call) guard() error {
-	if c.request.node == "" {
+	name := c.request.node
+	if name == "" {
+		name = c.request.rehearse
+	}
+	if name == "" {
 		return nil
 	}
-	node, err := c.hosts.find(c.request.node)
-	if err != nil || c.request.verb == verbOff {
+	node, err := c.hosts.find(name)
+	if err != nil || c.request.verb != verbOn && c.request.verb != verbReset {
 		return err
 	}
 	hostname, err := c.Hostname()
@@ -240,7 +276,15 @@ func (c *call) status(ctx context.Context, f *fencer) error {
 	if err := f.check(ctx, c.hosts.nodes); err != nil {
 		return err
 	}
-	return c.succeed(fmt.Sprintf("ready to fence %s", c.hosts), start)
+	return c.succeed(c.ready(), start)
+}
+
+// ready says for which nodes the device is.
+func (c *call) ready() string {
+	if len(c.hosts.nodes) == 0 {
+		return "ready"
+	}
+	return "ready to fence " + c.hosts.String()
 }
 
 func (c *call) fence(ctx context.Context, f *fencer) error {
@@ -274,6 +318,21 @@ func (o outcome) String() string {
 func (c *call) succeed(verdict string, start time.Time) error {
 	line := fmt.Sprintf("%s: %s in %s", c.report.what, verdict, time.Since(start).Round(time.Millisecond)) + c.report.ending()
 	c.Log.Notice(line)
-	_, err := fmt.Fprintf(c.Stdout, "%s: %s\n", c.Name, line)
+	if c.endGlue(line) {
+		return nil
+	}
+	_, err := fmt.Fprintf(c.Stdout, "%s: %s\n", c.report.program, line)
 	return err
+}
+
+// endGlue writes the last line for cluster-glue, if it is that which calls. Its reader
+// sleeps for a second at the end of an output that ends with a line end, and at that of
+// an empty one, but not at the end of a line that has none (external_run_cmd in
+// lib/plugins/stonith/external.c): so every fence and every status would last a second longer.
+func (c *call) endGlue(line string) bool {
+	if c.Getenv("HA_LOGTAG") != "external/"+c.Name {
+		return false
+	}
+	_, _ = fmt.Fprintf(c.Stdout, "%s: %s", c.report.program, line) // what was seen stands, whoever reads it
+	return true
 }

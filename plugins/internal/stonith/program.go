@@ -11,8 +11,8 @@ import (
 // param.
 func CheckProgram(param, path string) error {
 	const hint = "%s is one program without arguments; no shell reads it"
-	if !filepath.IsAbs(path) {
-		return Errorf(BadConfig, "%s: %q is not an absolute path", param, path).WithHint(hint, param)
+	if !filepath.IsAbs(path) { // it is not shown: it may be a secret, or a command line with one
+		return Errorf(BadConfig, "%s: not an absolute path", param).WithHint(hint, param)
 	}
 	info, err := os.Stat(path)
 	if err != nil {

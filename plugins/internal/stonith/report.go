@@ -1,6 +1,7 @@
 package stonith
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/syslog"
@@ -86,12 +87,9 @@ type systemLog struct {
 }
 
 // newSystemLog takes tag and facility from where cluster-glue and Heartbeat put
-// them: HA_LOGTAG and HA_LOGFACILITY, with external/NAME and daemon as defaults.
-func newSystemLog(name string, getenv func(string) string) Log {
-	tag := getenv("HA_LOGTAG")
-	if tag == "" {
-		tag = "external/" + name
-	}
+// them: HA_LOGTAG and HA_LOGFACILITY, with usual and daemon as defaults.
+func newSystemLog(usual string, getenv func(string) string) Log {
+	tag := cmp.Or(getenv("HA_LOGTAG"), usual)
 	facility, silent := logFacility(getenv("HA_LOGFACILITY"))
 	if silent {
 		return noLog{}

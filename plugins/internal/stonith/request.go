@@ -16,6 +16,7 @@ const (
 	verbOff             verb = "off"
 	verbReset           verb = "reset"
 	verbStatus          verb = "status"
+	verbCheck           verb = "check"
 	verbGetConfigNames  verb = "getconfignames"
 	verbGetInfoDevID    verb = "getinfo-devid"
 	verbGetInfoDevName  verb = "getinfo-devname"
@@ -24,11 +25,15 @@ const (
 	verbGetInfoXML      verb = "getinfo-xml"
 )
 
+// acts reports whether the verb needs the device.
+func (v verb) acts() bool { return v == verbOn || v == verbOff || v == verbReset || v == verbStatus }
+
 // A request is what the arguments ask for.
 type request struct {
-	verb  verb
-	node  string   // of on, off and reset
-	words []string // name=value
+	verb     verb
+	node     string   // of on, off and reset
+	rehearse string   // the node of a rehearsal that check is asked for
+	words    []string // name=value
 }
 
 // what names the request in reports.
@@ -41,6 +46,11 @@ func (r request) what() string {
 
 type paramWords struct {
 	Params []string `arg:"" optional:"" name:"name=value" help:"A parameter. Those that are not given come from the environment."`
+}
+
+type checkWords struct {
+	Rehearse string `placeholder:"NODE" help:"Go the whole way of off for this node, but for the last step."`
+	paramWords
 }
 
 type nodeWords struct {
@@ -56,6 +66,7 @@ type commandLine struct {
 	Reset    nodeWords  `cmd:"" help:"Switch a node off, then on. Status 0: it was seen off."`
 	On       nodeWords  `cmd:"" help:"Switch a node on. Status 0: it was seen on."`
 	Status   paramWords `cmd:"" help:"Ask the device whether it would obey for every node; touches none."`
+	Check    checkWords `cmd:"" help:"Look for mistakes in the configuration, then at the device and every node, and print a table."`
 	Gethosts paramWords `cmd:"" help:"Print the nodes of hostlist, one a line."`
 
 	Getconfignames  struct{} `cmd:"" help:"Print the names of the parameters."`
@@ -102,6 +113,8 @@ func (l *commandLine) request(v verb) *request {
 		r.node, r.words = w.Node, w.Params
 	case verbStatus:
 		r.words = l.Status.Params
+	case verbCheck:
+		r.words, r.rehearse = l.Check.Params, l.Check.Rehearse
 	case verbGetHosts:
 		r.words = l.Gethosts.Params
 	case verbGetConfigNames, verbGetInfoDevID, verbGetInfoDevName, verbGetInfoDevDescr, verbGetInfoDevURL, verbGetInfoXML:

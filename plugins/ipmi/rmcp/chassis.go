@@ -69,6 +69,17 @@ func (s *Session) ChassisControl(ctx context.Context, control Control) error {
 	return nil
 }
 
+// noChange is the policy that leaves the policy as it is (table 28-8).
+const noChange = 3
+
+// KeepRestorePolicy sets the power restore policy to what it is (section 28.8). It
+// changes nothing, and needs the privilege Operator, as ChassisControl does; with less
+// the error is [ErrPrivilege]. Not every BMC knows it: it then answers with a [CompletionError].
+func (s *Session) KeepRestorePolicy(ctx context.Context) error {
+	_, err := s.ask(ctx, setRestorePolicy, 1, noChange) // the policies that there are
+	return err
+}
+
 // A GUID is a globally unique identifier, as its bytes were sent.
 type GUID [16]byte
 

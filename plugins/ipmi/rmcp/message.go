@@ -24,6 +24,7 @@ type command struct {
 var (
 	getChassisStatus = command{netFnChassis, 0x01, "Get Chassis Status", nil}
 	chassisControl   = command{netFnChassis, 0x02, "Chassis Control", nil}
+	setRestorePolicy = command{netFnChassis, 0x06, "Set Power Restore Policy", nil}
 
 	getDeviceGUID          = command{netFnApp, 0x08, "Get Device GUID", nil}
 	getSystemGUID          = command{netFnApp, 0x37, "Get System GUID", nil}

@@ -52,6 +52,9 @@ func TestSession(t *testing.T) {
 						t.Error(err)
 					}
 				}
+				if err := s.KeepRestorePolicy(ctx); err != nil {
+					t.Error(err)
+				}
 				for _, read := range []func(context.Context) (GUID, error){s.DeviceGUID, s.SystemGUID} {
 					if guid, err := read(ctx); err != nil || guid.String() != "30313233343536373839616263646566" {
 						t.Errorf("GUID %s, %v", guid, err)

@@ -161,7 +161,7 @@ func (p *peer) replyLan(datagram []byte) (step string, reply []byte) {
 // carryOut answers a message.
 func (p *peer) carryOut(m []byte) (step string, answer []byte) {
 	commands := []command{
-		getChassisStatus, chassisControl, getDeviceGUID, getSystemGUID, getChannelCapabilities,
+		getChassisStatus, chassisControl, setRestorePolicy, getDeviceGUID, getSystemGUID, getChannelCapabilities,
 		getSessionChallenge, activateSession, setSessionPrivilege, closeSession,
 	}
 	i := slices.IndexFunc(commands, func(c command) bool { return c.code == m[5] && c.netFn == m[1]>>2 })
@@ -193,6 +193,11 @@ func (p *peer) data(c command, sent []byte) []byte {
 		return []byte{0}
 	case getChassisStatus.code:
 		return []byte{0, 1, 0, 0}
+	case setRestorePolicy.code:
+		if sent[0] != 3 {
+			return []byte{0xCC}
+		}
+		return []byte{0, 7}
 	case getDeviceGUID.code, getSystemGUID.code:
 		return append([]byte{0}, "0123456789abcdef"...)
 	}

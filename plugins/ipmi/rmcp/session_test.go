@@ -315,6 +315,27 @@ func TestAnswerToCopy(t *testing.T) {
 	}
 }
 
+// What is no answer to the command that changes nothing is no success of it.
+func TestKeepRestorePolicyRefused(t *testing.T) {
+	for _, tt := range []struct {
+		answer []byte
+		kind   error
+		says   string
+	}{
+		{[]byte{0xD4}, ErrPrivilege, "Set Power Restore Policy: privilege too low (completion code D4h)"},
+		{[]byte{0xC1}, nil, "Set Power Restore Policy: unknown command (completion code C1h)"},
+		{[]byte{0}, ErrMalformed, "Set Power Restore Policy: malformed packet: 0 bytes of data, not 1"},
+	} {
+		inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+			p.answers[setRestorePolicy.code] = tt.answer
+			err := s.KeepRestorePolicy(ctx)
+			if err == nil || err.Error() != tt.says || tt.kind != nil && !errors.Is(err, tt.kind) {
+				t.Errorf("error %v, want %s", err, tt.says)
+			}
+		})
+	}
+}
+
 func TestCommandRefused(t *testing.T) {
 	for code, want := range map[byte]string{
 		0xD4: "power down: Chassis Control: privilege too low (completion code D4h)",

@@ -60,6 +60,7 @@ func commands() map[commandKey]command {
 		{netFnApp, 0x54}:     {CipherSuites, 0, 3, (*BMC).cipherSuites},
 		{netFnChassis, 0x01}: {ChassisStatus, Viewer, 0, (*BMC).chassisStatus},
 		{netFnChassis, 0x02}: {ChassisControl, Operator, 1, (*BMC).chassisControl},
+		{netFnChassis, 0x06}: {RestorePolicy, Operator, 1, (*BMC).restorePolicy},
 	}
 }
 
@@ -223,4 +224,14 @@ func (b *BMC) chassisStatus(r *request) []byte {
 
 func (b *BMC) chassisControl(r *request) []byte {
 	return []byte{b.control(r, r.message.data[0]&15)}
+}
+
+// restorePolicy answers which policies there are, and leaves it at that: it can have
+// no other than the one that it has.
+func (b *BMC) restorePolicy(r *request) []byte {
+	const noChange, previous = 3, 1 << 1
+	if r.message.data[0]&7 != noChange {
+		return []byte{invalidField}
+	}
+	return []byte{success, previous}
 }

@@ -25,6 +25,7 @@ const (
 	DeviceID       Step = "Get Device ID"
 	ChassisStatus  Step = "Get Chassis Status"
 	ChassisControl Step = "Chassis Control"
+	RestorePolicy  Step = "Set Power Restore Policy"
 	CloseSession   Step = "Close Session"
 	OtherCommand   Step = "another command"
 )

@@ -1,6 +1,9 @@
 package pool
 
 import (
+	"fmt"
+	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -45,6 +48,8 @@ func getter(name string) (method, bool) {
 		return method{do: cl.all}, true
 	case field == "all_records":
 		return method{do: cl.allRecords}, true
+	case field == "all_records_where":
+		return method{params: 1, do: cl.allRecordsWhere}, true
 	case field == "record":
 		return method{params: 1, do: cl.record(className)}, true
 	case field == "by_uuid":
@@ -61,7 +66,7 @@ func getter(name string) (method, bool) {
 func getterNames() []string {
 	var names []string
 	for className, cl := range classes {
-		calls := []string{"all", "all_records", "record", "by_uuid"}
+		calls := []string{"all", "all_records", "all_records_where", "record", "by_uuid"}
 		if !cl.noLabel {
 			calls = append(calls, "by_name_label")
 		}
@@ -106,6 +111,33 @@ func (cl class) all(c *call) (any, error) {
 func (cl class) allRecords(c *call) (any, error) {
 	all := record{}
 	for _, r := range cl.rows(c) {
+		all = append(all, field{r.ref, r.fields})
+	}
+	return all, nil
+}
+
+// condition is one of those that are understood here, of all that xapi's queries have.
+var condition = regexp.MustCompile(`^\s*field\s*"(\w+)"\s*=\s*"([^"]*)"\s*$`)
+
+// allRecordsWhere takes conditions with and between them.
+func (cl class) allRecordsWhere(c *call) (any, error) {
+	query, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	rows := cl.rows(c)
+	for _, text := range strings.Split(query, " and ") {
+		parts := condition.FindStringSubmatch(text)
+		if parts == nil {
+			return nil, apiError{"INVALID_VALUE", "query", query}
+		}
+		rows = slices.DeleteFunc(rows, func(r row) bool {
+			value, _ := r.fields.get(parts[1])
+			return fmt.Sprint(value) != parts[2]
+		})
+	}
+	all := record{}
+	for _, r := range rows {
 		all = append(all, field{r.ref, r.fields})
 	}
 	return all, nil
@@ -231,6 +263,20 @@ func (h *host) record() record {
 		{"external_auth_type", ""},
 		{"tls_verification_enabled", true},
 	}
+}
+
+// servertime is that of a host, which is asked for it.
+func servertime(c *call) (any, error) {
+	ref, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range c.member.db.hosts {
+		if h.member.ref == ref {
+			return time.Now(), c.reach(h.member)
+		}
+	}
+	return nil, handleInvalid("host", ref)
 }
 
 // startTime is written as xapi does: seconds, and a dot.

@@ -76,6 +76,50 @@ func TestErrorsOfGuests(t *testing.T) {
 	}
 }
 
+// What assert_operation_valid says of an operation is what the operation would, and
+// nothing happens.
+func TestAssertOperationValid(t *testing.T) {
+	b := newBench(t, Options{Role: RoleReadOnly, Guests: []Guest{
+		{Name: "node1"}, {Name: "off", Power: Halted}, {Name: "blocked"}, {Name: "image", Template: true}, {Name: "busy"}, {Name: "dying"},
+	}})
+	b.pool.VM("blocked").Block("hard_shutdown", "no")
+	b.pool.VM("busy").Busy("pool_migrate")
+	b.pool.VM("dying").Busy("hard_shutdown")
+	b.value(b.m, "VM.assert_operation_valid", b.s, b.vm("node1"), "hard_shutdown")
+	b.value(b.m, "VM.assert_operation_valid", b.s, b.vm("busy"), "hard_shutdown")
+	for ref, want := range map[string][]string{
+		b.vm("off"):                             {"VM_BAD_POWER_STATE", b.vm("off"), "paused, suspended, running", "halted"},
+		b.vm("blocked"):                         {"OPERATION_BLOCKED", b.vm("blocked"), "no"},
+		b.named("image"):                        {"VM_BAD_POWER_STATE", b.named("image"), "paused, suspended, running", "halted"},
+		b.named("Control domain on host: xen1"): {"OPERATION_NOT_ALLOWED", "Operations on domain 0 are not allowed"},
+		"OpaqueRef:x":                           {"HANDLE_INVALID", "VM", "OpaqueRef:x"},
+	} {
+		b.fails(b.m, want, "VM.assert_operation_valid", b.s, ref, "hard_shutdown")
+	}
+	busy := failureHead + "<value>OTHER_OPERATION_IN_PROGRESS</value><value>VM</value>"
+	for name, op := range map[string]string{"dying": "hard_shutdown", "busy": "clean_shutdown"} {
+		if got := b.call(b.m, "VM.assert_operation_valid", b.s, b.vm(name), op); !strings.HasPrefix(got, busy) {
+			t.Errorf("%s of %s: %s", op, name, got)
+		}
+	}
+	b.fails(b.m, []string{"FIELD_TYPE_ERROR", "op"}, "VM.assert_operation_valid", b.s, b.vm("node1"), "kill")
+	for _, name := range []string{"node1", "busy", "dying", "blocked"} {
+		if !b.pool.Truth(name) || b.pool.VM(name).Says() != Running {
+			t.Errorf("%s does not run", name)
+		}
+	}
+}
+
+func TestRecordsWhere(t *testing.T) {
+	b := newBench(t, Options{Guests: []Guest{{Name: "node1"}, {Name: "image", Template: true}, {Name: "node1", Snapshot: true}}})
+	const guests = `field "is_a_template" = "false" and field "is_control_domain" = "false"`
+	got := b.value(b.m, "VM.get_all_records_where", b.s, guests)
+	if n := strings.Count(got, "<name>power_state</name>"); n != 1 || !strings.Contains(got, b.pool.VM("node1").UUID()) {
+		t.Errorf("%d records: %s", n, got)
+	}
+	b.fails(b.m, []string{"INVALID_VALUE", "query", "x"}, "VM.get_all_records_where", b.s, "x")
+}
+
 func TestStuck(t *testing.T) {
 	b := newBench(t, Options{})
 	b.pool.VM("node1").Stick("pool_migrate")
@@ -128,8 +172,12 @@ func TestDeadHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.fails(b.m, []string{"CANNOT_CONTACT_HOST", host.ref}, "VM.hard_shutdown", b.s, ref)
+	b.fails(b.m, []string{"CANNOT_CONTACT_HOST", host.ref}, "host.get_servertime", b.s, host.ref)
 	host.SetLive(false)
 	b.fails(b.m, []string{"HOST_OFFLINE", host.ref}, "VM.hard_shutdown", b.s, ref)
+	b.fails(b.m, []string{"HOST_OFFLINE", host.ref}, "host.get_servertime", b.s, host.ref)
+	b.fails(b.m, []string{"HANDLE_INVALID", "host", "x"}, "host.get_servertime", b.s, "x")
+	b.value(b.m, "host.get_servertime", b.s, b.m.ref)
 	if b.pool.Truth("node2") || b.pool.VM("node2").Says() != Running {
 		t.Error("the truth of a host without power, and what is said of it")
 	}

@@ -22,6 +22,8 @@ var (
 	opUnpause       = operation{name: "unpause", from: []string{"paused"}}
 )
 
+var operations = []operation{opHardShutdown, opHardReboot, opCleanShutdown, opStart, opUnpause}
+
 // cancelled are the operations that hard_shutdown and hard_reboot end.
 var cancelled = []string{"clean_shutdown", "clean_reboot", "hard_reboot", "pool_migrate", "suspend", "call_plugin", "shutdown"}
 
@@ -49,6 +51,38 @@ func (c *call) operate(op operation, act func(*vm) error) (any, error) {
 		return nil, err
 	}
 	return nil, act(v)
+}
+
+// assertOperationValid checks the guest as the operation would, and does nothing. It
+// looks into the database alone. hard_shutdown and hard_reboot cancel or wait for what
+// is in progress, unless that is one of them (xapi before 2015 refused them for anything).
+func assertOperationValid(c *call) (any, error) {
+	ref, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	name, err := c.text(1)
+	if err != nil {
+		return nil, err
+	}
+	v := c.member.db.vm(ref)
+	i := slices.IndexFunc(operations, func(op operation) bool { return op.name == name })
+	switch {
+	case i < 0:
+		return nil, apiError{"FIELD_TYPE_ERROR", "op"}
+	case v == nil:
+		return nil, handleInvalid("VM", ref)
+	}
+	op := operations[i]
+	if err := v.permits(op); err != nil {
+		return nil, err
+	}
+	for _, other := range v.current {
+		if !op.cancels || other == op.name || other == opHardShutdown.name {
+			return nil, v.busy()
+		}
+	}
+	return nil, nil
 }
 
 func (v *vm) permits(op operation) error {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // A Host is such a directory.
@@ -31,7 +32,7 @@ func New(dir, xl string) (*Host, error) {
 		return nil, err
 	}
 	for _, name := range []string{"xl", "guest"} {
-		if err := os.WriteFile(filepath.Join(dir, "sbin", name), program, 0o755); err != nil {
+		if err := WriteProgram(filepath.Join(dir, "sbin", name), program); err != nil {
 			return nil, err
 		}
 	}
@@ -41,6 +42,14 @@ func New(dir, xl string) (*Host, error) {
 	}
 	_, err = h.XL("list") // makes the other directories
 	return h, err
+}
+
+// WriteProgram writes a program's file while no other goroutine starts a process. That
+// one would have the file open for a moment, and it could not be run.
+func WriteProgram(path string, program []byte) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, program, 0o755)
 }
 
 func (h *Host) xl() string { return filepath.Join(h.Dir, "sbin", "xl") }

@@ -2,7 +2,9 @@ package stonithtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -55,6 +57,13 @@ type Bed interface {
 	Contacts() int
 }
 
+// A Groping Bed has a device that cannot tell without touching it that a node is off, as
+// Other is. A check of that is no success.
+type Groping interface {
+	Bed
+	Gropes()
+}
+
 // A Result is what a call of a plugin came to.
 type Result struct {
 	Status         int
@@ -62,17 +71,54 @@ type Result struct {
 	Took           time.Duration
 }
 
-// Run runs one call of the Bed's plugin on a machine called hostname.
+// A Face is a way to call a plugin: a verb and perhaps a node in, exit status and texts out.
+type Face func(ctx context.Context, bed Bed, hostname string, params map[string]string, args ...string) Result
+
+// faces are both ways.
+var faces = []struct {
+	name string
+	call Face
+	// lists says that a call needs a hostlist. A fence agent without one has the plug alone.
+	lists bool
+}{
+	{"external", Run, true},
+	{"agent", RunAgent, false},
+}
+
+// Run runs one call of the Bed's plugin on a machine called hostname, as an external plugin.
 func Run(ctx context.Context, bed Bed, hostname string, params map[string]string, args ...string) Result {
 	all := maps.Clone(bed.Params())
 	maps.Copy(all, params)
+	return run(bed.Plugin().Run, ctx, hostname, stonith.Process{Args: args, Getenv: func(name string) string { return all[name] }})
+}
+
+// actions are the fence agents' words for verbs.
+var actions = map[string]string{"reset": "reboot", "status": "monitor", "gethosts": "list", "getinfo-xml": "metadata"}
+
+// RunAgent runs the same call as a fence agent.
+func RunAgent(ctx context.Context, bed Bed, hostname string, params map[string]string, args ...string) Result {
+	all := maps.Clone(bed.Params())
+	maps.Copy(all, params)
+	all["action"] = cmp.Or(actions[args[0]], args[0])
+	switch len(args) {
+	case 2:
+		all["plug"] = args[1]
+	case 3:
+		all[strings.TrimPrefix(args[1], "--")] = args[2]
+	}
+	var stdin strings.Builder
+	for name, value := range all {
+		fmt.Fprintf(&stdin, "%s=%s\n", name, value)
+	}
+	return run(bed.Plugin().RunAgent, ctx, hostname, stonith.Process{Stdin: strings.NewReader(stdin.String()), Getenv: func(string) string { return "" }})
+}
+
+func run(call func(context.Context, stonith.Process) int, ctx context.Context, hostname string, process stonith.Process) Result {
 	var stdout, stderr bytes.Buffer
+	process.Hostname = func() (string, error) { return hostname, nil }
+	process.Stdout, process.Stderr, process.Log, process.ID = &stdout, &stderr, Quiet{}, "c0ffee00"
 	start := time.Now()
-	status := bed.Plugin().Run(ctx, stonith.Process{
-		Args: args, Getenv: func(name string) string { return all[name] },
-		Hostname: func() (string, error) { return hostname, nil },
-		Stdout:   &stdout, Stderr: &stderr, Log: Quiet{}, ID: "c0ffee00",
-	})
+	status := call(ctx, process)
 	return Result{status, stdout.String(), stderr.String(), time.Since(start)}
 }
 
@@ -105,23 +151,29 @@ type deed struct {
 	want   verdict
 }
 
-// Conform runs the suite. newBed returns a Bed that no other test uses.
+// Conform runs the suite by both faces. newBed returns a Bed that no other test uses.
 func Conform(t *testing.T, newBed func(t *testing.T) Bed) {
-	for _, d := range deeds() {
-		t.Run(d.name, func(t *testing.T) {
+	for _, face := range faces {
+		call := face.call
+		t.Run(face.name, func(t *testing.T) {
 			t.Parallel()
-			d.check(t, newBed(t))
+			for _, d := range deeds() {
+				t.Run(d.name, func(t *testing.T) {
+					t.Parallel()
+					d.check(t, newBed(t), call)
+				})
+			}
+			t.Run("no contact", func(t *testing.T) { t.Parallel(); checkNoContact(t, newBed(t), call, face.lists) })
+			t.Run("interrupted", func(t *testing.T) { t.Parallel(); checkInterrupted(t, newBed(t), call) })
 		})
 	}
-	t.Run("no contact", func(t *testing.T) { t.Parallel(); checkNoContact(t, newBed(t)) })
-	t.Run("interrupted", func(t *testing.T) { t.Parallel(); checkInterrupted(t, newBed(t)) })
 }
 
 func deeds() []deed {
 	const on, off = stonith.On, stonith.Off
 	leave := map[string]string{"reset_off_node": "leave"}
 	act := func(verb string) []string { return []string{verb, Node} }
-	status := []string{"status"}
+	status, check, rehearse := []string{"status"}, []string{"check"}, []string{"check", "--rehearse", Node}
 	all := []deed{
 		{"off", Sound, on, nil, act("off"), verdict{0, "off-observed", off}},
 		{"off when off", Sound, off, nil, act("off"), verdict{0, "already-off", off}},
@@ -133,6 +185,10 @@ func deeds() []deed {
 		{"reset when off, leave", Sound, off, leave, act("reset"), verdict{0, "left-off", off}},
 		{"status when on", Sound, on, nil, status, verdict{0, "ready", on}},
 		{"status when off", Sound, off, nil, status, verdict{0, "ready", off}},
+		{"check when on", Sound, on, nil, check, verdict{0, "ready", on}},
+		{"check when off", Sound, off, nil, check, verdict{0, "ready", off}},
+		{"rehearsal when on", Sound, on, nil, rehearse, verdict{0, "rehearsal of off " + Node, on}},
+		{"rehearsal when off", Sound, off, nil, rehearse, verdict{0, "rehearsal of off " + Node, off}},
 
 		{"off, loses answer", LosesAnswer, on, nil, act("off"), verdict{0, "off-observed", off}},
 		{"off, fails once", FailsOnce, on, nil, act("off"), verdict{0, "off-observed", off}},
@@ -149,8 +205,8 @@ func deeds() []deed {
 	}
 	for fault, reason := range reasons {
 		for _, power := range []stonith.Power{on, off} {
-			for _, args := range [][]string{act("off"), act("reset"), act("on"), status} {
-				name := args[0] + " when " + power.String() + ", " + fault.String()
+			for _, args := range [][]string{act("off"), act("reset"), act("on"), status, check, rehearse} {
+				name := strings.Join(args, " ") + " when " + power.String() + ", " + fault.String()
 				all = append(all, deed{name, fault, power, nil, args, verdict{1, reason, power}})
 			}
 		}
@@ -158,7 +214,7 @@ func deeds() []deed {
 	return all
 }
 
-func (d deed) check(t *testing.T, bed Bed) {
+func (d deed) check(t *testing.T, bed Bed, call Face) {
 	bed.SetPower(d.power)
 	bed.Break(d.fault)
 	params := map[string]string{}
@@ -167,20 +223,24 @@ func (d deed) check(t *testing.T, bed Bed) {
 		params["timeout"], mayLast = limit.String(), limit+2*time.Second
 	}
 	maps.Copy(params, d.params)
-	got := Run(t.Context(), bed, "elsewhere", params, d.args...)
+	want := d.want
+	if _, gropes := bed.(Groping); gropes && d.fault == Sound && d.args[0] == "check" {
+		want = verdict{1, "unknown-state", d.power}
+	}
+	got := call(t.Context(), bed, "elsewhere", params, d.args...)
 	told := got.Stdout
-	if d.want.status != 0 {
+	if want.status != 0 {
 		told = got.Stderr
 	}
 	if power := bed.Power(); got.Status == 0 && d.args[0] == "off" && power != stonith.Off {
 		t.Errorf("FALSE SUCCESS: %v exits 0, and the node is %s", d.args, power)
 	}
-	if got.Status != d.want.status || !strings.Contains(told, d.want.says) {
+	if got.Status != want.status || !strings.Contains(told, want.says) {
 		t.Errorf("%v: exit status %d, want %d with %q; stdout %q, stderr %q",
-			d.args, got.Status, d.want.status, d.want.says, got.Stdout, got.Stderr)
+			d.args, got.Status, want.status, want.says, got.Stdout, got.Stderr)
 	}
-	if power := bed.Power(); power != d.want.power {
-		t.Errorf("%v: node is %s afterwards, want %s; stderr %q", d.args, power, d.want.power, got.Stderr)
+	if power := bed.Power(); power != want.power {
+		t.Errorf("%v: node is %s afterwards, want %s; stderr %q", d.args, power, want.power, got.Stderr)
 	}
 	if got.Took > mayLast {
 		t.Errorf("%v took %s, want at most %s", d.args, got.Took, mayLast)
@@ -188,7 +248,7 @@ func (d deed) check(t *testing.T, bed Bed) {
 }
 
 // checkNoContact checks that what is refused, and what needs no device, reaches no device.
-func checkNoContact(t *testing.T, bed Bed) {
+func checkNoContact(t *testing.T, bed Bed, call Face, lists bool) {
 	bed.SetPower(stonith.On)
 	calls := []struct {
 		hostname string
@@ -202,13 +262,18 @@ func checkNoContact(t *testing.T, bed Bed) {
 		{"elsewhere", nil, []string{"reset", "node-1;id"}, 1, "wrong-target"},
 		{Node, nil, []string{"reset", Node}, 1, "self-fence"},
 		{Node + ".example.org", nil, []string{"on", Node}, 1, "self-fence"},
+		{"elsewhere", nil, []string{"check", "--rehearse", "node-3"}, 1, "wrong-target"},
 		{"elsewhere", map[string]string{"timeout": "soon"}, []string{"off", Node}, 1, "timeout"},
-		{"elsewhere", map[string]string{"hostlist": ""}, []string{"off", Node}, 1, "hostlist"},
 		{"elsewhere", map[string]string{"timeout": "soon"}, []string{"gethosts"}, 0, Node + "\n" + Other + "\n"},
 		{"elsewhere", nil, []string{"getinfo-xml"}, 0, "<parameters>"},
 	}
+	if lists {
+		c := calls[0]
+		c.params, c.args, c.says = map[string]string{"hostlist": ""}, []string{"off", Node}, "hostlist"
+		calls = append(calls, c)
+	}
 	for _, c := range calls {
-		got := Run(t.Context(), bed, c.hostname, c.params, c.args...)
+		got := call(t.Context(), bed, c.hostname, c.params, c.args...)
 		if got.Status != c.status || !strings.Contains(got.Stdout+got.Stderr, c.says) {
 			t.Errorf("%v: exit status %d, want %d with %q; stdout %q, stderr %q",
 				c.args, got.Status, c.status, c.says, got.Stdout, got.Stderr)
@@ -217,18 +282,18 @@ func checkNoContact(t *testing.T, bed Bed) {
 	if n := bed.Contacts(); n != 0 {
 		t.Errorf("the device was contacted %d times, want none", n)
 	}
-	if got := Run(t.Context(), bed, Node, nil, "off", Node); got.Status != 0 || bed.Power() != stonith.Off {
+	if got := call(t.Context(), bed, Node, nil, "off", Node); got.Status != 0 || bed.Power() != stonith.Off {
 		t.Errorf("off of the node itself: exit status %d, node %s, want 0 and off; stderr %q", got.Status, bed.Power(), got.Stderr)
 	}
 }
 
 // checkInterrupted checks that the end of the call's context ends the call.
-func checkInterrupted(t *testing.T, bed Bed) {
+func checkInterrupted(t *testing.T, bed Bed, call Face) {
 	bed.SetPower(stonith.On)
 	bed.Break(Hangs)
 	ctx, cancel := context.WithTimeout(t.Context(), limit/4)
 	defer cancel()
-	got := Run(ctx, bed, "elsewhere", nil, "off", Node)
+	got := call(ctx, bed, "elsewhere", nil, "off", Node)
 	if got.Status != 1 || got.Took > limit {
 		t.Errorf("interrupted off: exit status %d after %s, want 1 within %s; stderr %q", got.Status, got.Took, limit, got.Stderr)
 	}

@@ -12,7 +12,10 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 )
 
-var _ stonith.Device = (*Device)(nil)
+var (
+	_ stonith.Rehearser = (*Device)(nil)
+	_ stonith.Lister    = (*Device)(nil)
+)
 
 // A Device has one node, whose power is a variable. Its hooks stand before the
 // real thing; without them it does what it should.
@@ -88,6 +91,17 @@ func (d *Device) Switch(ctx context.Context, _ stonith.Node, want stonith.Power)
 	return nil
 }
 
+// Rehearse fails as a look does.
+func (d *Device) Rehearse(ctx context.Context, n stonith.Node) (string, error) {
+	_, err := d.State(ctx, n)
+	return "nothing was done", err
+}
+
+// List returns the cell of Node.
+func (d *Device) List(ctx context.Context) ([]string, error) {
+	return []string{Node}, d.Check(ctx, nil)
+}
+
 // Close does nothing.
 func (d *Device) Close() error { return nil }
 
@@ -95,8 +109,9 @@ func (d *Device) Close() error { return nil }
 func (d *Device) Plugin() stonith.Plugin {
 	return stonith.Plugin{
 		Name: "memory", Title: "A node in memory", Description: "For tests.", URL: "https://example.org/",
-		Plug: stonith.PlugSyntax{Word: "cell", Check: checkCell},
-		New:  func() stonith.Config { return opener{d} },
+		Plug:  stonith.PlugSyntax{Word: "cell", Check: checkCell},
+		Agent: stonith.Agent{Name: "fence_memory"},
+		New:   func() stonith.Config { return opener{d} },
 	}
 }
 

@@ -1,0 +1,162 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
+)
+
+// A Clash is that two nodes are one thing to their devices.
+type Clash struct {
+	// Device is which of the devices has the second of the nodes.
+	Device int
+	// Nodes are both, and Target is what they are: a guest, or the address of a BMC.
+	Nodes  [2]string
+	Target string
+}
+
+// String returns the clash in words.
+func (c Clash) String() string {
+	return fmt.Sprintf("nodes %q and %q are both %q", c.Nodes[0], c.Nodes[1], c.Target)
+}
+
+// Clashes returns where two nodes are one thing to their devices: who fences one of them
+// would switch the other off. The plugins see that only within one resource, and have
+// but a part of the nodes there.
+func Clashes(devices []Device) []Clash {
+	var all []Clash
+	for i, device := range devices {
+		for j, entry := range device.Hostlist {
+			for k, other := range devices[:i+1] {
+				its := other.Hostlist
+				if k == i {
+					its = its[:j]
+				}
+				for _, e := range its {
+					if target := device.clash(entry, other, e); target != "" {
+						all = append(all, Clash{Device: i, Nodes: [2]string{e.Node, entry.Node}, Target: target})
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// clash returns what an entry of the device and one of another device both are, and ""
+// if they are different things, or the same node.
+func (d Device) clash(its Entry, other Device, others Entry) string {
+	if strings.EqualFold(its.Node, others.Node) || !d.meets(other) {
+		return ""
+	}
+	return common(d.target(its), other.target(others))
+}
+
+// meets reports whether two devices may have the same things to switch. Guests of one
+// name may be several, on Dom0s or in pools that have nothing in common.
+func (d Device) meets(other Device) bool {
+	if d.Agent.Plugin != other.Agent.Plugin {
+		return false
+	}
+	for _, reach := range []string{"sshaccount", "pool"} {
+		its, _ := d.Parameter(reach)
+		others, has := other.Parameter(reach)
+		if has && common(splitList(its), splitList(others)) == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// target returns what a node is to the device: the guest, or the addresses of the BMC.
+func (d Device) target(e Entry) []string {
+	if d.Agent.Plugin != metadata.IPMI {
+		return []string{cmp.Or(e.Plug, e.Node)}
+	}
+	addresses := e.Plug
+	if addresses == "" {
+		addresses, _ = d.Parameter("ipaddr")
+	}
+	port, has := d.Parameter("ipport")
+	if !has {
+		port = "623"
+	}
+	var all []string
+	for _, address := range splitList(addresses) {
+		all = append(all, oneSpelling(address, port))
+	}
+	return all
+}
+
+// oneSpelling returns an address of a BMC without the port, if that is the usual one,
+// and in small letters.
+func oneSpelling(address, port string) string {
+	address = strings.ToLower(address)
+	host := address
+	if i := strings.LastIndexByte(address, ':'); i >= 0 && (strings.Count(address, ":") == 1 || strings.HasSuffix(address[:i], "]")) {
+		host, port = address[:i], address[i+1:]
+	}
+	host = strings.Trim(host, "[]")
+	if port == "623" {
+		return host
+	}
+	return "[" + host + "]:" + port
+}
+
+// common returns a word that is in both lists, and "" if there is none.
+func common(these, those []string) string {
+	for _, word := range these {
+		if slices.Contains(those, word) {
+			return word
+		}
+	}
+	return ""
+}
+
+// perNode checks the lists node=value. A resource gets the items of its own nodes, so
+// that one with another name would be lost without a word, and what it guards against.
+func (c *checker) perNode(key string, d Device) {
+	for _, p := range d.Parameters {
+		if !metadata.PerNode(p.Name) {
+			continue
+		}
+		var seen []string
+		for _, item := range splitList(p.Value) {
+			node, value, _ := strings.Cut(item, "=")
+			node = strings.ToLower(node)
+			switch {
+			case value == "":
+				c.mistake(key+"."+p.Name, "%q is not of the form node=value", item)
+			case !d.fences(node):
+				c.mistake(key+"."+p.Name, "%s has node %q, which is not in hostlist", p.Name, node)
+			case slices.Contains(seen, node):
+				c.mistake(key+"."+p.Name, "%s has node %q twice", p.Name, node)
+			}
+			seen = append(seen, node)
+		}
+	}
+}
+
+// alone warns of nodes that one device of a level has, and the other has not: where one
+// of two power supplies is not switched, a node goes on running.
+func (p *Plan) alone() []string {
+	var warnings []string
+	for i, device := range p.Devices {
+		for j, other := range p.Devices {
+			together := func(e Entry) bool { return other.fences(e.Node) }
+			if i == j || device.Level == 0 || device.Level != other.Level || !slices.ContainsFunc(device.Hostlist, together) {
+				continue
+			}
+			for _, e := range device.Hostlist {
+				if !together(e) {
+					warnings = append(warnings, fmt.Sprintf("%q fences node %q alone, and other nodes only with %q: a power supply that is not switched keeps a node running",
+						device.ID, e.Node, other.ID))
+				}
+			}
+		}
+	}
+	return warnings
+}

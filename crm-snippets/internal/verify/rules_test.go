@@ -1,0 +1,261 @@
+package verify
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/live"
+)
+
+// twoNodes is a cluster in which nothing is wrong. Its second device has what a fence
+// agent calls the same.
+const twoNodes = `<cib validate-with="pacemaker-3.9" epoch="1">
+<configuration>
+<crm_config><cluster_property_set id="o"><nvpair id="o-1" name="stonith-enabled" value="true"/></cluster_property_set></crm_config>
+<nodes><node id="1" uname="a"/><node id="2" uname="b"/></nodes>
+<resources>
+<primitive id="st-a" class="stonith" type="external/ipmi2">
+<instance_attributes id="st-a-i">
+<nvpair id="1a" name="hostlist" value="a:192.0.2.1"/><nvpair id="2a" name="passwd_file" value="/etc/x"/>
+<nvpair id="3a" name="pcmk_host_list" value="a"/><nvpair id="4a" name="pcmk_delay_base" value="5s"/>
+<nvpair id="5a" name="pcmk_off_timeout" value="55s"/><nvpair id="6a" name="pcmk_on_timeout" value="55s"/><nvpair id="7a" name="pcmk_reboot_timeout" value="55s"/>
+</instance_attributes>
+<operations><op id="8a" name="monitor" interval="600s" timeout="55s"/></operations>
+</primitive>
+<primitive id="st-b" class="stonith" type="fence_ipmi">
+<instance_attributes id="st-b-i">
+<nvpair id="1b" name="hostlist" value="b:192.0.2.2"/><nvpair id="2b" name="passwd_file" value="/etc/x"/>
+<nvpair id="3b" name="power_timeout" value="20"/>
+<nvpair id="5b" name="pcmk_off_timeout" value="25s"/><nvpair id="6b" name="pcmk_on_timeout" value="25s"/><nvpair id="7b" name="pcmk_reboot_timeout" value="25s"/>
+</instance_attributes>
+<operations><op id="8b" name="monitor" interval="600s"/></operations>
+</primitive>
+</resources>
+<constraints>
+<rsc_location id="la" rsc="st-a" node="a" score="-INFINITY"/>
+<rsc_location id="lb" rsc="st-b"><rule id="r" score="-INFINITY"><expression id="e" attribute="#uname" operation="eq" value="B"/></rule></rsc_location>
+</constraints>
+<fencing-topology>
+<fencing-level id="f1" target="a" index="1" devices="st-a"/>
+</fencing-topology>
+</configuration>
+<status/>
+</cib>`
+
+func rulesOf(t *testing.T, text string) []Row {
+	t.Helper()
+	cib, err := live.ReadCIB("test", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read(cib).rules(Options{})
+}
+
+func TestNothingIsWrong(t *testing.T) {
+	t.Parallel()
+	var checks []string
+	for _, row := range rulesOf(t, twoNodes) {
+		checks = append(checks, row.Check)
+		if row.Result != OK {
+			t.Errorf("%+v, want ok", row)
+		}
+	}
+	if want := []string{"enabled", "nodes", "levels", "parameters", "locations", "monitor", "timeouts", "delay", "secrets"}; !slices.Equal(checks, want) {
+		t.Errorf("checks %q, want %q", checks, want)
+	}
+}
+
+// Each change makes one thing wrong, which is said, and nothing else.
+func TestOneThingIsWrong(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, old, now, check, want string }{
+		{"switched off", `"stonith-enabled" value="true"`, `"stonith-enabled" value="false"`, "enabled", "stonith-enabled is false"},
+		{"switched off by the new name", `name="stonith-enabled" value="true"`, `name="fencing-enabled" value="off"`, "enabled", "fencing-enabled is off"},
+		{"a node without device", `<nodes>`, `<nodes><node id="3" uname="c"/>`, "nodes", "c has no device"},
+		{"a node of another cluster", `"pcmk_host_list" value="a"`, `"pcmk_host_list" value="a c"`, "nodes", "st-a fences c, which is no node"},
+		{"not in the hostlist", `"hostlist" value="a:`, `"hostlist" value="c:`, "nodes", "st-a is to fence a, which is not in its hostlist"},
+		{"unknown parameter", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwort" value="/etc/x"/><nvpair id="3a"`, "parameters", "external/ipmi2 has no parameter passwort"},
+		{"missing parameter", `type="external/ipmi2"`, `type="external/xen"`, "parameters", "external/xen needs sshaccount"},
+		{"itself", `<rsc_location id="la" rsc="st-a" node="a" score="-INFINITY"/>`, ``, "locations", "st-a may run on a, the only node"},
+		{"itself, with a score", `node="a" score="-INFINITY"`, `node="a" score="-1000"`, "locations", "st-a may run on a"},
+		{"nobody else", `<constraints>`, `<constraints><rsc_location id="lc" rsc="st-a" node="b" score="-INFINITY"/>`, "locations", "no other node may run a device of a"},
+		{"nobody else, by a pattern", `<constraints>`, `<constraints><rsc_location id="lc" rsc-pattern="^st-a" node="b" score="-INFINITY"/>`, "locations", "no other node may run a device of a"},
+		{"nobody else, in a set", `<constraints>`, `<constraints><rsc_location id="lc" node="b" score="-INFINITY"><resource_set id="s"><resource_ref id="st-a"/></resource_set></rsc_location>`, "locations", "no other node may run a device of a"},
+		{"opt-in", `<crm_config>`, `<crm_config><cluster_property_set id="p"><nvpair id="p-1" name="symmetric-cluster" value="false"/></cluster_property_set>`, "locations", "no other node may run a device of a"},
+		{"too short", `"pcmk_off_timeout" value="55s"`, `"pcmk_off_timeout" value="40s"`, "timeouts", "pcmk_off_timeout of 40s ends a call that may take 45s"},
+		{"too long", `"pcmk_reboot_timeout" value="55s"`, `"pcmk_reboot_timeout" value="2min"`, "timeouts", "second call"},
+		{"the default is too long", `name="pcmk_on_timeout" value="25s"`, `name="pcmk_delay_max" value="0"`, "timeouts", "st-b: pcmk_on_timeout (not set: stonith-timeout) of 1m0s is so long"},
+		{"no time", `"pcmk_on_timeout" value="55s"`, `"pcmk_on_timeout" value="soon"`, "timeouts", "pcmk_on_timeout is no time"},
+		{"monitor", `interval="600s" timeout="55s"`, `interval="600s"`, "timeouts", "the timeout of monitor, 20s, ends a call that may take 45s"},
+		{"no monitor", `<op id="8b" name="monitor" interval="600s"/>`, ``, "monitor", "st-b: without a monitor"},
+		{"a monitor once", `<op id="8b" name="monitor" interval="600s"/>`, `<op id="8b" name="monitor" interval="0"/>`, "monitor", "st-b: without a monitor"},
+		{"a monitor that is off", `<op id="8b" name="monitor" interval="600s"/>`, `<op id="8b" name="monitor" interval="600s" enabled="false"/>`, "monitor", "st-b: without a monitor"},
+		{"no delay", `"pcmk_delay_base" value="5s"`, `"pcmk_delay_base" value="0"`, "delay", "may fence each other"},
+		{"the delay is of the other node", `"pcmk_delay_base" value="5s"`, `"pcmk_delay_base" value="b:5s"`, "delay", "may fence each other"},
+		{"secret", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwd" value="s3cret"/><nvpair id="3a"`, "secrets", "st-a: passwd stands"},
+		{"secret by an old name", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3b"`, `name="passwd" value="s3cret"/><nvpair id="3b"`, "secrets", "st-b: passwd stands"},
+		{"level without device", `devices="st-a"`, `devices="st-a,st-c"`, "levels", "there is no device st-c"},
+		{"level with another node's device", `devices="st-a"`, `devices="st-a,st-b"`, "levels", "level 1 of a: st-b does not fence it"},
+		{"switched off in the set that counts", `</crm_config>`, `<cluster_property_set id="cib-bootstrap-options"><nvpair id="p-1" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>`, "enabled", "stonith-enabled is false"},
+		{"not at the start", `name="stonith-enabled" value="true"`, `name="startup-fencing" value="false"`, "enabled", "startup-fencing is false"},
+		{"another action", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_reboot_action" value="on"/>`, "nodes", "st-a: pcmk_reboot_action is on: a node counts as fenced that is not"},
+		{"reset for off", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_off_action" value="reboot"/>`, "nodes", "st-a: pcmk_off_action is reboot"},
+		{"action", `name="power_timeout" value="20"/>`, `name="power_timeout" value="20"/><nvpair id="x" name="action" value="status"/>`, "nodes", "st-b: action is status"},
+		{"any node", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="none"/>`, "nodes", "takes it for a device of any node"},
+		{"any node, by the status of the BMC", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="status"/>`, "nodes", "takes it for a device of any node"},
+		{"list that does not count", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="dynamic-list"/>`, "nodes", "pcmk_host_list does not count"},
+		{"mapped twice", `name="power_timeout" value="20"/>`, `name="power_timeout" value="20"/><nvpair id="x" name="pcmk_host_map" value="b:a"/>`, "nodes", "pcmk_host_map calls b a"},
+		{"argument", `name="power_timeout" value="20"/>`, `name="power_timeout" value="20"/><nvpair id="x" name="pcmk_host_argument" value="uuid"/>`, "nodes", "pcmk_host_argument is uuid"},
+		{"one BMC", `value="b:192.0.2.2"`, `value="b:192.0.2.1:623"`, "nodes", `nodes "a" and "b" are both "192.0.2.1": who fences one of them switches the other off`},
+		{"one BMC by hostname", `name="hostlist" value="b:192.0.2.2"`, `name="hostname" value="b"/><nvpair id="x" name="ipaddr" value="192.0.2.1"`, "nodes", `are both "192.0.2.1"`},
+		{"not its hostname", `name="hostlist" value="a:192.0.2.1"`, `name="ipaddr" value="192.0.2.1"/><nvpair id="x" name="hostname" value="c"`, "nodes", "st-a is to fence a, which is not in its hostlist"},
+		{"itself, in a rule that does not always hold", `value="B"/>`, `value="B"/><expression id="x" attribute="y" operation="defined"/>`, "locations", "st-b may run on b"},
+		{"long delay", `"pcmk_delay_base" value="5s"`, `"pcmk_delay_base" value="22s"`, "timeouts", "st-a: its delay of 22s is too long"},
+		{"one supply of two", `devices="st-a"/>`, `devices="st-a,st-b"/><fencing-level id="f2" target="a" index="2" devices="st-b"/>`, "levels", "level 2 of a is content with st-b, where level 1 wants st-a and st-b to switch it off"},
+		{"never tried", `target="a" index="1" devices="st-a"`, `target="b" index="1" devices="st-a"`, "levels", "st-b is in no level of b"},
+	} {
+		changed := strings.Replace(twoNodes, c.old, c.now, 1)
+		if changed == twoNodes {
+			t.Fatalf("%s: there is no %q", c.name, c.old)
+		}
+		found := false
+		for _, row := range rulesOf(t, changed) {
+			if strings.Contains(row.Text, "s3cret") {
+				t.Errorf("%s: %q has the secret", c.name, row.Text)
+			}
+			switch {
+			case row.Result == Wrong && row.Check == c.check:
+				found = found || strings.Contains(row.Text, c.want)
+			case row.Result == Wrong && row.Check != "levels" && row.Check != "parameters":
+				t.Errorf("%s: %+v too", c.name, row)
+			}
+		}
+		if !found {
+			t.Errorf("%s: %+v, want that %s is wrong: %s", c.name, rulesOf(t, changed), c.check, c.want)
+		}
+	}
+}
+
+// Each of these is as good.
+func TestAlsoRight(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, old, now string }{
+		{"all but one, by a pattern", `rsc="st-a" node="a"`, `rsc-pattern="!st-b" node="a"`},
+		{"list that counts", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="static-list"/>`},
+		{"off in place of a reset", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_reboot_action" value="off"/>`},
+		{"delay by node", `"pcmk_delay_base" value="5s"`, `"pcmk_delay_base" value="a:5s;b:0s"`},
+		{"delay by chance", `name="pcmk_delay_base" value="5s"`, `name="pcmk_delay_max" value="5s"`},
+		{"secret that is kept elsewhere", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwd" value="lrm://"/><nvpair id="3a"`},
+		{"name of an environment variable", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwd" value="X"/><nvpair id="x" name="passwd_method" value="env"/><nvpair id="3a"`},
+		{"default of operations", `<operations><op id="8a" name="monitor" interval="600s" timeout="55s"/></operations>`, `<operations><op id="8a" name="monitor" interval="600s" timeout="1min"/></operations>`},
+		{"off by the first set, which does not count", `<crm_config>`, `<crm_config><cluster_property_set id="cib-bootstrap-options"><nvpair id="p-1" name="symmetric-cluster" value="true"/></cluster_property_set><cluster_property_set id="p"><nvpair id="p-2" name="symmetric-cluster" value="false"/></cluster_property_set>`},
+		{"a remote node's device", `<primitive id="st-a"`, `<primitive id="r" class="ocf" provider="pacemaker" type="remote"/>
+<primitive id="v" class="ocf" provider="heartbeat" type="Xen"><meta_attributes id="m"><nvpair id="m1" name="remote-node" value="v1"/></meta_attributes></primitive>
+<primitive id="st-r" class="stonith" type="fence_other"><instance_attributes id="st-r-i"><nvpair id="r1" name="pcmk_host_list" value="r v1"/></instance_attributes><operations><op id="r2" name="monitor" interval="60s"/></operations></primitive>
+<primitive id="st-a"`},
+		{"nodes that only devices name", `<nodes><node id="1" uname="a"/><node id="2" uname="b"/></nodes>`, `<nodes/>`},
+	} {
+		changed := strings.Replace(twoNodes, c.old, c.now, 1)
+		if changed == twoNodes {
+			t.Fatalf("%s: there is no %q", c.name, c.old)
+		}
+		for _, row := range rulesOf(t, changed) {
+			if row.Result != OK {
+				t.Errorf("%s: %+v, want ok", c.name, row)
+			}
+		}
+	}
+}
+
+// What nobody has looked at is no pass.
+func TestNotChecked(t *testing.T) {
+	t.Parallel()
+	other := strings.NewReplacer(`type="external/ipmi2"`, `type="fence_other"`, `type="fence_ipmi"`, `type="fence_other"`,
+		`name="hostlist"`, `name="other"`, `name="pcmk_host_list"`, `name="another"`).Replace(twoNodes)
+	var checks []string
+	for _, row := range rulesOf(t, other) {
+		if row.Result == NotChecked {
+			checks = append(checks, row.Check)
+		}
+	}
+	if want := []string{"nodes", "nodes", "parameters"}; !slices.Equal(checks, want) {
+		t.Errorf("not checked: %q, want %q", checks, want)
+	}
+	for _, c := range []struct{ old, now, want string }{
+		{`<nodes>`, `<nodes><node id="r" uname="r" type="remote"/>`, "r is a remote node without a device"},
+		{`<resources>`, `<resources><template id="t" class="stonith" type="external/ipmi2"/><primitive id="st-t" template="t"/>`, "st-t: what it has from elsewhere"},
+		{`<nvpair id="1a"`, `<nvpair id-ref="1b"/><nvpair id="1a"`, "st-a: what it has from elsewhere"},
+		{`<fencing-topology>`, `<fencing-topology><fencing-level id="p" target-pattern=".*" index="1" devices="st-a"/>`, "p is for nodes by a pattern"},
+	} {
+		found := false
+		for _, row := range rulesOf(t, strings.Replace(twoNodes, c.old, c.now, 1)) {
+			found = found || row.Result == NotChecked && strings.HasPrefix(row.Text, c.want)
+		}
+		if !found {
+			t.Errorf("%s: want %q not checked", c.now, c.want)
+		}
+	}
+}
+
+// Of two devices without a level, any is enough, and any delay may be the one.
+func TestSeveralDevices(t *testing.T) {
+	t.Parallel()
+	other := twoNodes[strings.Index(twoNodes, `<primitive id="st-a"`):strings.Index(twoNodes, `<primitive id="st-b"`)]
+	other = strings.NewReplacer(`id="`, `id="other-`, `value="5s"`, `value="0"`).Replace(other)
+	text := strings.Replace(twoNodes, `<resources>`, `<resources>`+other, 1)
+	text = strings.Replace(text, `<fencing-level id="f1" target="a" index="1" devices="st-a"/>`, ``, 1)
+	var said []string
+	for _, row := range rulesOf(t, text) {
+		if row.Result != OK {
+			said = append(said, row.Text)
+		}
+	}
+	all := strings.Join(said, "\n")
+	for _, want := range []string{"counts as enough, since no level says otherwise: a", "may fence each other"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%s\nwant %q", all, want)
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	rows := []Row{{OK, "nodes", "x"}, {NotChecked, "pcs", "y"}, {Wrong, "delay", "z\nok\tall"}}
+	var out strings.Builder
+	if err := Write(&out, rows); err != nil || Failures(rows) != 1 {
+		t.Errorf("Write: %v; Failures: %d, want 1", err, Failures(rows))
+	}
+	if want := "ok           nodes  x\nnot checked  pcs    y\nwrong        delay  z ok all\n"; out.String() != want {
+		t.Errorf("table\n%swant\n%s", out.String(), want)
+	}
+}
+
+// Some things are wrong, or right, only together.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	const priority = `<cluster_property_set id="p"><nvpair id="p-1" name="priority-fencing-delay" value="5s"/></cluster_property_set></crm_config>`
+	const important = `<resources><primitive id="x" class="ocf" provider="heartbeat" type="Dummy"><meta_attributes id="x-m"><nvpair id="x-1" name="priority" value="1"/></meta_attributes></primitive>`
+	for _, c := range []struct {
+		name    string
+		changes []string
+		wrong   string // how the only thing that is wrong begins
+	}{
+		{"disabled by default", []string{`</configuration>`, `<rsc_defaults><meta_attributes id="m"><nvpair id="m-1" name="target-role" value="stopped"/></meta_attributes></rsc_defaults></configuration>`}, "st-a is disabled"},
+		{"priorities of nobody", []string{`value="5s"`, `value="0"`, `</crm_config>`, priority, `<resources>`, strings.Replace(important, `value="1"`, `value="0"`, 1)}, "two nodes without"},
+		{"priorities that may come", []string{`value="5s"`, `value="0"`, `</crm_config>`, priority}, ""},
+		{"priorities", []string{`value="5s"`, `value="0"`, `</crm_config>`, priority, `<resources>`, important}, ""},
+		{"long delay", []string{`value="5s"`, `value="22s"`, `</cluster_property_set>`, `<nvpair id="o-2" name="dc-version" value="2.1.5-x"/></cluster_property_set>`}, "st-a: its delay of 22s"},
+		{"long delay of a new Pacemaker", []string{`value="5s"`, `value="22s"`, `</cluster_property_set>`, `<nvpair id="o-2" name="dc-version" value="2.1.10-x"/></cluster_property_set>`}, ""},
+	} {
+		first := ""
+		for _, row := range rulesOf(t, strings.NewReplacer(c.changes...).Replace(twoNodes)) {
+			if row.Result == Wrong && first == "" {
+				first = row.Text
+			}
+		}
+		if (first == "") != (c.wrong == "") || !strings.HasPrefix(first, c.wrong) {
+			t.Errorf("%s: %q is wrong first, want %q", c.name, first, c.wrong)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+)
+
+var _ stonith.Rehearser = (*members)(nil)
+
+// Rehearse finds the guest as off does, at every master that there is, and asks what
+// changes nothing in the place of VM.hard_shutdown.
+func (m *members) Rehearse(ctx context.Context, n stonith.Node) (told string, err error) {
+	guests, err := m.guests(ctx, n, true)
+	if err != nil {
+		return "", err
+	}
+	var texts []string
+	var errs []error
+	for _, g := range guests {
+		text, err := g.rehearse(ctx)
+		texts = append(texts, text)
+		errs = append(errs, m.check(err))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return "", err
+	}
+	return strings.Join(texts, "; "), nil
+}
+
+// rehearse asks the master whether it would take hard_shutdown, and the guest's host
+// for its time, since that goes by the same way as the request. Who may only read may ask both,
+// so what the user may do is looked at besides. A guest that is Halted must be proven so:
+// off asks nothing of it.
+func (g *guest) rehearse(ctx context.Context) (told string, err error) {
+	if err := g.session.permits(ctx); err != nil {
+		return "", err
+	}
+	r, err := g.obeys(ctx)
+	if err != nil {
+		return "", err
+	}
+	if r.Power == halted {
+		if _, err := g.state(ctx); err != nil {
+			return "", err
+		}
+		if err := g.isTrusted(); err != nil {
+			return "", err
+		}
+		return "nothing, since the guest is Halted already and proven so: it is not asked for hard_shutdown", nil
+	}
+	told, err = g.assertValid(ctx)
+	if err == nil && r.ResidentOn != nullRef { // one that is Suspended is on none, and any will do
+		told += fmt.Sprintf(", and host.get_servertime of %s", g.session.hostName(r.ResidentOn))
+		_, err = ask[time.Time](ctx, g.session, "host.get_servertime", r.ResidentOn)
+	}
+	if err != nil {
+		return "", g.refused(r, err)
+	}
+	return told, nil
+}
+
+// assertValid asks the master whether it would take hard_shutdown. Until 2018 only
+// pool-admins might ask: who may do it, and not ask for it, does without.
+func (g *guest) assertValid(ctx context.Context) (told string, err error) {
+	_, err = read[string](ctx, g.session, "VM.assert_operation_valid", g.ref, "hard_shutdown")
+	if code(err) == "RBAC_PERMISSION_DENIED" {
+		return "no VM.assert_operation_valid, which is for pool-admins alone in this release", nil
+	}
+	return "VM.assert_operation_valid of hard_shutdown", err
+}
