@@ -12,12 +12,15 @@ import (
 	"time"
 )
 
-// checkSteps are the steps that a request takes to its node, and the reasons by which
-// it fails at each.
-var checkSteps = []struct {
+// A checkStep is one that a request takes to its node, and the reasons by which it fails
+// there.
+type checkStep struct {
 	name  string
 	fails []Reason
-}{
+}
+
+// checkSteps are in their order.
+var checkSteps = []checkStep{
 	{"reach", []Reason{Unreachable}},
 	{"login", []Reason{NotAuthenticated}},
 	{"permission", []Reason{NotPermitted}},
@@ -92,13 +95,7 @@ func stepsOf(err error) []string {
 	words := make([]string, len(checkSteps))
 	first, told := len(checkSteps), true
 	for _, e := range reasoned(err) {
-		at := slices.IndexFunc(checkSteps, func(s struct {
-			name  string
-			fails []Reason
-		},
-		) bool {
-			return slices.Contains(s.fails, e.Reason)
-		})
+		at := slices.IndexFunc(checkSteps, func(s checkStep) bool { return slices.Contains(s.fails, e.Reason) })
 		if at < 0 {
 			told = false
 			continue
