@@ -8,7 +8,6 @@ package live
 import (
 	"bytes"
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -307,11 +306,4 @@ func replaceFile(name string, before, after []byte) error {
 		return fmt.Errorf("%s: %w: nothing was changed", name, errStale)
 	}
 	return os.Rename(temporary.Name(), name)
-}
-
-// escape returns a text as it stands in an attribute.
-func escape(text string) string {
-	var b bytes.Buffer
-	_ = xml.EscapeText(&b, []byte(text)) // a buffer takes everything
-	return b.String()
 }

@@ -140,7 +140,7 @@ func (e *editor) remove(ctx context.Context, parts []part) error {
 
 func (e *editor) deleteElements(ctx context.Context, all []*Element) error {
 	for _, element := range all {
-		text := fmt.Sprintf(`<%s id="%s"/>`, element.Name, escape(element.Get("id")))
+		text := fmt.Sprintf(`<%s id="%s"/>`, element.Name, render.Escape(element.Get("id")))
 		if err := e.run(ctx, "cibadmin", []byte(text), "--delete", "--xml-pipe"); err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func (e element) write(text *strings.Builder, indent string) {
 	}
 	text.WriteString(indent + "<" + e.name)
 	for _, a := range e.attributes {
-		text.WriteString(" " + a.name + `="` + escape(a.value) + `"`)
+		text.WriteString(" " + a.name + `="` + Escape(a.value) + `"`)
 	}
 	if len(e.children) == 0 {
 		text.WriteString("/>\n")
@@ -68,7 +68,8 @@ func (e element) write(text *strings.Builder, indent string) {
 	text.WriteString(indent + "</" + e.name + ">\n")
 }
 
-func escape(value string) string {
+// Escape returns a text as it stands in an attribute of XML.
+func Escape(value string) string {
 	var text strings.Builder
 	_ = xml.EscapeText(&text, []byte(value)) // a Builder takes all
 	return text.String()
