@@ -24,9 +24,9 @@ func TestRequestID(t *testing.T) {
 		{"reset", []string{"reset", "node-1", alpha}, "", 0, `"verdict":"ok"`},
 		{"on", []string{"on", "node-1", alpha}, "", 0, `"verdict":"ok"`},
 		{"status fails", []string{"status", alpha}, "exit 1 busy", 1, `"verdict":"failed"`},
-		{"off fails", []string{"off", "node-1", alpha, "timeout=1s"}, "exit 1 busy", 1, `"verdict":"failed"`},
-		{"reset fails", []string{"reset", "node-1", alpha, "timeout=1s"}, "exit 1 busy", 1, `"verdict":"failed"`},
-		{"on fails", []string{"on", "node-1", alpha, "timeout=1s"}, "exit 1 busy", 1, `"verdict":"failed"`},
+		{"off fails", []string{"off", "node-1", alpha, "timeout=5s"}, "exit 1 busy", 1, `"verdict":"failed"`},
+		{"reset fails", []string{"reset", "node-1", alpha, "timeout=5s"}, "exit 1 busy", 1, `"verdict":"failed"`},
+		{"on fails", []string{"on", "node-1", alpha, "timeout=5s"}, "exit 1 busy", 1, `"verdict":"failed"`},
 		{"refused", []string{"off", "node-1", "identity_file=" + key("other"), "sshaccount=xen-b@alpha"}, "", 1, `"verdict":"refused"`},
 	}
 	for _, tt := range tests {

@@ -260,7 +260,7 @@ func TestPacemakerSameNode(t *testing.T) {
 func TestPacemakerRetries(t *testing.T) {
 	eachName(t, fenceNames(), func(s *fenceScene) {
 		s.must(s.bed.silence())
-		s.registerNodes("timeout=5s", "pcmk_reboot_retries=4")
+		s.registerNodes("timeout=12s", "pcmk_reboot_retries=4")
 		life := s.life()
 		end := s.begin(fenceReboot, "node-1")
 		s.until("Pacemaker tries again", func() bool { return s.logged(`Attempt 2 to execute \S+ \(reboot\)`) })
