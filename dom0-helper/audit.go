@@ -11,6 +11,11 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
+// begun is the verdict on a request whose deed is about to be done. The line that ends
+// it may never come: who may signal sudo can have it kill the root half (terminate_command
+// of sudo's src/exec.c).
+const begun wire.Status = "begun"
+
 // An audit is the record of one request, granted or refused.
 type audit struct {
 	Request      string      `json:"request"`
@@ -26,7 +31,8 @@ type audit struct {
 	Line         string      `json:"line,omitempty"` // what was received, if it was no request
 	Milliseconds int64       `json:"ms"`
 
-	legacy bool // the client wants the answers of 2007
+	legacy bool              // the client wants the answers of 2007
+	log    func(line string) // takes the lines
 }
 
 // note records the request, or the beginning of the line that was none.
@@ -38,19 +44,32 @@ func (a *audit) note(r wire.Request, line string) {
 	a.Request, a.Verb, a.Guests = r.ID, string(r.Verb), strings.Join(r.Guests, ",")
 }
 
+// begin logs, once, that the deed is about to be done.
+func (a *audit) begin() {
+	if a.Verdict != begun {
+		a.Verdict = begun
+		a.log(a.line())
+	}
+}
+
 // finish logs the record with its answer, sends the answer and returns the exit
 // status. The log comes first: the client may be gone.
 func (a *audit) finish(answer wire.Answer) int {
 	a.Verdict, a.Reason, a.Text = answer.Status, answer.Reason, answer.Text
-	line, err := json.Marshal(a)
-	if err != nil {
-		line = []byte(fmt.Sprintf("audit record: %v", err))
-	}
-	syslog(string(line))
+	a.log(a.line())
 	if a.legacy {
 		return a.sendLegacy(answer)
 	}
 	return send(answer)
+}
+
+// line is the record as the log has it.
+func (a *audit) line() string {
+	line, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Sprintf("audit record: %v", err)
+	}
+	return string(line)
 }
 
 // Syslog's socket and the priority of its line: authpriv.notice, as RFC 3164 counts.

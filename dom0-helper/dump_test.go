@@ -83,7 +83,7 @@ func TestDumpOfTwo(t *testing.T) {
 		go func() { first <- h.off(t.Context(), g) }()
 		synctest.Wait()
 		second := *h
-		second.record = &audit{}
+		second.record = f.newAudit()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		requireReason(t, second.off(ctx, g), wire.TimedOut, "another request holds the lock")

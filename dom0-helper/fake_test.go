@@ -32,6 +32,7 @@ type fakeStack struct {
 	revivers map[string][]*fakeReviver // of each guest
 	acts     []string                  // what was done to guests
 	looks    int
+	lines    int // of the audit
 }
 
 var _ toolstack.Toolstack = (*fakeStack)(nil)
@@ -43,13 +44,28 @@ func newFake(t *testing.T, domains ...toolstack.Domain) (*fakeStack, *host) {
 		domains:  append([]toolstack.Domain{{ID: 0, Name: "Domain-0"}}, domains...),
 		revivers: map[string][]*fakeReviver{},
 	}
-	return f, &host{stack: f, stateDir: filepath.Join(t.TempDir(), "state"), record: &audit{Client: "c", Account: "cluster"}}
+	return f, &host{stack: f, stateDir: filepath.Join(t.TempDir(), "state"), record: f.newAudit()}
 }
 
-// act notes what is done to guests, and does it.
+// newAudit is the record of another request.
+func (f *fakeStack) newAudit() *audit {
+	return &audit{log: f.log, Client: "c", Account: "cluster"}
+}
+
+// log takes a line of the audit.
+func (f *fakeStack) log(string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lines++
+}
+
+// act notes what is done to guests, and does it. Nothing is done before the audit has a line.
 func (f *fakeStack) act(act string, do func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.lines == 0 {
+		act += " before the audit"
+	}
 	f.acts = append(f.acts, act)
 	do()
 }

@@ -86,6 +86,7 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 	first := !f.begun && len(f.last.revivers)+len(f.last.domains) > 0
 	if first {
 		f.begun = true
+		f.host.record.begin()
 		f.host.leaveNote(f.guest.Name, errUnderWay)
 	}
 	building, err := f.endRevivers(ctx)

@@ -46,7 +46,7 @@ func parseGate(args []string) (*gate, error) {
 // then replaced by sudo, which brings the answer.
 func runGate(args []string) int {
 	request := os.Getenv("SSH_ORIGINAL_COMMAND")
-	record := audit{Account: "gate", Source: clientAddress(os.Getenv("SSH_CONNECTION"))}
+	record := audit{log: syslog, Account: "gate", Source: clientAddress(os.Getenv("SSH_CONNECTION"))}
 	os.Clearenv() // the rest is the client's, where sshd lets it pass: TZ would date the audit
 	g, err := parseGate(args)
 	if err != nil {

@@ -114,6 +114,7 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 	if err != nil {
 		return err
 	}
+	h.record.begin()
 	createErr := h.stack.Create(ctx, g.Config)
 	if s, err = h.look(ctx, g); err != nil {
 		return errors.Join(createErr, err)

@@ -15,7 +15,7 @@ import (
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	f, h := newFake(t, named(3, "node-1"), named(4, "node-2"))
-	h.record = &audit{Request: "b513-1", Client: "node-9", Account: "xen", Source: "::1"}
+	h.record = &audit{log: f.log, Request: "b513-1", Client: "node-9", Account: "xen", Source: "::1"}
 	during := ""
 	f.destroy = func(_ context.Context, id int) error {
 		during = h.lastFence("node-1")

@@ -201,7 +201,9 @@ func TestTwoOffs(t *testing.T) {
 		g := guestNamed(t, "node-1")
 		errs := make(chan error)
 		for range 2 {
-			go func() { errs <- h.off(t.Context(), g) }()
+			request := *h
+			request.record = f.newAudit()
+			go func() { errs <- request.off(t.Context(), g) }()
 		}
 		requireReason(t, <-errs, "", "")
 		requireReason(t, <-errs, "", "")

@@ -25,13 +25,13 @@ const requestLimit = 5 * time.Second
 // sudo, and answers on standard output. It goes on when the client goes away.
 func runRoot(args []string, account string) int {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	// What sudo passes on from the account, which could end us between deed and audit.
+	// What sudo passes on from the account, which could end us in the middle of a deed.
 	// Not ignored, for then the toolstack would ignore it too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT,
 		syscall.SIGALRM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
 	syscall.Umask(0o077)
 	os.Clearenv()
-	record := audit{Account: account}
+	record := audit{log: syslog, Account: account}
 	policyPath, err := parseRoot(args)
 	if err != nil {
 		return record.finish(refuse("", wire.BadConfig, "%v", err))

@@ -17,7 +17,7 @@ func TestRequestID(t *testing.T) {
 		args   []string
 		fault  string // of xl list
 		status int
-		audits string // a part of each line of the audit
+		audits string // a part of each line of the audit that ends a request
 	}{
 		{"status", []string{"status", alpha}, "", 0, `"verdict":"ok"`},
 		{"off", []string{"off", "node-1", alpha}, "", 0, `"verdict":"ok"`},
@@ -48,7 +48,11 @@ func TestRequestID(t *testing.T) {
 				t.Errorf("the node's log has not once %q:\n%s", line, strings.Join(logged.since(mark), "\n"))
 			}
 			all := linesWith(mark, "dom0-helper[", `"request":"`)
-			if ours := linesWith(mark, "dom0-helper[", `"request":"`+found[1]+"-", tt.audits); ours == 0 || ours != all {
+			ours, request := 0, `"request":"`+found[1]+"-"
+			for _, verdict := range []string{tt.audits, `"verdict":"begun"`} {
+				ours += linesWith(mark, "dom0-helper[", request, verdict)
+			}
+			if ours != all || linesWith(mark, "dom0-helper[", request, tt.audits) == 0 {
 				t.Errorf("of %d lines of the audit %d have request %s and %s:\n%s", all, ours, found[1], tt.audits, strings.Join(logged.since(mark), "\n"))
 			}
 		})
