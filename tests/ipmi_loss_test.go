@@ -89,7 +89,7 @@ func TestIPMIChanged(t *testing.T) {
 					t.Fatal(err)
 				}
 				proxy := startProxy(t, server, lossy.Options{Changed: 50, Seed: seed})
-				p := newIPMIPeer(t, throughProxy{server, proxy}, "interface="+face, "timeout=3s")
+				p := newIPMIPeer(t, throughProxy{server, proxy}, "interface="+face, "timeout=6s")
 				for _, verb := range []string{"off", "reset"} {
 					if status, out := p.call(verb); status != 1 {
 						t.Errorf("FALSE SUCCESS: %s: exit status %d; %s", verb, status, out)

@@ -116,7 +116,7 @@ func TestIPMIPeersRefuse(t *testing.T) {
 	} {
 		t.Run(c.server+" "+c.name, func(t *testing.T) {
 			t.Parallel()
-			p := newIPMIPeer(t, startPeer(t, c.server, c.options), append([]string{"timeout=6s"}, c.words...)...)
+			p := newIPMIPeer(t, startPeer(t, c.server, c.options), append([]string{"timeout=12s"}, c.words...)...)
 			p.says(1, "error: status: "+c.reason, true, "status")
 			p.says(1, "error: off node-1: "+c.reason, true, "off")
 		})
@@ -199,7 +199,7 @@ func TestIPMISessionsTaken(t *testing.T) {
 	for range sessions {
 		p.kill("off")
 	}
-	p.words = append(p.words, "timeout=3s")
+	p.words = append(p.words, "timeout=6s")
 	p.says(1, "error: status: device-error: .*no free session", true, "status")
 	p.says(1, "error: off node-1: device-error: .*no free session", true, "off")
 	if err := errors.Join(p.server.Fail(bmc.Restarts), p.server.Mend()); err != nil {
@@ -331,7 +331,7 @@ func (p *ipmiPeer) fails(verb string, fault bmc.Fault, fits string) {
 	if err := p.server.Fail(fault); err != nil {
 		p.t.Fatal(err)
 	}
-	status, out := p.call(verb, "timeout=3s")
+	status, out := p.call(verb, "timeout=6s")
 	if status != 1 || !fitsLine("^ipmi2: "+fits, out) {
 		p.t.Errorf("%s, %s: exit status %d, want 1 and %q; %s", verb, fault, status, fits, out)
 	}

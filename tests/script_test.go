@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 	s := &scene{
 		dom0s: map[string]scriptDom0{}, folders: []string{"script", "both"},
 		log: begun.lines,
-		env: func() []string { return []string{"SHORT=timeout=3s", "CONFIGS=/etc/stonith-plugins"} },
+		env: func() []string { return []string{"SHORT=timeout=5s", "CONFIGS=/etc/stonith-plugins"} },
 	}
 	s.commands = map[string]command{"fault": s.cmdFault, "bare": s.cmdBare, "snapshot": s.cmdSnapshot}
 	for _, name := range dom0Names {

@@ -145,15 +145,16 @@ func TestSnippetsLive(t *testing.T) {
 	c.amidState("crm", two)
 }
 
-// changePause is so long that a change is given to the cluster between two others, and
-// not so long that it is made by crm between two.
+// changePause is the first pause between two changes. It is so short that no tool makes
+// its change in it; each pause is longer than the one before, until one is long enough to
+// give a change to the cluster, however busy the machine is.
 const changePause = 300 * time.Millisecond
 
 // amidChanges installs while properties are set all the time. No such change is lost;
 // the configuration is installed as a whole, or it is said that it is not.
 func (c *liveCluster) amidChanges(tool, description string) {
 	c.t.Helper()
-	status, stderr, n := c.amid(description, tool, changePause, func(n int) {
+	status, stderr, n := c.amid(description, tool, func(n int) {
 		c.quietly("crm_attribute", "--type", "crm_config", "--name", "counter-"+strconv.Itoa(n), "--update", "x")
 	})
 	now := c.must("cibadmin", "--query")
@@ -174,7 +175,7 @@ func (c *liveCluster) amidChanges(tool, description string) {
 // started and stopped. That is not in the way, and not lost.
 func (c *liveCluster) amidState(tool, description string) {
 	c.t.Helper()
-	status, stderr, n := c.amid(description, tool, changePause, func(n int) {
+	status, stderr, n := c.amid(description, tool, func(n int) {
 		c.quietly("cibadmin", "--modify", "--scope", "status", "--xml-text", `<status><node_state id="1" crm-debug-origin="`+strconv.Itoa(n)+`"/></status>`)
 	})
 	now := c.must("cibadmin", "--query")
@@ -192,7 +193,7 @@ func hasTwoDevices(cib string) bool {
 
 // amid installs while changes are made one after the other, with a pause between them.
 // It returns how many.
-func (c *liveCluster) amid(description, tool string, pause time.Duration, change func(n int)) (status int, stderr string, last int) {
+func (c *liveCluster) amid(description, tool string, change func(n int)) (status int, stderr string, last int) {
 	stop, done := make(chan struct{}), make(chan int)
 	go func() {
 		for n := 1; ; n++ {
@@ -201,7 +202,7 @@ func (c *liveCluster) amid(description, tool string, pause time.Duration, change
 			case <-stop:
 				done <- n
 				return
-			case <-time.After(pause):
+			case <-time.After(time.Duration(n) * changePause):
 			}
 		}
 	}()
