@@ -66,8 +66,9 @@ man: build ## write the man pages of the fence agents anew
 	@for agent in $(AGENTS); do "bin/$${agent#*:}" -o manpage >"docs/man/$${agent#*:}.8"; done
 
 install-snippets: bin/crm-snippets ## install the program that writes a cluster's configuration, and its examples
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(DOCDIR)/crm-snippets
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MANDIR) $(DESTDIR)$(DOCDIR)/crm-snippets
 	install -m 0755 $< $(DESTDIR)$(PREFIX)/sbin
+	install -m 0644 docs/man/crm-snippets.8 $(DESTDIR)$(MANDIR)
 	install -m 0644 -t $(DESTDIR)$(DOCDIR)/crm-snippets crm-snippets/README.md crm-snippets/examples/*
 
 metadata: build ## write anew what crm-snippets knows of the plugins

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
 )
 
 // documents are all texts for people, by their paths.
@@ -18,11 +20,7 @@ func documents(t *testing.T) map[string]string {
 			t.Fatalf("%s: no documents: %v", pattern, err)
 		}
 		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			texts[file] = string(text)
+			texts[file] = readFile(t, file)
 		}
 	}
 	return texts
@@ -40,11 +38,7 @@ func TestDocumentsShowExamples(t *testing.T) {
 	}
 	known := map[string]bool{}
 	for _, example := range examples {
-		text, err := os.ReadFile(example)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
+		for line := range strings.Lines(readFile(t, example)) {
 			known[strings.TrimSpace(line)] = true
 		}
 	}
@@ -94,4 +88,50 @@ func TestDocumentsRender(t *testing.T) {
 	if ran < 4 {
 		t.Errorf("%d renderings in all documents, want those of both READMEs", ran)
 	}
+}
+
+// option is one in the text of a man page.
+var option = regexp.MustCompile(`--([a-z-]+)`)
+
+// The man page has each command and each option, and no other one. Its description is an example.
+func TestManPage(t *testing.T) {
+	t.Parallel()
+	page := strings.ReplaceAll(readFile(t, "../docs/man/crm-snippets.8"), `\-`, "-")
+	grammar, err := kong.New(&commandLine{}, kong.Vars{"version": version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := map[string]bool{}
+	for _, found := range option.FindAllStringSubmatch(page, -1) {
+		unknown[found[1]] = true
+	}
+	for _, command := range grammar.Model.Leaves(true) {
+		if !strings.Contains(page, ".TP\n.B "+command.Name+"\n") {
+			t.Errorf("the page has no command %s", command.Name)
+		}
+		for _, flags := range command.AllFlags(true) {
+			for _, flag := range flags {
+				if !strings.Contains(page, "--"+flag.Name) {
+					t.Errorf("the page has no option --%s of %s", flag.Name, command.Name)
+				}
+				delete(unknown, flag.Name)
+			}
+		}
+	}
+	for name := range unknown {
+		t.Errorf("the page has an option --%s, which is none", name)
+	}
+	_, example, _ := strings.Cut(readFile(t, "examples/bmc-two-nodes.toml"), "nodes = ")
+	if !strings.Contains(page, example) {
+		t.Errorf("the page shows another description than\n%s", example)
+	}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
