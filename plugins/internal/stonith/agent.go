@@ -106,6 +106,9 @@ func (p Plugin) RunAgent(ctx context.Context, proc Process) int {
 	c := p.newCall(proc, report)
 	c.lookup, c.nodesOptional, c.delay = in.lookup, true, in.delay
 	c.request = request{verb: verbs[in.action], node: in.node}
+	if in.renamed && !p.Plug.Apart {
+		c.namesake = in.node
+	}
 	if in.action == actionCheck {
 		c.request = request{verb: verbCheck, rehearse: in.node}
 	}
@@ -199,6 +202,29 @@ func (c *call) agentStatus(ctx context.Context, in *agentInput) (status int, err
 		return err
 	})
 	return status, err
+}
+
+// refuseNamesake refuses to act on a node that was given by another name than the
+// cluster's if the device has that name as well: most likely plug is set for good, and
+// names another node. What cannot be looked at may be there.
+func (c *call) refuseNamesake(ctx context.Context, f *fencer) error {
+	if c.namesake == "" {
+		return nil
+	}
+	for {
+		seen := f.lookOnce(ctx, Node{Name: c.namesake, Plug: c.namesake})
+		reason := ReasonOf(seen.err)
+		switch {
+		case seen.power != Unknown, reason == Ambiguous:
+			return Errorf(WrongTarget, "plug names another %s, and there is a %[1]s %[2]s as well", c.Plug.Word, c.namesake).
+				WithHint("take plug out of the parameters: the cluster gives it; or set hostlist, which says which %s a node is", c.Plug.Word)
+		case reason == NotFound, reason == NotPermitted:
+			return nil
+		}
+		if !Sleep(ctx, pollInterval) {
+			return fmt.Errorf("plug names another %s, and whether there is a %[1]s %[2]s as well is not known: %[3]w", c.Plug.Word, c.namesake, seen.err)
+		}
+	}
 }
 
 // listStatus prints every node with its state.

@@ -78,7 +78,7 @@ func TestAgentApart(t *testing.T) {
 		{name: "nodename is its name", stdin: "action=off;nodename=n1;plug=n1", says: "off n1: already-off"},
 		{name: "plug is an address", stdin: "action=check;port_as_ip=1;rehearse=192.0.2.1", status: 1, says: "rehearsal of off the-only-node"},
 		{name: "plug is an address of a node", stdin: "action=off;port_as_ip=1;plug=2001:db8::1;nodename=n1", says: "off n1: already-off"},
-		{name: "plug is an address, and called as the node", stdin: "action=list-status;port_as_ip=1;plug=n1;nodename=n1", says: "n1,n1,OFF"},
+		{name: "plug is an address, and called as the node", stdin: "action=off;port_as_ip=1;plug=n1;nodename=n1", says: "off n1: already-off"},
 		{name: "plug is another node's name", stdin: "action=off;plug=n1;nodename=n2", status: 1, says: `wrong-target: plug is "n1", and nodename is "n2"`},
 		{name: "plug is perhaps an address", stdin: "action=off;port_as_ip=maybe;plug=n1", status: 1, says: `port_as_ip: "maybe" is neither true nor false`},
 		{name: "hostname is its name", stdin: "action=off;hostname=n1;plug=n2", status: 1, says: "wrong-target"},
@@ -127,6 +127,8 @@ func TestAgentStatusOfAnotherPlug(t *testing.T) {
 
 func TestAgent(t *testing.T) {
 	isOn, isOff, broken := answer{power: On}, answer{power: Off}, answer{err: errOnce}
+	noneSuch, notMine := answer{err: Errorf(NotFound, "no such guest")}, answer{err: Errorf(NotPermitted, "not ours")}
+	several, silent := answer{err: Errorf(Ambiguous, "two of them")}, answer{err: Errorf(Unreachable, "silence")}
 	tests := []struct {
 		name   string
 		stdin  string // lines, with ; between them
@@ -175,7 +177,11 @@ func TestAgent(t *testing.T) {
 		{name: "no such action", stdin: "action=sleep;plug=n1", status: 1, says: `action: "sleep" is none`},
 		{name: "several plugs", stdin: "action=off;plug=n1,n2", status: 1, says: "is not one node"},
 		{name: "node by nodename", stdin: "action=off;nodename=n1", states: []answer{isOff}, says: "off n1: already-off"},
-		{name: "plug is the node's guest", stdin: "action=off;nodename=n1;plug=g1", states: []answer{isOff}, says: "off n1: already-off"},
+		{name: "plug is the node's guest", stdin: "action=off;nodename=n1;plug=g1", states: []answer{noneSuch, isOff}, says: "off n1: already-off"},
+		{name: "plug is the node's guest, as is known late", stdin: "action=off;nodename=n1;plug=g1", states: []answer{silent, notMine, isOff}, says: "off n1: already-off"},
+		{name: "plug is another node's guest", stdin: "action=off;nodename=n1;plug=g1", states: []answer{isOn, isOff}, status: 1, says: "wrong-target: plug names another guest, and there is a guest n1 as well"},
+		{name: "plug is another node's guest, of several", stdin: "action=reboot;nodename=n1;plug=g1", states: []answer{several, isOff}, status: 1, says: "wrong-target: plug names another guest"},
+		{name: "plug is perhaps another node's guest", stdin: "action=off;nodename=n1;plug=g1;timeout=1s", states: []answer{silent}, status: 1, says: "unreachable: plug names another guest, and whether there is a guest n1 as well is not known"},
 		{name: "plug of hostlist", stdin: "action=off;plug=g1;hostlist=n1:g1 n2", states: []answer{isOff}, says: "already-off"},
 		{name: "node of hostlist", stdin: "action=off;plug=N1;hostlist=n1:g1 n2", states: []answer{isOff}, says: "already-off"},
 		{name: "not of hostlist", stdin: "action=off;plug=n3;hostlist=n1:g1 n2", status: 1, says: "wrong-target"},
@@ -183,18 +189,25 @@ func TestAgent(t *testing.T) {
 		{name: "nodename that is not of hostlist", stdin: "action=off;plug=n1;nodename=n3;hostlist=n1:g1 n2", status: 1, says: "wrong-target"},
 		{name: "node that is another node's plug", stdin: "action=off;plug=n2;hostlist=n1:n2 n2:n1", status: 1, says: "plug \"n2\" is node n2, and the guest of node n1"},
 		{name: "node that is another node's plug, with its name", stdin: "action=off;plug=n2;nodename=n2;hostlist=n1:n2 n2:n1", states: []answer{isOff}, says: "off n2: already-off"},
-		{name: "nodename for good", stdin: "action=list;nodename=n1;hostlist=n1 n2", status: 1, says: "nodename: is set, and list is for no node"},
+		{name: "nodename for good", stdin: "action=list;nodename=n1;hostlist=n1 n2", status: 1, says: "nodename: is set, and list fences no node"},
+		{name: "order that fences no node", stdin: "action=monitor;nodename=n1;plug=n1", status: 1, says: "nodename: is set, and monitor fences no node"},
+		{name: "order of metadata", stdin: "action=metadata;nodename=n1;plug=n1", status: 1, says: "nodename: is set, and metadata fences no node"},
+		{name: "order to look at all", stdin: "action=check;nodename=n1;plug=n1", status: 1, says: "nodename: is set, and check fences no node"},
 		{name: "two plugs of one node", stdin: "action=off;plug=n1;port=g1;nodename=n1;hostlist=n1:g1 n2", states: []answer{isOff}, says: "off n1: already-off"},
 		{name: "plugs of two nodes", stdin: "action=off;plug=n1;port=n2;hostlist=n1:g1 n2", status: 1, says: "wrong-target: plug \"n1\" is node n1, and port \"n2\" is not"},
 		{name: "plug and port without hostlist", stdin: "action=off;plug=n1;port=g1", status: 1, says: "plug is \"n1\" and port is \"g1\", want one"},
 		{name: "port for good that is not of hostlist", stdin: "action=monitor;port=g9;hostlist=n1:g1 n2", status: 1, says: "port: \"g9\" is neither a node of hostlist nor a guest of one"},
+		{name: "port for good beside several nodes", stdin: "action=validate-all;port=n1;hostlist=n1:g1 n2", status: 1, says: "port: is set for good, and hostlist has 2 nodes"},
 		{name: "plug for good beside several nodes", stdin: "action=monitor;plug=n1;hostlist=n1:g1 n2", status: 1, says: "plug: is set for good, and hostlist has 2 nodes"},
 		{name: "warnings beside mistakes", stdin: "action=off;plug=n1;pasword=x;delay=s", status: 1, says: "warning: off n1: pasword is no parameter, and ignored\nfence_memory: error: off n1: bad-config: delay: \"s\" is not a time"},
 		{name: "what Pacemaker may give besides", stdin: "action=off;plug=n1;nodename=n1;nodeid=7", states: []answer{isOff}, says: "already-off", unsaid: "warning"},
 		{name: "plug that does not matter", stdin: "action=validate-all;plug=here;nodename=here;hostlist=n1:g1 n2"},
 		{name: "action and option that differ", stdin: "action=reboot;option=on;plug=n1", status: 1, says: "action is \"reboot\" and option is \"on\", want one"},
 		{name: "action and option that agree", stdin: "action=reboot;option=reset;plug=n1", states: []answer{isOn, isOff, isOff, isOn}, says: "reboot n1: off-observed"},
-		{name: "no action in action", stdin: "action=;plug=n1", states: []answer{isOn, isOff, isOff, isOn}, says: "reboot n1: off-observed"},
+		{name: "no action in action", stdin: "action=;plug=n1", status: 1, says: "action: is empty"},
+		{name: "no value of an option", args: "--power-wait --action=status -n n1", status: 1, says: "an option is not of the form"},
+		{name: "value that looks like an option", args: "--separator -- --action=status -n n1", states: []answer{isOn}, says: "Status: ON"},
+		{name: "capitals", stdin: "action=status;plug=n1;Plug=n2;Action=on", states: []answer{isOn}, says: "Status: ON"},
 		{name: "a node's name that is none", stdin: "action=off;plug=n1:g1", status: 1, says: "plug: \"n1:g1\" is no node's name"},
 		{name: "monitor without nodes", stdin: "action=monitor", says: "monitor: ready in "},
 		{name: "validate-all without nodes", stdin: "action=validate-all"},

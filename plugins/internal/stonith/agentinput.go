@@ -30,12 +30,11 @@ func (p Plugin) readAgent(ctx context.Context, proc Process) (values map[string]
 }
 
 // agentName is what the names of all agents' parameters are made of.
-var agentName = regexp.MustCompile(`^[a-z0-9_.]+$`)
+var agentName = regexp.MustCompile(`^[A-Za-z0-9_.]+$`)
 
 // readPairs reads lines name=value; the last one of a name wins. Empty lines and those
 // that begin with # do not count. No error shows a line: it may be a secret. Lines that
-// are not ended or encoded as they should be are refused: with its name unknown, an
-// action would be another one.
+// are not of this form are refused: with its name unknown, an action would be another one.
 func readPairs(input io.Reader) (map[string]string, error) {
 	values := map[string]string{}
 	limited := &io.LimitedReader{R: input, N: maxInput}
@@ -62,9 +61,10 @@ func readPairs(input io.Reader) (map[string]string, error) {
 	return values, nil
 }
 
-// normalName makes a name one with underscores.
+// normalName makes a name one with underscores. Capitals stay, and make a name unknown,
+// as to other agents: Plug, set for good, must not count for the plug that a cluster gives.
 func normalName(name string) string {
-	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "-", "_")
+	return strings.ReplaceAll(strings.TrimSpace(name), "-", "_")
 }
 
 // readOptions reads options, long and short.
@@ -76,7 +76,7 @@ func (p Plugin) readOptions(proc Process) (values map[string]string, answered bo
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
 	for _, o := range p.options() {
-		flag := flags.VarPF(optionValue{o.name, values}, o.name, o.letter, "")
+		flag := flags.VarPF(optionValue{o.name, values, flags}, o.name, o.letter, "")
 		if o.isSwitch {
 			flag.NoOptDefVal = "1"
 		}
@@ -119,10 +119,18 @@ func (p Plugin) blameOption(err error) string {
 type optionValue struct {
 	name   string
 	values map[string]string
+	flags  *pflag.FlagSet // all options
 }
 
-// Set notes the value as a line of standard input has it; the last one wins.
+// Set notes the value as a line of standard input has it; the last one wins. The next
+// option is no value: a script has left the value out, and would lose that option.
 func (o optionValue) Set(value string) error {
+	if next, isOption := strings.CutPrefix(value, "--"); isOption {
+		next, _, _ = strings.Cut(next, "=")
+		if o.flags.Lookup(next) != nil {
+			return errors.New("no value")
+		}
+	}
 	o.values[normalName(o.name)] = strings.TrimSpace(value)
 	return nil
 }

@@ -54,7 +54,7 @@ func (in *agentInput) take(name string) string {
 // for. It reports every mistake.
 func (p Plugin) interpret(values map[string]string) (*agentInput, error) {
 	in := &agentInput{plugin: p, action: actionReboot, values: values}
-	if err := in.setAction(); err != nil {
+	if err := errors.Join(in.setAction(), in.refuseOrder()); err != nil {
 		return in, err
 	}
 	if in.action == actionMetadata || in.action == actionManpage {
@@ -79,21 +79,37 @@ func (p Plugin) interpret(values map[string]string) (*agentInput, error) {
 // setAction takes the action, which old RHCS calls option. A cluster gives action;
 // who gives both, and means two, must not get one of them.
 func (in *agentInput) setAction() error {
+	_, isGiven := in.values["action"]
 	given := in.take("action")
 	old := in.take("option")
 	switch {
+	case isGiven && given == "":
+		return Errorf(BadConfig, "action: is empty")
 	case given == "" && old == "":
 		return nil
 	case given == "":
 		given = old
-	case old != "" && actionOf(old) != actionOf(given):
-		return Errorf(BadConfig, "action is %q and option is %q, want one", given, old).WithHint("take option out of the parameters: the cluster gives the action")
 	}
 	in.action = actionOf(given)
+	if old != "" && actionOf(old) != in.action {
+		return Errorf(BadConfig, "action is %q and option is %q, want one", given, old).WithHint("take option out of the parameters: the cluster gives the action")
+	}
 	if known := append(in.plugin.actions(), actionCheck); !slices.Contains(known, in.action) {
 		return Errorf(BadConfig, "action: %q is none", given).WithHint("there are %s", joinWords(known))
 	}
 	return nil
+}
+
+// refuseOrder refuses what fences no node where a cluster means one, for it then gives
+// nodename: it would take the success for a fence. A look at the node cannot be told from
+// one that is wanted, nor can validate-all, for which Pacemaker has itself in nodename.
+func (in *agentInput) refuseOrder() error {
+	isOrder := []action{actionOn, actionOff, actionReboot, actionStatus, actionValidate}
+	if in.values["nodename"] == "" || slices.Contains(isOrder, in.action) || in.action == actionCheck && in.values["rehearse"] != "" {
+		return nil
+	}
+	return Errorf(BadConfig, "nodename: is set, and %s fences no node", in.action).
+		WithHint("take nodename, action and pcmk_*_action out of the parameters: the cluster gives what it wants")
 }
 
 // actionOf returns the action that a word means; fence-agents takes some old words.
@@ -238,7 +254,7 @@ func (in *agentInput) setNode() error {
 			return err
 		}
 	default:
-		return in.checkMarks(marks, nodename)
+		return in.checkMarks(marks)
 	}
 	if !aims {
 		in.node = ""
@@ -288,20 +304,17 @@ func (in *agentInput) find(marks []mark, nodename string) error {
 }
 
 // checkMarks refuses what says of a node for good that it is one which is not
-// configured. plug may be anything: Pacemaker has itself there to validate a device. But
-// no cluster says which node is meant where none is: with a nodename that is set for
-// good, all nodes would be that one, as with a plug.
-func (in *agentInput) checkMarks(marks []mark, nodename string) error {
+// configured, or that it is the one where there are several. plug may be anything:
+// Pacemaker has itself there to validate a device.
+func (in *agentInput) checkMarks(marks []mark) error {
 	hosts := in.hosts()
-	if nodename != "" && in.action != actionCheck {
-		return Errorf(BadConfig, "nodename: is set, and %s is for no node", in.action).WithHint("take nodename out of the parameters: the cluster gives it")
-	}
 	for _, m := range marks {
 		if _, ok := hosts.named(m.value); !ok && m.name != "plug" {
 			return Errorf(BadConfig, "%s: %q is neither a node of hostlist nor a %s of one", m.name, m.value, in.plugin.Plug.Word).
 				WithHint("hostlist alone says which %[1]s a node is: write an entry node:%[1]s there, and take %[2]s out of the parameters", in.plugin.Plug.Word, m.name)
 		}
-		if promises := in.action == actionMonitor || in.action == actionList; promises && len(hosts.nodes) > 1 {
+		promises := in.action == actionMonitor || in.action == actionList || m.name != "plug"
+		if promises && len(hosts.nodes) > 1 {
 			return Errorf(BadConfig, "%s: is set for good, and hostlist has %d nodes: the others could not be fenced", m.name, len(hosts.nodes)).
 				WithHint("take %s out of the parameters: the cluster gives it", m.name)
 		}

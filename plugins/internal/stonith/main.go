@@ -7,13 +7,15 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 )
 
 // Main carries out the call that the process was started for, and exits. version
 // is what --version prints.
 func (p Plugin) Main(version string) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	abortOnFailure()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	// A reader of our output that goes away must not end a fence half-way.
 	signal.Ignore(syscall.SIGPIPE)
 	tag, run := "external/"+p.Name, p.Run
@@ -27,6 +29,14 @@ func (p Plugin) Main(version string) {
 	})
 	stop()
 	os.Exit(code)
+}
+
+// abortOnFailure lets Go's runtime abort where it fails, as for want of threads. It
+// would exit with status 2, which for the action status says that the node is off. No
+// core is left: it would have secrets.
+func abortOnFailure() {
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) // a limit can always be lowered
+	debug.SetTraceback("crash")
 }
 
 // newCallID returns 8 random hexadecimal digits.

@@ -106,6 +106,9 @@ type call struct {
 	lookup func(name string) string
 	// nodesOptional says that a device may have no configured nodes.
 	nodesOptional bool
+	// namesake is the cluster's name for a node that was given by another name, "" if it
+	// was not.
+	namesake string
 	// delay is waited before the device is contacted, and before the time limit begins.
 	delay time.Duration
 }
@@ -290,6 +293,9 @@ func (c *call) ready() string {
 func (c *call) fence(ctx context.Context, f *fencer) error {
 	node, err := c.hosts.find(c.request.node)
 	if err != nil {
+		return err
+	}
+	if err := c.refuseNamesake(ctx, f); err != nil {
 		return err
 	}
 	start := time.Now()
