@@ -122,7 +122,11 @@ func (c *call) manpage() string {
 		}
 	}
 	m.WriteString(".SH EXIT STATUS\n0: success; of status: the node is on. 2: of status: the node is off. 1: anything else. ")
-	m.WriteString("A success of off and reboot is a node that was seen off.\n")
+	m.WriteString("A success of off and reboot is a node that was seen off.")
+	if slices.Contains(c.parameterNames(), "method") {
+		m.WriteString(" With method=hard, that of reboot is a request that was accepted.")
+	}
+	m.WriteString("\n")
 	return m.String()
 }
 
