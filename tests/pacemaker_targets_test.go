@@ -21,6 +21,8 @@ func TestPacemakerTargets(t *testing.T) {
 		{"map", agentNames, mapOfPacemaker},
 		{"map that hostlist contradicts", agentNames, mapAgainst},
 		{"map alone", agentNames, mapAlone},
+		{"plug for good", agentNames[:2], plugForGood},
+		{"order that fences no node", agentNames, orderOfNothing},
 		{"map that external plugins never see", externalNames, mapUnseen},
 	} {
 		t.Run(c.name, func(t *testing.T) { eachName(t, c.names, c.test) })
@@ -114,6 +116,27 @@ func mapAlone(s *fenceScene) {
 	s.refuses(fenceOff, "web-3")
 	s.is("node-1", true)
 	s.is("node-2", true)
+}
+
+// plugForGood has the plug of one node for all.
+func plugForGood(s *fenceScene) {
+	s.register("plug=node-1", "pcmk_host_list=node-1 node-2", "pcmk_off_retries=1")
+	s.refuses(fenceOff, "node-2")
+	s.wantLog(s.name.ownWord("error: off node-2: wrong-target: plug names another guest"))
+	s.is("node-1", true)
+	s.is("node-2", true)
+	s.obeys(fenceOff, "node-1")
+	s.is("node-1", false)
+	s.is("node-2", true)
+}
+
+// orderOfNothing lets Pacemaker ask for something else where it means off.
+func orderOfNothing(s *fenceScene) {
+	for _, action := range []string{"monitor", "list", "list-status", "metadata", "diag", "check"} {
+		s.register(hostlist(s.bed, bedNodes...), "pcmk_off_action="+action, "pcmk_off_retries=1")
+		s.refuses(fenceOff, "node-1")
+		s.is("node-1", true)
+	}
 }
 
 // mapUnseen maps a node to another one, which an external plugin is never told: it
