@@ -283,8 +283,9 @@ func (d *dom0) reset() error {
 			return err
 		}
 	}
-	// What still runs for an earlier script would hold locks. Only this Dom0's processes are seen from it.
-	_, _ = d.run("pkill", "-KILL", "-x", "dom0-helper|xl")
+	if err := d.endRequests(); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(d.dir("xen/state")); err != nil {
 		return err
 	}
@@ -297,6 +298,23 @@ func (d *dom0) reset() error {
 		}
 	}
 	return nil
+}
+
+// endRequests ends what still runs for an earlier script: it would hold locks, or carry
+// out what was asked for then. What a session has just begun is found the next time.
+func (d *dom0) endRequests() error {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		left := d.ofRequests()
+		if len(left) == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s: requests do not end: %s", d.name, left)
+		}
+		for _, p := range left {
+			_ = syscall.Kill(p.pid, syscall.SIGKILL) // it may have ended
+		}
+	}
 }
 
 // has tells the truth about a guest: whether its process exists, under whichever name.
