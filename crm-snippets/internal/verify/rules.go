@@ -28,7 +28,32 @@ func enabled(c *cluster) []Row {
 			}
 		}
 	}
-	return verdict("enabled", wrong, "the cluster fences nodes")
+	for _, name := range differing(c.cib.Properties(), func(_, _ *live.Element) bool { return true }) {
+		wrong = append(wrong, fmt.Sprintf("%s is set to several values: only one of them counts, here %s", name, c.property(name)))
+	}
+	var rows []Row
+	for _, set := range c.cib.Configuration().Named("cluster_property_set") {
+		if set.Child("rule") != nil {
+			rows = append(rows, Row{NotChecked, "enabled", fmt.Sprintf("a rule says when the properties of %s count", set.Get("id"))})
+		}
+	}
+	return append(rows, verdict("enabled", wrong, "the cluster fences nodes")...)
+}
+
+// differing returns the names that pairs have with several values, if both are such that
+// either of them might be meant to count.
+func differing(pairs []*live.Element, either func(a, b *live.Element) bool) []string {
+	var names []string
+	for i, pair := range pairs {
+		name := pair.Get("name")
+		differs := func(other *live.Element) bool {
+			return other.Get("name") == name && other.Get("value") != pair.Get("value") && either(pair, other)
+		}
+		if slices.ContainsFunc(pairs[:i], differs) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // fenced checks that every node has a device.

@@ -98,6 +98,9 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"level without device", `devices="st-a"`, `devices="st-a,st-c"`, "levels", "there is no device st-c"},
 		{"level with another node's device", `devices="st-a"`, `devices="st-a,st-b"`, "levels", "level 1 of a: st-b does not fence it"},
 		{"switched off in the set that counts", `</crm_config>`, `<cluster_property_set id="cib-bootstrap-options"><nvpair id="p-1" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>`, "enabled", "stonith-enabled is false"},
+		{"switched off first", `name="stonith-enabled" value="true"/>`, `name="stonith-enabled" value="false"/><nvpair id="x" name="stonith-enabled" value="true"/>`, "enabled", "stonith-enabled is false"},
+		{"switched off second", `name="stonith-enabled" value="true"/>`, `name="stonith-enabled" value="true"/><nvpair id="x" name="stonith-enabled" value="false"/>`, "enabled", "stonith-enabled is set to several values: only one of them counts, here true"},
+		{"two values in two sets", `<crm_config>`, `<crm_config><cluster_property_set id="cib-bootstrap-options"><nvpair id="p-1" name="no-quorum-policy" value="stop"/></cluster_property_set><cluster_property_set id="p" score="5"><nvpair id="p-2" name="no-quorum-policy" value="freeze"/></cluster_property_set>`, "enabled", "no-quorum-policy is set to several values: only one of them counts, here stop"},
 		{"not at the start", `name="stonith-enabled" value="true"`, `name="startup-fencing" value="false"`, "enabled", "startup-fencing is false"},
 		{"another action", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_reboot_action" value="on"/>`, "nodes", "st-a: pcmk_reboot_action is on: a node counts as fenced that is not"},
 		{"reset for off", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_off_action" value="reboot"/>`, "nodes", "st-a: pcmk_off_action is reboot"},
@@ -149,7 +152,6 @@ func TestAlsoRight(t *testing.T) {
 		{"secret that is kept elsewhere", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwd" value="lrm://"/><nvpair id="3a"`},
 		{"name of an environment variable", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwd" value="X"/><nvpair id="x" name="passwd_method" value="env"/><nvpair id="3a"`},
 		{"default of operations", `<operations><op id="8a" name="monitor" interval="600s" timeout="55s"/></operations>`, `<operations><op id="8a" name="monitor" interval="600s" timeout="1min"/></operations>`},
-		{"off by the first set, which does not count", `<crm_config>`, `<crm_config><cluster_property_set id="cib-bootstrap-options"><nvpair id="p-1" name="symmetric-cluster" value="true"/></cluster_property_set><cluster_property_set id="p"><nvpair id="p-2" name="symmetric-cluster" value="false"/></cluster_property_set>`},
 		{"a remote node's device", `<primitive id="st-a"`, `<primitive id="r" class="ocf" provider="pacemaker" type="remote"/>
 <primitive id="v" class="ocf" provider="heartbeat" type="Xen"><meta_attributes id="m"><nvpair id="m1" name="remote-node" value="v1"/></meta_attributes></primitive>
 <primitive id="st-r" class="stonith" type="fence_other"><instance_attributes id="st-r-i"><nvpair id="r1" name="pcmk_host_list" value="r v1"/></instance_attributes><operations><op id="r2" name="monitor" interval="60s"/></operations></primitive>
@@ -186,6 +188,7 @@ func TestNotChecked(t *testing.T) {
 		{`<nodes>`, `<nodes><node id="r" uname="r" type="remote"/>`, "r is a remote node without a device"},
 		{`<resources>`, `<resources><template id="t" class="stonith" type="external/ipmi2"/><primitive id="st-t" template="t"/>`, "st-t: what it has from elsewhere"},
 		{`<nvpair id="1a"`, `<nvpair id-ref="1b"/><nvpair id="1a"`, "st-a: what it has from elsewhere"},
+		{`<crm_config>`, `<crm_config><cluster_property_set id="p" score="5"><rule id="p-r"/><nvpair id="p-2" name="stonith-enabled" value="false"/></cluster_property_set>`, "a rule says when the properties of p count"},
 		{`<fencing-topology>`, `<fencing-topology><fencing-level id="p" target-pattern=".*" index="1" devices="st-a"/>`, "p is for nodes by a pattern"},
 	} {
 		found := false
