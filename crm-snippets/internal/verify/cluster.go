@@ -30,8 +30,12 @@ type device struct {
 	// agent is one of ours, if ours is true.
 	agent metadata.Agent
 	ours  bool
-	// parameters are by the names that the CIB has.
+	// parameters are by the names that the CIB has. Of a name, the first one counts.
 	parameters []parameter
+	// differing are names of parameters that have several values.
+	differing []string
+	// ruled says that a rule decides about its parameters. None is looked at.
+	ruled bool
 	// operations are the elements op.
 	operations []*live.Element
 	// nodes are those that it fences, if known is true. Else only the device knows.
@@ -116,6 +120,7 @@ func (c *cluster) defaultFor(section, name string) string {
 func readDevice(e *live.Element, role string) device {
 	d := device{id: e.Get("id"), agentType: e.Get("type")}
 	d.agent, d.ours = metadata.FindAgent(d.agentType)
+	d.readParameters(e)
 	for at := e; at.Name != "resources" && at.Parent != nil; at = at.Parent {
 		d.ids = append(d.ids, at.Get("id"))
 		for _, set := range at.Children {
@@ -124,8 +129,6 @@ func readDevice(e *live.Element, role string) device {
 				case set.Name == "meta_attributes" && name == "target-role":
 					role = value
 					d.stopped = d.stopped || strings.EqualFold(value, "Stopped")
-				case set.Name == "instance_attributes" && at == e:
-					d.parameters = append(d.parameters, parameter{name, value})
 				case set.Name == "operations" && at == e:
 					d.operations = append(d.operations, pair)
 				}
@@ -135,6 +138,24 @@ func readDevice(e *live.Element, role string) device {
 	d.stopped = d.stopped || strings.EqualFold(role, "Stopped")
 	d.nodes, d.known = d.targets()
 	return d
+}
+
+// readParameters reads the instance attributes of a primitive.
+func (d *device) readParameters(e *live.Element) {
+	d.ruled = slices.ContainsFunc(e.Children, func(set *live.Element) bool {
+		return set.Name == "instance_attributes" && set.Child("rule") != nil
+	})
+	if d.ruled {
+		d.ours = false // nothing is known of it
+		return
+	}
+	pairs := live.Pairs(e, "instance_attributes")
+	for _, pair := range pairs {
+		d.parameters = append(d.parameters, parameter{pair.Get("name"), pair.Get("value")})
+	}
+	d.differing = differing(pairs, func(a, b *live.Element) bool {
+		return live.Score(a.Parent.Get("score")) == live.Score(b.Parent.Get("score"))
+	})
 }
 
 // value returns a parameter by the name that the CIB has for it.

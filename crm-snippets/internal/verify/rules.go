@@ -61,7 +61,9 @@ func fenced(c *cluster) []Row {
 	var rows []Row
 	var wrong []string
 	for _, d := range c.devices {
-		if !d.known {
+		if d.ruled {
+			rows = append(rows, Row{NotChecked, "nodes", fmt.Sprintf("%s: a rule decides about its parameters", d.id)})
+		} else if !d.known {
 			rows = append(rows, Row{NotChecked, "nodes", fmt.Sprintf("%s: only the device knows which nodes it fences", d.id)})
 		}
 		wrong = append(wrong, d.asked()...)
@@ -118,13 +120,16 @@ func parameters(c *cluster) []Row {
 	var wrong []string
 	ours := 0
 	for _, d := range c.devices {
+		for _, name := range d.differing {
+			wrong = append(wrong, fmt.Sprintf("%s: %s has several values", d.id, name))
+		}
 		if !d.ours {
 			continue
 		}
 		ours++
 		wrong = append(wrong, d.misfits(d.agent.Parameters())...)
 	}
-	if ours == 0 {
+	if ours == 0 && len(wrong) == 0 {
 		return []Row{{NotChecked, "parameters", "no device is one of these plugins"}}
 	}
 	return verdict("parameters", wrong, fmt.Sprintf("all of %d devices are known, and none is missing", ours))
@@ -202,6 +207,11 @@ func delays(c *cluster) []Row {
 			return []Row{{OK, "delay", "priority-fencing-delay lets the node with the more important resources win"}}
 		case !c.hasResources():
 			return []Row{{NotChecked, "delay", "priority-fencing-delay works once resources have a priority, and there are none yet"}}
+		}
+	}
+	for _, d := range c.devices {
+		if !d.known && !d.stopped {
+			return []Row{{NotChecked, "delay", fmt.Sprintf("it is not known which nodes %s fences", d.id)}}
 		}
 	}
 	first, second := c.delay(c.nodes[0]), c.delay(c.nodes[1])

@@ -101,6 +101,10 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"switched off first", `name="stonith-enabled" value="true"/>`, `name="stonith-enabled" value="false"/><nvpair id="x" name="stonith-enabled" value="true"/>`, "enabled", "stonith-enabled is false"},
 		{"switched off second", `name="stonith-enabled" value="true"/>`, `name="stonith-enabled" value="true"/><nvpair id="x" name="stonith-enabled" value="false"/>`, "enabled", "stonith-enabled is set to several values: only one of them counts, here true"},
 		{"two values in two sets", `<crm_config>`, `<crm_config><cluster_property_set id="cib-bootstrap-options"><nvpair id="p-1" name="no-quorum-policy" value="stop"/></cluster_property_set><cluster_property_set id="p" score="5"><nvpair id="p-2" name="no-quorum-policy" value="freeze"/></cluster_property_set>`, "enabled", "no-quorum-policy is set to several values: only one of them counts, here stop"},
+		{"a set that counts more", `<operations><op id="8a"`, `<instance_attributes id="x" score="1000"><nvpair id="x1" name="pcmk_off_timeout" value="1s"/></instance_attributes><operations><op id="8a"`, "timeouts", "st-a: pcmk_off_timeout of 1s ends"},
+		{"the first of a set", `"pcmk_off_timeout" value="55s"/>`, `"pcmk_off_timeout" value="1s"/><nvpair id="x" name="pcmk_off_timeout" value="55s"/>`, "timeouts", "st-a: pcmk_off_timeout of 1s ends"},
+		{"two values", `"hostlist" value="a:192.0.2.1"/>`, `"hostlist" value="a:192.0.2.1"/><nvpair id="x" name="hostlist" value="a:192.0.2.9"/>`, "parameters", "st-a: hostlist has several values"},
+		{"two values in equal sets", `<operations><op id="8a"`, `<instance_attributes id="x"><nvpair id="x1" name="hostlist" value="a:192.0.2.9"/></instance_attributes><operations><op id="8a"`, "parameters", "st-a: hostlist has several values"},
 		{"not at the start", `name="stonith-enabled" value="true"`, `name="startup-fencing" value="false"`, "enabled", "startup-fencing is false"},
 		{"another action", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_reboot_action" value="on"/>`, "nodes", "st-a: pcmk_reboot_action is on: a node counts as fenced that is not"},
 		{"reset for off", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_off_action" value="reboot"/>`, "nodes", "st-a: pcmk_off_action is reboot"},
@@ -146,6 +150,7 @@ func TestAlsoRight(t *testing.T) {
 	for _, c := range []struct{ name, old, now string }{
 		{"all but one, by a pattern", `rsc="st-a" node="a"`, `rsc-pattern="!st-b" node="a"`},
 		{"list that counts", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="static-list"/>`},
+		{"a set that counts less", `<operations><op id="8a"`, `<instance_attributes id="x" score="-1000"><nvpair id="x1" name="pcmk_off_timeout" value="1s"/></instance_attributes><operations><op id="8a"`},
 		{"off in place of a reset", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_reboot_action" value="off"/>`},
 		{"delay by node", `"pcmk_delay_base" value="5s"`, `"pcmk_delay_base" value="a:5s;b:0s"`},
 		{"delay by chance", `name="pcmk_delay_base" value="5s"`, `name="pcmk_delay_max" value="5s"`},
@@ -181,7 +186,7 @@ func TestNotChecked(t *testing.T) {
 			checks = append(checks, row.Check)
 		}
 	}
-	if want := []string{"nodes", "nodes", "parameters"}; !slices.Equal(checks, want) {
+	if want := []string{"nodes", "nodes", "parameters", "delay"}; !slices.Equal(checks, want) {
 		t.Errorf("not checked: %q, want %q", checks, want)
 	}
 	for _, c := range []struct{ old, now, want string }{
@@ -198,6 +203,26 @@ func TestNotChecked(t *testing.T) {
 		if !found {
 			t.Errorf("%s: want %q not checked", c.now, c.want)
 		}
+	}
+}
+
+// Where a rule decides about the parameters of a device, nothing is guessed.
+func TestParametersByRule(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(twoNodes, `<instance_attributes id="st-a-i">`,
+		`<instance_attributes id="st-a-i"><rule id="x" score="0"><date_expression id="y" operation="lt" end="2001-01-01"/></rule>`, 1)
+	var said []string
+	for _, row := range rulesOf(t, text) {
+		if row.Result == Wrong {
+			t.Errorf("%+v, want not checked", row)
+		}
+		if row.Result == NotChecked {
+			said = append(said, row.Check+" "+row.Text)
+		}
+	}
+	want := []string{"nodes st-a: a rule decides about its parameters", "delay it is not known which nodes st-a fences"}
+	if !slices.Equal(said, want) {
+		t.Errorf("not checked: %q, want %q", said, want)
 	}
 }
 
