@@ -1,10 +1,12 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 )
 
@@ -50,27 +52,49 @@ func (d device) actions() []string {
 	return wrong
 }
 
-// planned returns what our devices fence, as far as the CIB says it.
+// planned returns what devices fence, as far as the CIB says it: ours, and others for BMCs
+// of which the address is known.
 func (c *cluster) planned() []plan.Device {
 	var all []plan.Device
 	for _, d := range c.devices {
-		if !d.ours {
-			continue
+		switch {
+		case d.ours:
+			all = append(all, d.planned())
+		case !d.ruled && (d.agentType == "fence_ipmilan" || d.agentType == "external/ipmi"):
+			all = append(all, d.foreignBMC())
 		}
-		its := plan.Device{ID: d.id, Agent: d.agent}
-		for _, name := range []string{"sshaccount", "pool", "ipaddr", "ipport"} {
-			if value := d.own(name); value != "" {
-				its.Parameters = append(its.Parameters, plan.Parameter{Name: name, Value: value})
-			}
-		}
-		for _, word := range split(d.own("hostlist") + " " + d.own("hostname")) {
-			node, plug, _ := strings.Cut(word, ":")
-			its.Hostlist = append(its.Hostlist, plan.Entry{Node: node, Plug: plug})
-		}
-		if len(its.Hostlist) == 0 && len(d.nodes) == 1 {
-			its.Hostlist = []plan.Entry{{Node: d.nodes[0]}}
-		}
-		all = append(all, its)
 	}
 	return all
+}
+
+// planned returns what one of our devices fences.
+func (d device) planned() plan.Device {
+	its := plan.Device{ID: d.id, Agent: d.agent}
+	for _, name := range []string{"sshaccount", "pool", "ipaddr", "ipport"} {
+		if value := d.own(name); value != "" {
+			its.Parameters = append(its.Parameters, plan.Parameter{Name: name, Value: value})
+		}
+	}
+	for _, word := range split(d.own("hostlist") + " " + d.own("hostname")) {
+		node, plug, _ := strings.Cut(word, ":")
+		its.Hostlist = append(its.Hostlist, plan.Entry{Node: node, Plug: plug})
+	}
+	if len(its.Hostlist) == 0 && len(d.nodes) == 1 {
+		its.Hostlist = []plan.Entry{{Node: d.nodes[0]}}
+	}
+	return its
+}
+
+// foreignBMC returns what a device of another agent fences, whose BMC is in ip or ipaddr.
+func (d device) foreignBMC() plan.Device {
+	its := plan.Device{ID: d.id, Agent: metadata.Agent{Plugin: metadata.IPMI}}
+	address := cmp.Or(d.value("ip"), d.value("ipaddr"))
+	if address == "" || d.value("port_as_ip") != "" {
+		return its
+	}
+	its.Parameters = []plan.Parameter{{Name: "ipaddr", Value: address}, {Name: "ipport", Value: cmp.Or(d.value("ipport"), "623")}}
+	for _, node := range d.nodes {
+		its.Hostlist = append(its.Hostlist, plan.Entry{Node: node})
+	}
+	return its
 }

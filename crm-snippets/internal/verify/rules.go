@@ -129,10 +129,31 @@ func parameters(c *cluster) []Row {
 		ours++
 		wrong = append(wrong, d.misfits(d.agent.Parameters())...)
 	}
-	if ours == 0 && len(wrong) == 0 {
-		return []Row{{NotChecked, "parameters", "no device is one of these plugins"}}
+	return c.ofOurs("parameters", wrong, fmt.Sprintf("all of %d devices are known, and none is missing", ours))
+}
+
+// ofOurs returns the verdict of a check that knows these plugins alone, and a row that
+// names the other devices.
+func (c *cluster) ofOurs(check string, wrong []string, well string) []Row {
+	if len(c.devices) == 0 {
+		return []Row{{NotChecked, check, "there is no device"}}
 	}
-	return verdict("parameters", wrong, fmt.Sprintf("all of %d devices are known, and none is missing", ours))
+	var others []string
+	for _, d := range c.devices {
+		if d.ruled {
+			others = append(others, d.id+" (a rule decides about its parameters)")
+		} else if !d.ours {
+			others = append(others, fmt.Sprintf("%s (%s)", d.id, d.agentType))
+		}
+	}
+	var rows []Row
+	if len(others) > 0 {
+		rows = append(rows, Row{NotChecked, check, "not of these plugins: " + strings.Join(others, ", ")})
+	}
+	if len(others) == len(c.devices) && len(wrong) == 0 {
+		return rows
+	}
+	return append(rows, verdict(check, wrong, well)...)
 }
 
 // forAgents are parameters that the cluster itself gives a fence agent.
@@ -193,7 +214,7 @@ func secrets(c *cluster) []Row {
 			}
 		}
 	}
-	return verdict("secrets", wrong, "none of these plugins' stands in the configuration")
+	return c.ofOurs("secrets", wrong, "none of these plugins' stands in the configuration")
 }
 
 // delays checks that of two nodes that fence each other one is faster.

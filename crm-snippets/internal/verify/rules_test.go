@@ -159,7 +159,7 @@ func TestAlsoRight(t *testing.T) {
 		{"default of operations", `<operations><op id="8a" name="monitor" interval="600s" timeout="55s"/></operations>`, `<operations><op id="8a" name="monitor" interval="600s" timeout="1min"/></operations>`},
 		{"a remote node's device", `<primitive id="st-a"`, `<primitive id="r" class="ocf" provider="pacemaker" type="remote"/>
 <primitive id="v" class="ocf" provider="heartbeat" type="Xen"><meta_attributes id="m"><nvpair id="m1" name="remote-node" value="v1"/></meta_attributes></primitive>
-<primitive id="st-r" class="stonith" type="fence_other"><instance_attributes id="st-r-i"><nvpair id="r1" name="pcmk_host_list" value="r v1"/></instance_attributes><operations><op id="r2" name="monitor" interval="60s"/></operations></primitive>
+<primitive id="st-r" class="stonith" type="fence_ipmi"><instance_attributes id="st-r-i"><nvpair id="r1" name="hostlist" value="r:192.0.2.3 v1:192.0.2.4"/><nvpair id="r3" name="passwd_file" value="/etc/x"/></instance_attributes><operations><op id="r2" name="monitor" interval="60s" timeout="45s"/></operations></primitive>
 <primitive id="st-a"`},
 		{"nodes that only devices name", `<nodes><node id="1" uname="a"/><node id="2" uname="b"/></nodes>`, `<nodes/>`},
 	} {
@@ -186,7 +186,7 @@ func TestNotChecked(t *testing.T) {
 			checks = append(checks, row.Check)
 		}
 	}
-	if want := []string{"nodes", "nodes", "parameters", "delay"}; !slices.Equal(checks, want) {
+	if want := []string{"nodes", "nodes", "parameters", "timeouts", "delay", "secrets"}; !slices.Equal(checks, want) {
 		t.Errorf("not checked: %q, want %q", checks, want)
 	}
 	for _, c := range []struct{ old, now, want string }{
@@ -206,6 +206,50 @@ func TestNotChecked(t *testing.T) {
 	}
 }
 
+// foreign is a device of another agent.
+const foreign = `<resources><primitive id="st-f" class="stonith" type="fence_ipmilan"><instance_attributes id="st-f-i">
+<nvpair id="f1" name="pcmk_host_list" value="b"/><nvpair id="f2" name="ip" value="192.0.2.2"/><nvpair id="f3" name="passwd" value="s3cret"/>
+</instance_attributes><operations><op id="f4" name="monitor" interval="60s"/></operations></primitive>`
+
+// A device of another agent beside ours is named by each check that knows ours alone.
+func TestForeignDevice(t *testing.T) {
+	t.Parallel()
+	var said []string
+	for _, row := range rulesOf(t, strings.Replace(twoNodes, `<resources>`, foreign, 1)) {
+		if row.Result == NotChecked && strings.HasSuffix(row.Text, "not of these plugins: st-f (fence_ipmilan)") {
+			said = append(said, row.Check)
+		}
+	}
+	if want := []string{"parameters", "timeouts", "secrets"}; !slices.Equal(said, want) {
+		t.Errorf("it is named in %q, want %q", said, want)
+	}
+}
+
+// The BMC of another agent's device is one of those that clash.
+func TestForeignBMC(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		old, now string
+		clashes  bool
+	}{
+		{"", "", true},
+		{`type="fence_ipmilan"`, `type="external/ipmi"`, true},
+		{`name="ip"`, `name="ipaddr"`, true},
+		{`value="192.0.2.1"/>`, `value="192.0.2.1"/><nvpair id="x" name="ipport" value="624"/>`, false},
+		{`value="192.0.2.1"/>`, `value="192.0.2.1"/><nvpair id="x" name="port_as_ip" value="1"/>`, false},
+		{`value="192.0.2.1"/>`, `value="192.0.2.2"/>`, false},
+	} {
+		other := strings.Replace(strings.Replace(foreign, "192.0.2.2", "192.0.2.1", 1), c.old, c.now, 1)
+		found := false
+		for _, row := range rulesOf(t, strings.Replace(twoNodes, `<resources>`, other, 1)) {
+			found = found || row.Result == Wrong && strings.HasPrefix(row.Text, `nodes "b" and "a" are both "192.0.2.1": `)
+		}
+		if found != c.clashes {
+			t.Errorf("%s: %t that it clashes, want %t", c.now, found, c.clashes)
+		}
+	}
+}
+
 // Where a rule decides about the parameters of a device, nothing is guessed.
 func TestParametersByRule(t *testing.T) {
 	t.Parallel()
@@ -220,7 +264,11 @@ func TestParametersByRule(t *testing.T) {
 			said = append(said, row.Check+" "+row.Text)
 		}
 	}
-	want := []string{"nodes st-a: a rule decides about its parameters", "delay it is not known which nodes st-a fences"}
+	const others = " not of these plugins: st-a (a rule decides about its parameters)"
+	want := []string{
+		"nodes st-a: a rule decides about its parameters", "parameters" + others, "timeouts" + others,
+		"delay it is not known which nodes st-a fences", "secrets" + others,
+	}
 	if !slices.Equal(said, want) {
 		t.Errorf("not checked: %q, want %q", said, want)
 	}
