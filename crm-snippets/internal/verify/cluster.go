@@ -262,10 +262,9 @@ func (c *cluster) property(names ...string) string {
 	return ""
 }
 
-// mayRun reports whether a device is allowed on a node.
+// mayRun reports whether a device is allowed on a node, by what is not unclear.
 func (c *cluster) mayRun(d device, node string) bool {
-	symmetric, isBool := live.Bool(c.property("symmetric-cluster"))
-	may := symmetric || !isBool
+	may := c.isSymmetric()
 	for _, location := range c.cib.Configuration().Named("rsc_location") {
 		if !d.isMeant(location) {
 			continue
@@ -294,23 +293,60 @@ func (d device) isMeant(location *live.Element) bool {
 	return slices.ContainsFunc(ids, func(id string) bool { return id != "" && slices.Contains(d.ids, id) })
 }
 
-// scores returns those that a location has for a node. A rule that wants more than a
-// node of that name does not always hold, and does not count.
+// scores returns those that a location has for a node.
 func scores(location *live.Element, node string) []string {
 	var all []string
 	if strings.EqualFold(location.Get("node"), node) {
 		all = append(all, location.Get("score"))
 	}
-	for _, rule := range location.Named("rule") {
-		if len(rule.Children) != 1 || rule.Parent != location {
-			continue
-		}
-		e := rule.Children[0]
-		if e.Get("attribute") == "#uname" && e.Get("operation") == "eq" && strings.EqualFold(e.Get("value"), node) {
+	for _, rule := range location.Children {
+		if isAboutNames(rule) && holdsFor(rule, node) {
 			all = append(all, rule.Get("score"))
 		}
 	}
 	return all
+}
+
+// isAboutNames reports whether an element is a rule by which the name of a node alone
+// decides.
+func isAboutNames(rule *live.Element) bool {
+	other := func(e *live.Element) bool {
+		source, operation := e.Get("value-source"), e.Get("operation")
+		return e.Name != "expression" || e.Get("attribute") != "#uname" || operation != "eq" && operation != "ne" || source != "" && source != "literal"
+	}
+	return rule.Name == "rule" && len(rule.Children) > 0 && rule.Get("score-attribute") == "" && !slices.ContainsFunc(rule.Children, other)
+}
+
+// holdsFor reports whether a rule about names holds for a node.
+func holdsFor(rule *live.Element, node string) bool {
+	anyIsEnough := rule.Get("boolean-op") == "or"
+	for _, e := range rule.Children {
+		if holds := strings.EqualFold(e.Get("value"), node) == (e.Get("operation") == "eq"); holds == anyIsEnough {
+			return holds
+		}
+	}
+	return !anyIsEnough
+}
+
+// unclear returns the id of a location which may forbid a device a node, or allow it
+// where that is needed, by more than the node's name, and "" if there is none.
+func (c *cluster) unclear(d device) string {
+	for _, location := range c.cib.Configuration().Named("rsc_location") {
+		unclear := func(e *live.Element) bool {
+			decides := !c.isSymmetric() || live.IsNever(e.Get("score")) || e.Get("score-attribute") != ""
+			return e.Name == "lifetime" || e.Name == "rule" && !isAboutNames(e) && decides
+		}
+		if d.isMeant(location) && slices.ContainsFunc(location.Children, unclear) {
+			return location.Get("id")
+		}
+	}
+	return ""
+}
+
+// isSymmetric reports whether resources are allowed on a node where nothing forbids it.
+func (c *cluster) isSymmetric() bool {
+	symmetric, isBool := live.Bool(c.property("symmetric-cluster"))
+	return symmetric || !isBool
 }
 
 // seconds reads a time of the CIB, and returns another one if it is not set.

@@ -37,7 +37,7 @@ func enabled(c *cluster) []Row {
 			rows = append(rows, Row{NotChecked, "enabled", fmt.Sprintf("a rule says when the properties of %s count", set.Get("id"))})
 		}
 	}
-	return append(rows, verdict("enabled", wrong, "the cluster fences nodes")...)
+	return withoutOK(rows, verdict("enabled", wrong, "the cluster fences nodes"))
 }
 
 // differing returns the names that pairs have with several values, if both are such that
@@ -96,10 +96,7 @@ func fenced(c *cluster) []Row {
 	if len(c.nodes) == 0 {
 		wrong = append(wrong, "there is no node, and no device")
 	}
-	if len(rows) > 0 && len(wrong) == 0 {
-		return rows
-	}
-	return append(rows, verdict("nodes", wrong, fmt.Sprintf("%s: each has a device", strings.Join(c.nodes, ", ")))...)
+	return withoutOK(rows, verdict("nodes", wrong, fmt.Sprintf("%s: each has a device", strings.Join(c.nodes, ", "))))
 }
 
 // unknownNodes returns what is wrong where the cluster asks the device for nodes that
@@ -179,19 +176,23 @@ func (d device) misfits(known []metadata.Parameter) []string {
 
 // locations checks that each node can be fenced by another one.
 func locations(c *cluster) []Row {
+	var rows []Row
 	var wrong []string
 	for _, d := range c.devices {
-		if len(d.nodes) == 1 && c.mayRun(d, d.nodes[0]) {
+		if id := c.unclear(d); id != "" {
+			rows = append(rows, Row{NotChecked, "locations", fmt.Sprintf("%s: %s goes by more than the names of nodes", d.id, id)})
+		} else if len(d.nodes) == 1 && c.mayRun(d, d.nodes[0]) {
 			wrong = append(wrong, fmt.Sprintf("%s may run on %s, the only node that it fences: a node does not fence itself", d.id, d.nodes[0]))
 		}
 	}
 	for _, node := range c.nodes {
 		its := c.fencing(node)
-		if len(its) > 0 && !slices.ContainsFunc(its, func(d device) bool { return c.mayRunBeside(d, node) }) {
+		mayBeFenced := func(d device) bool { return c.unclear(d) != "" || c.mayRunBeside(d, node) }
+		if len(its) > 0 && !slices.ContainsFunc(its, mayBeFenced) {
 			wrong = append(wrong, fmt.Sprintf("no other node may run a device of %s", node))
 		}
 	}
-	return verdict("locations", wrong, "no node has to fence itself")
+	return withoutOK(rows, verdict("locations", wrong, "no node has to fence itself"))
 }
 
 // mayRunBeside reports whether a device is allowed on any node but one.

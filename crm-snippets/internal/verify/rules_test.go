@@ -117,7 +117,10 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"one BMC", `value="b:192.0.2.2"`, `value="b:192.0.2.1:623"`, "nodes", `nodes "a" and "b" are both "192.0.2.1": who fences one of them switches the other off`},
 		{"one BMC by hostname", `name="hostlist" value="b:192.0.2.2"`, `name="hostname" value="b"/><nvpair id="x" name="ipaddr" value="192.0.2.1"`, "nodes", `are both "192.0.2.1"`},
 		{"not its hostname", `name="hostlist" value="a:192.0.2.1"`, `name="ipaddr" value="192.0.2.1"/><nvpair id="x" name="hostname" value="c"`, "nodes", "st-a is to fence a, which is not in its hostlist"},
-		{"itself, in a rule that does not always hold", `value="B"/>`, `value="B"/><expression id="x" attribute="y" operation="defined"/>`, "locations", "st-b may run on b"},
+		{"nobody else, by a rule about all but one", `<constraints>`, `<constraints><rsc_location id="lc" rsc="st-a"><rule id="x" score="-INFINITY"><expression id="y" attribute="#uname" operation="ne" value="a"/></rule></rsc_location>`, "locations", "no other node may run a device of a"},
+		{"nobody else, by a rule about several", `<constraints>`, `<constraints><rsc_location id="lc" rsc="st-a"><rule id="x" score="-INFINITY" boolean-op="or"><expression id="y" attribute="#uname" operation="eq" value="b"/><expression id="z" attribute="#uname" operation="eq" value="c"/></rule></rsc_location>`, "locations", "no other node may run a device of a"},
+		{"itself, by a rule that never holds", `value="B"/>`, `value="B"/><expression id="x" attribute="#uname" operation="eq" value="a"/>`, "locations", "st-b may run on b"},
+		{"itself, by a rule about the other", `operation="eq" value="B"`, `operation="ne" value="B"`, "locations", "st-b may run on b"},
 		{"long delay", `"pcmk_delay_base" value="5s"`, `"pcmk_delay_base" value="22s"`, "timeouts", "st-a: its delay of 22s is too long"},
 		{"one supply of two", `devices="st-a"/>`, `devices="st-a,st-b"/><fencing-level id="f2" target="a" index="2" devices="st-b"/>`, "levels", "level 2 of a is content with st-b, where level 1 wants st-a and st-b to switch it off"},
 		{"never tried", `target="a" index="1" devices="st-a"`, `target="b" index="1" devices="st-a"`, "levels", "st-b is in no level of b"},
@@ -149,6 +152,8 @@ func TestAlsoRight(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, old, now string }{
 		{"all but one, by a pattern", `rsc="st-a" node="a"`, `rsc-pattern="!st-b" node="a"`},
+		{"all but one, by a rule", `rsc="st-a" node="a" score="-INFINITY"/>`, `rsc="st-a"><rule id="x" score="-INFINITY"><expression id="y" attribute="#uname" operation="ne" value="b"/></rule></rsc_location>`},
+		{"a rule that forbids nothing", `<constraints>`, `<constraints><rsc_location id="lc" rsc="st-a"><rule id="x" score="100"><expression id="y" attribute="rack" operation="defined"/></rule></rsc_location>`},
 		{"list that counts", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="static-list"/>`},
 		{"a set that counts less", `<operations><op id="8a"`, `<instance_attributes id="x" score="-1000"><nvpair id="x1" name="pcmk_off_timeout" value="1s"/></instance_attributes><operations><op id="8a"`},
 		{"off in place of a reset", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_reboot_action" value="off"/>`},
@@ -189,16 +194,21 @@ func TestNotChecked(t *testing.T) {
 	if want := []string{"nodes", "nodes", "parameters", "timeouts", "delay", "secrets"}; !slices.Equal(checks, want) {
 		t.Errorf("not checked: %q, want %q", checks, want)
 	}
-	for _, c := range []struct{ old, now, want string }{
-		{`<nodes>`, `<nodes><node id="r" uname="r" type="remote"/>`, "r is a remote node without a device"},
-		{`<resources>`, `<resources><template id="t" class="stonith" type="external/ipmi2"/><primitive id="st-t" template="t"/>`, "st-t: what it has from elsewhere"},
-		{`<nvpair id="1a"`, `<nvpair id-ref="1b"/><nvpair id="1a"`, "st-a: what it has from elsewhere"},
-		{`<crm_config>`, `<crm_config><cluster_property_set id="p" score="5"><rule id="p-r"/><nvpair id="p-2" name="stonith-enabled" value="false"/></cluster_property_set>`, "a rule says when the properties of p count"},
-		{`<fencing-topology>`, `<fencing-topology><fencing-level id="p" target-pattern=".*" index="1" devices="st-a"/>`, "p is for nodes by a pattern"},
+	for _, c := range []struct{ old, now, check, want string }{
+		{`<nodes>`, `<nodes><node id="r" uname="r" type="remote"/>`, "nodes", "r is a remote node without a device"},
+		{`<resources>`, `<resources><template id="t" class="stonith" type="external/ipmi2"/><primitive id="st-t" template="t"/>`, "nodes", "st-t: what it has from elsewhere"},
+		{`<nvpair id="1a"`, `<nvpair id-ref="1b"/><nvpair id="1a"`, "nodes", "st-a: what it has from elsewhere"},
+		{`<crm_config>`, `<crm_config><cluster_property_set id="p" score="5"><rule id="p-r"/><nvpair id="p-2" name="stonith-enabled" value="false"/></cluster_property_set>`, "enabled", "a rule says when the properties of p count"},
+		{`value="B"/>`, `value="B"/><expression id="x" attribute="y" operation="defined"/>`, "locations", "st-b: lb goes by more than the names of nodes"},
+		{`<constraints>`, `<constraints><rsc_location id="lc" rsc="st-a"><rule id="x" score="-INFINITY"><expression id="y" attribute="rack" operation="not_defined"/></rule></rsc_location>`, "locations", "st-a: lc goes by more than the names of nodes"},
+		{`<fencing-topology>`, `<fencing-topology><fencing-level id="p" target-pattern=".*" index="1" devices="st-a"/>`, "", "p is for nodes by a pattern"},
 	} {
 		found := false
 		for _, row := range rulesOf(t, strings.Replace(twoNodes, c.old, c.now, 1)) {
 			found = found || row.Result == NotChecked && strings.HasPrefix(row.Text, c.want)
+			if row.Result == OK && row.Check == c.check {
+				t.Errorf("%s: %+v too", c.now, row)
+			}
 		}
 		if !found {
 			t.Errorf("%s: want %q not checked", c.now, c.want)
