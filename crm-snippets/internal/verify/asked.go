@@ -14,8 +14,11 @@ import (
 // action that fences it.
 func (d device) asked() []string {
 	wrong := d.actions()
-	switch check := d.value("pcmk_host_check"); {
-	case check == "dynamic-list" && d.value("pcmk_host_list")+d.value("pcmk_host_map") != "":
+	listed := d.value("pcmk_host_list")+d.value("pcmk_host_map") != ""
+	switch check := d.hostCheck(); {
+	case check == "static-list" && !listed:
+		wrong = append(wrong, fmt.Sprintf("%s: with pcmk_host_check=%s, and neither pcmk_host_list nor pcmk_host_map, no node has this device", d.id, check))
+	case check == "dynamic-list" && listed:
 		wrong = append(wrong, fmt.Sprintf("%s: with pcmk_host_check=%s, pcmk_host_list does not count", d.id, check))
 	case check == "none", check == "status" && d.ours: // other agents may have a status of each node
 		wrong = append(wrong, fmt.Sprintf("%s: with pcmk_host_check=%s, the cluster takes it for a device of any node", d.id, check))
@@ -34,6 +37,10 @@ func (d device) asked() []string {
 	}
 	return wrong
 }
+
+// hostCheck returns how the cluster finds out whether a device is for a node, if that is
+// set.
+func (d device) hostCheck() string { return strings.ToLower(d.value("pcmk_host_check")) }
 
 // actions checks that the cluster asks for what it wants. A device that succeeds with
 // another action has fenced nobody.

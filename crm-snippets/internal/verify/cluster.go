@@ -205,6 +205,9 @@ func (d device) targets() (nodes []string, known bool) {
 	if len(nodes) > 0 {
 		return nodes, true
 	}
+	if d.hostCheck() == "static-list" {
+		return nil, true
+	}
 	if list := d.own("hostlist"); list != "" {
 		return keys(split(list)), true
 	}

@@ -216,6 +216,21 @@ func TestNotChecked(t *testing.T) {
 	}
 }
 
+// A device that goes by a list, and has none, is for no node, whatever its hostlist says.
+func TestNoList(t *testing.T) {
+	t.Parallel()
+	var said []string
+	for _, row := range rulesOf(t, strings.Replace(twoNodes, `"pcmk_host_list" value="a"`, `"pcmk_host_check" value="Static-List"`, 1)) {
+		if row.Result == Wrong && row.Check == "nodes" {
+			said = append(said, row.Text)
+		}
+	}
+	want := []string{"st-a: with pcmk_host_check=static-list, and neither pcmk_host_list nor pcmk_host_map, no node has this device", "a has no device"}
+	if !slices.Equal(said, want) {
+		t.Errorf("wrong: %q, want %q", said, want)
+	}
+}
+
 // foreign is a device of another agent.
 const foreign = `<resources><primitive id="st-f" class="stonith" type="fence_ipmilan"><instance_attributes id="st-f-i">
 <nvpair id="f1" name="pcmk_host_list" value="b"/><nvpair id="f2" name="ip" value="192.0.2.2"/><nvpair id="f3" name="passwd" value="s3cret"/>
