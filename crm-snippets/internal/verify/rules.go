@@ -220,6 +220,9 @@ func secrets(c *cluster) []Row {
 
 // delays checks that of two nodes that fence each other one is faster.
 func delays(c *cluster) []Row {
+	if len(c.nodes) > 2 && strings.EqualFold(c.property("no-quorum-policy"), "ignore") {
+		return []Row{{Wrong, "delay", "no-quorum-policy is ignore: parts of the cluster that do not see each other fence each other"}}
+	}
 	if len(c.nodes) != 2 {
 		return []Row{{OK, "delay", fmt.Sprintf("is for two nodes, and here are %d: the part with quorum fences the other", len(c.nodes))}}
 	}

@@ -346,6 +346,8 @@ func TestTogether(t *testing.T) {
 		{"priorities of nobody", []string{`value="5s"`, `value="0"`, `</crm_config>`, priority, `<resources>`, strings.Replace(important, `value="1"`, `value="0"`, 1)}, "two nodes without"},
 		{"priorities that may come", []string{`value="5s"`, `value="0"`, `</crm_config>`, priority}, ""},
 		{"priorities", []string{`value="5s"`, `value="0"`, `</crm_config>`, priority, `<resources>`, important}, ""},
+		{"quorum that does not count", []string{`<nodes>`, `<nodes><node id="3" uname="c"/>`, `value="a"`, `value="a c"`, `value="a:192.0.2.1"`, `value="a:192.0.2.1 c:192.0.2.3"`,
+			`</crm_config>`, strings.NewReplacer("priority-fencing-delay", "no-quorum-policy", "5s", "Ignore").Replace(priority)}, "no-quorum-policy is ignore"},
 		{"long delay", []string{`value="5s"`, `value="22s"`, `</cluster_property_set>`, `<nvpair id="o-2" name="dc-version" value="2.1.5-x"/></cluster_property_set>`}, "st-a: its delay of 22s"},
 		{"long delay of a new Pacemaker", []string{`value="5s"`, `value="22s"`, `</cluster_property_set>`, `<nvpair id="o-2" name="dc-version" value="2.1.10-x"/></cluster_property_set>`}, ""},
 	} {
