@@ -248,7 +248,7 @@ func delays(c *cluster) []Row {
 	case first.most < second.least:
 		return []Row{{OK, "delay", fmt.Sprintf("%s wins: who fences it waits %d s longer", c.nodes[1], second.least-first.most)}}
 	}
-	return []Row{{Wrong, "delay", "two nodes without pcmk_delay_base on one of them may fence each other at the same time"}}
+	return []Row{{Wrong, "delay", "two nodes without pcmk_delay_base on one of them, or pcmk_delay_max of 2 s more, may fence each other at the same time"}}
 }
 
 // A wait is how long who fences a node waits before.
@@ -293,7 +293,7 @@ func (c *cluster) delay(node string) wait {
 			its.least = seconds
 		}
 		its.least, its.most = min(its.least, seconds), max(its.most, seconds)
-		its.random = its.random || most > delay
+		its.random = its.random || int(most.Seconds())-seconds > 1 // Pacemaker 2.1 stays below the maximum, in whole seconds
 	}
 	return its
 }
