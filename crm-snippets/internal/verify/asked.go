@@ -30,7 +30,7 @@ func (d device) asked() []string {
 		wrong = append(wrong, fmt.Sprintf("%s: pcmk_host_argument is %s, where %s wants plug", d.id, given, d.agentType))
 	}
 	for _, pair := range pairs(d.value("pcmk_host_map")) {
-		node, name, _ := strings.Cut(pair, ":")
+		node, name := cutPair(pair)
 		if d.own("hostlist") != "" && !strings.EqualFold(node, name) {
 			wrong = append(wrong, fmt.Sprintf("%s: pcmk_host_map calls %s %s, and hostlist maps by itself: leave pcmk_host_map out", d.id, node, name))
 		}

@@ -197,8 +197,8 @@ func (d device) ownName(name string) string {
 // targets returns the nodes that the device fences, as far as the CIB says them.
 func (d device) targets() (nodes []string, known bool) {
 	nodes = split(d.value("pcmk_host_list"))
-	for _, node := range keys(pairs(d.value("pcmk_host_map"))) {
-		if !contains(nodes, node) {
+	for _, pair := range pairs(d.value("pcmk_host_map")) {
+		if node, _ := cutPair(pair); !contains(nodes, node) {
 			nodes = append(nodes, node)
 		}
 	}
@@ -222,9 +222,18 @@ func split(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) })
 }
 
-// pairs splits a list node:name as Pacemaker does. A name may have commas.
+// pairs splits a list node:name or node=name as Pacemaker does. A name may have commas.
 func pairs(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("; \t\n", r) })
+}
+
+// cutPair returns the node and the name of a pair.
+func cutPair(pair string) (node, name string) {
+	i := strings.IndexAny(pair, ":=")
+	if i < 0 {
+		return pair, ""
+	}
+	return pair[:i], pair[i+1:]
 }
 
 // keys returns what stands before the colon of each item.
