@@ -29,6 +29,11 @@ func (d device) asked() []string {
 	if given := d.value("pcmk_host_argument"); given != "" && given != "plug" && given != "none" {
 		wrong = append(wrong, fmt.Sprintf("%s: pcmk_host_argument is %s, where %s wants plug", d.id, given, d.agentType))
 	}
+	for _, name := range []string{"plug", "port", "uuid", "vm_name"} {
+		if given := d.value(name); given != "" && !strings.EqualFold(given, "dynamic") && len(d.nodes) > 1 {
+			wrong = append(wrong, fmt.Sprintf("%s: %s is set for good, and the same for all its nodes: %s", d.id, name, strings.Join(d.nodes, ", ")))
+		}
+	}
 	for _, pair := range pairs(d.value("pcmk_host_map")) {
 		node, name := cutPair(pair)
 		if d.own("hostlist") != "" && !strings.EqualFold(node, name) {
@@ -42,6 +47,9 @@ func (d device) asked() []string {
 // set.
 func (d device) hostCheck() string { return strings.ToLower(d.value("pcmk_host_check")) }
 
+// harmless are actions that agents have, and that fence nobody.
+var harmless = []string{"on", "status", "monitor", "list", "list-status", "diag", "check", "validate-all", "metadata", "meta-data", "manpage"}
+
 // actions checks that the cluster asks for what it wants. A device that succeeds with
 // another action has fenced nobody.
 func (d device) actions() []string {
@@ -50,8 +58,8 @@ func (d device) actions() []string {
 		"pcmk_off_action": {"off"}, "pcmk_reboot_action": {"reboot", "off"}, "action": {"reboot", "off"}, "option": {"reboot", "off"},
 	} {
 		value := strings.ToLower(d.value(name))
-		harmless := !d.ours && !slices.Contains([]string{"on", "status", "monitor", "list", "metadata"}, value)
-		if value != "" && !harmless && !slices.Contains(good, value) {
+		mayFence := !d.ours && !slices.Contains(harmless, value) // others know more actions
+		if value != "" && !mayFence && !slices.Contains(good, value) {
 			wrong = append(wrong, fmt.Sprintf("%s: %s is %s: a node counts as fenced that is not", d.id, name, value))
 		}
 	}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -115,6 +116,8 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"list that does not count", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="dynamic-list"/>`, "nodes", "pcmk_host_list does not count"},
 		{"mapped twice", `name="power_timeout" value="20"/>`, `name="power_timeout" value="20"/><nvpair id="x" name="pcmk_host_map" value="b:a"/>`, "nodes", "pcmk_host_map calls b a"},
 		{"mapped twice, by another sign", `name="power_timeout" value="20"/>`, `name="power_timeout" value="20"/><nvpair id="x" name="pcmk_host_map" value="b=a"/>`, "nodes", "pcmk_host_map calls b a"},
+		{"one guest for several nodes", `name="hostlist" value="b:192.0.2.2"/>`, `name="plug" value="b"/><nvpair id="x" name="pcmk_host_list" value="b a"/>`, "nodes", "st-b: plug is set for good, and the same for all its nodes: b, a"},
+		{"one guest for several nodes of a map", `name="hostlist" value="b:192.0.2.2"/>`, `name="vm_name" value="b"/><nvpair id="x" name="pcmk_host_map" value="b:b;a:a"/>`, "nodes", "st-b: vm_name is set for good, and the same for all its nodes: b, a"},
 		{"argument", `name="power_timeout" value="20"/>`, `name="power_timeout" value="20"/><nvpair id="x" name="pcmk_host_argument" value="uuid"/>`, "nodes", "pcmk_host_argument is uuid"},
 		{"one BMC", `value="b:192.0.2.2"`, `value="b:192.0.2.1:623"`, "nodes", `nodes "a" and "b" are both "192.0.2.1": who fences one of them switches the other off`},
 		{"one BMC by hostname", `name="hostlist" value="b:192.0.2.2"`, `name="hostname" value="b"/><nvpair id="x" name="ipaddr" value="192.0.2.1"`, "nodes", `are both "192.0.2.1"`},
@@ -157,6 +160,7 @@ func TestAlsoRight(t *testing.T) {
 		{"all but one, by a rule", `rsc="st-a" node="a" score="-INFINITY"/>`, `rsc="st-a"><rule id="x" score="-INFINITY"><expression id="y" attribute="#uname" operation="ne" value="b"/></rule></rsc_location>`},
 		{"a rule that forbids nothing", `<constraints>`, `<constraints><rsc_location id="lc" rsc="st-a"><rule id="x" score="100"><expression id="y" attribute="rack" operation="defined"/></rule></rsc_location>`},
 		{"map by another sign", `"pcmk_host_list" value="a"`, `"pcmk_host_map" value="a=a"`},
+		{"plug of one node", `name="hostlist" value="b:192.0.2.2"/>`, `name="plug" value="b"/><nvpair id="x" name="ipaddr" value="192.0.2.2"/><nvpair id="y" name="pcmk_host_list" value="b"/>`},
 		{"list that counts", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="static-list"/>`},
 		{"a set that counts less", `<operations><op id="8a"`, `<instance_attributes id="x" score="-1000"><nvpair id="x1" name="pcmk_off_timeout" value="1s"/></instance_attributes><operations><op id="8a"`},
 		{"off in place of a reset", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_reboot_action" value="off"/>`},
@@ -231,6 +235,23 @@ func TestNoList(t *testing.T) {
 	want := []string{"st-a: with pcmk_host_check=static-list, and neither pcmk_host_list nor pcmk_host_map, no node has this device", "a has no device"}
 	if !slices.Equal(said, want) {
 		t.Errorf("wrong: %q, want %q", said, want)
+	}
+}
+
+// No device may be asked for an action that fences nobody.
+func TestActionsThatFenceNobody(t *testing.T) {
+	t.Parallel()
+	for _, agent := range []string{"fence_ipmi", "fence_other"} {
+		for _, name := range []string{"pcmk_off_action", "pcmk_reboot_action", "action"} {
+			for _, action := range []string{"monitor", "list", "list-status", "status", "diag", "metadata", "manpage", "validate-all", "check", "On"} {
+				pair := fmt.Sprintf(`name="power_timeout" value="20"/><nvpair id="x" name="%s" value="%s"/>`, name, action)
+				text := strings.NewReplacer(`name="power_timeout" value="20"/>`, pair, "fence_ipmi", agent).Replace(twoNodes)
+				want := fmt.Sprintf("st-b: %s is %s: a node counts as fenced that is not", name, strings.ToLower(action))
+				if !slices.Contains(rulesOf(t, text), Row{Wrong, "nodes", want}) {
+					t.Errorf("%s: want %q", agent, want)
+				}
+			}
+		}
 	}
 }
 
@@ -353,6 +374,8 @@ func TestTogether(t *testing.T) {
 		{"chances beside a base", []string{`name="pcmk_delay_base" value="5s"/>`, `name="pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_delay_max" value="6s"/>`, `name="power_timeout"`, `name="pcmk_delay_max" value="1"/><nvpair id="y" name="power_timeout"`}, ""},
 		{"quorum that does not count", []string{`<nodes>`, `<nodes><node id="3" uname="c"/>`, `value="a"`, `value="a c"`, `value="a:192.0.2.1"`, `value="a:192.0.2.1 c:192.0.2.3"`,
 			`</crm_config>`, strings.NewReplacer("priority-fencing-delay", "no-quorum-policy", "5s", "Ignore").Replace(priority)}, "no-quorum-policy is ignore"},
+		{"plug that the cluster gives", []string{`<nodes>`, `<nodes><node id="3" uname="c"/>`, `value="b:192.0.2.2"/>`, `value="b:192.0.2.2 c:192.0.2.3"/><nvpair id="x" name="plug" value="dynamic"/>`}, ""},
+		{"plug for good", []string{`<nodes>`, `<nodes><node id="3" uname="c"/>`, `value="b:192.0.2.2"/>`, `value="b:192.0.2.2 c:192.0.2.3"/><nvpair id="x" name="plug" value="b"/>`}, "st-b: plug is set for good"},
 		{"long delay", []string{`value="5s"`, `value="22s"`, `</cluster_property_set>`, `<nvpair id="o-2" name="dc-version" value="2.1.5-x"/></cluster_property_set>`}, "st-a: its delay of 22s"},
 		{"long delay of a new Pacemaker", []string{`value="5s"`, `value="22s"`, `</cluster_property_set>`, `<nvpair id="o-2" name="dc-version" value="2.1.10-x"/></cluster_property_set>`}, ""},
 	} {
