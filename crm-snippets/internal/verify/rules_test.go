@@ -372,8 +372,10 @@ func TestTogether(t *testing.T) {
 		{"priorities", []string{`value="5s"`, `value="0"`, `</crm_config>`, priority, `<resources>`, important}, ""},
 		{"chances of nothing", []string{`name="pcmk_delay_base" value="5s"/>`, `name="pcmk_delay_max" value="1500ms"/>`, `name="power_timeout"`, `name="pcmk_delay_max" value="1"/><nvpair id="x" name="power_timeout"`}, "two nodes without"},
 		{"chances beside a base", []string{`name="pcmk_delay_base" value="5s"/>`, `name="pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_delay_max" value="6s"/>`, `name="power_timeout"`, `name="pcmk_delay_max" value="1"/><nvpair id="y" name="power_timeout"`}, ""},
-		{"quorum that does not count", []string{`<nodes>`, `<nodes><node id="3" uname="c"/>`, `value="a"`, `value="a c"`, `value="a:192.0.2.1"`, `value="a:192.0.2.1 c:192.0.2.3"`,
-			`</crm_config>`, strings.NewReplacer("priority-fencing-delay", "no-quorum-policy", "5s", "Ignore").Replace(priority)}, "no-quorum-policy is ignore"},
+		{"quorum that does not count", []string{
+			`<nodes>`, `<nodes><node id="3" uname="c"/>`, `value="a"`, `value="a c"`, `value="a:192.0.2.1"`, `value="a:192.0.2.1 c:192.0.2.3"`,
+			`</crm_config>`, strings.NewReplacer("priority-fencing-delay", "no-quorum-policy", "5s", "Ignore").Replace(priority),
+		}, "no-quorum-policy is ignore"},
 		{"plug that the cluster gives", []string{`<nodes>`, `<nodes><node id="3" uname="c"/>`, `value="b:192.0.2.2"/>`, `value="b:192.0.2.2 c:192.0.2.3"/><nvpair id="x" name="plug" value="dynamic"/>`}, ""},
 		{"plug for good", []string{`<nodes>`, `<nodes><node id="3" uname="c"/>`, `value="b:192.0.2.2"/>`, `value="b:192.0.2.2 c:192.0.2.3"/><nvpair id="x" name="plug" value="b"/>`}, "st-b: plug is set for good"},
 		{"long delay", []string{`value="5s"`, `value="22s"`, `</cluster_property_set>`, `<nvpair id="o-2" name="dc-version" value="2.1.5-x"/></cluster_property_set>`}, "st-a: its delay of 22s"},
