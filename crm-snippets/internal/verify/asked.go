@@ -75,7 +75,7 @@ func (c *cluster) planned() []plan.Device {
 		switch {
 		case d.ours:
 			all = append(all, d.planned())
-		case !d.ruled && (d.agentType == "fence_ipmilan" || d.agentType == "external/ipmi"):
+		case d.agentType == "fence_ipmilan", d.agentType == "external/ipmi":
 			all = append(all, d.foreignBMC())
 		}
 	}

@@ -198,6 +198,11 @@ func TestNotChecked(t *testing.T) {
 			checks = append(checks, row.Check)
 		}
 	}
+	for _, row := range rulesOf(t, other) {
+		if row.Result == OK && slices.Contains(checks, row.Check) {
+			t.Errorf("%+v too", row)
+		}
+	}
 	if want := []string{"nodes", "nodes", "parameters", "timeouts", "delay", "secrets"}; !slices.Equal(checks, want) {
 		t.Errorf("not checked: %q, want %q", checks, want)
 	}
@@ -213,7 +218,7 @@ func TestNotChecked(t *testing.T) {
 		found := false
 		for _, row := range rulesOf(t, strings.Replace(twoNodes, c.old, c.now, 1)) {
 			found = found || row.Result == NotChecked && strings.HasPrefix(row.Text, c.want)
-			if row.Result == OK && row.Check == c.check {
+			if row.Result != NotChecked && row.Check == c.check {
 				t.Errorf("%s: %+v too", c.now, row)
 			}
 		}
@@ -235,6 +240,47 @@ func TestNoList(t *testing.T) {
 	want := []string{"st-a: with pcmk_host_check=static-list, and neither pcmk_host_list nor pcmk_host_map, no node has this device", "a has no device"}
 	if !slices.Equal(said, want) {
 		t.Errorf("wrong: %q, want %q", said, want)
+	}
+}
+
+// A location that goes by more than names is not guessed at, where it may forbid a node,
+// or allow one that nothing else allows.
+func TestUnclearLocations(t *testing.T) {
+	t.Parallel()
+	const optIn = `<cluster_property_set id="p"><nvpair id="p-1" name="symmetric-cluster" value="false"/></cluster_property_set></crm_config>`
+	for _, c := range []struct{ name, config, location string }{
+		{"an attribute", "</crm_config>", `<rule id="x" score="-INFINITY"><expression id="y" attribute="rack" operation="not_defined"/></rule>`},
+		{"an attribute that allows it", optIn, `<rule id="x" score="100"><expression id="y" attribute="rack" operation="defined"/></rule>`},
+		{"a score that is elsewhere", "</crm_config>", `<rule id="x" score-attribute="z"><expression id="y" attribute="#uname" operation="eq" value="a"/></rule>`},
+		{"a name that is elsewhere", "</crm_config>", `<rule id="x" score="-INFINITY"><expression id="y" attribute="#uname" operation="eq" value="a" value-source="meta"/></rule>`},
+		{"a rule in a rule", "</crm_config>", `<rule id="x" score="-INFINITY"><rule id="y"><expression id="z" attribute="#uname" operation="eq" value="a"/></rule></rule>`},
+		{"a time", "</crm_config>", `<lifetime><rule id="x" score="0"><date_expression id="y" operation="lt" end="2001-01-01"/></rule></lifetime>`},
+	} {
+		text := strings.NewReplacer("</crm_config>", c.config, "<constraints>", `<constraints><rsc_location id="lc" rsc-pattern="^st-">`+c.location+"</rsc_location>").Replace(twoNodes)
+		var said []string
+		for _, row := range rulesOf(t, text) {
+			if row.Check == "locations" {
+				said = append(said, string(row.Result)+" "+row.Text)
+			}
+		}
+		want := []string{"not checked st-a: lc goes by more than the names of nodes", "not checked st-b: lc goes by more than the names of nodes"}
+		if !slices.Equal(said, want) {
+			t.Errorf("%s: %q, want %q", c.name, said, want)
+		}
+	}
+}
+
+// Without devices nothing about them is well.
+func TestNoDevices(t *testing.T) {
+	t.Parallel()
+	text := twoNodes[:strings.Index(twoNodes, "<primitive")] + twoNodes[strings.Index(twoNodes, "</resources>"):]
+	for _, row := range rulesOf(t, text) {
+		if slices.Contains([]string{"parameters", "timeouts", "secrets"}, row.Check) && row.Result != NotChecked {
+			t.Errorf("%+v, want not checked", row)
+		}
+	}
+	if !slices.Contains(rulesOf(t, text), Row{NotChecked, "parameters", "there is no device"}) {
+		t.Error("want parameters not checked")
 	}
 }
 
@@ -302,8 +348,8 @@ func TestForeignBMC(t *testing.T) {
 // Where a rule decides about the parameters of a device, nothing is guessed.
 func TestParametersByRule(t *testing.T) {
 	t.Parallel()
-	text := strings.Replace(twoNodes, `<instance_attributes id="st-a-i">`,
-		`<instance_attributes id="st-a-i"><rule id="x" score="0"><date_expression id="y" operation="lt" end="2001-01-01"/></rule>`, 1)
+	text := strings.Replace(twoNodes, `<instance_attributes id="st-b-i">`,
+		`<instance_attributes id="st-b-i"><rule id="x" score="0"><date_expression id="y" operation="lt" end="2001-01-01"/></rule>`, 1)
 	var said []string
 	for _, row := range rulesOf(t, text) {
 		if row.Result == Wrong {
@@ -313,10 +359,10 @@ func TestParametersByRule(t *testing.T) {
 			said = append(said, row.Check+" "+row.Text)
 		}
 	}
-	const others = " not of these plugins: st-a (a rule decides about its parameters)"
+	const others = " not of these plugins: st-b (a rule decides about its parameters)"
 	want := []string{
-		"nodes st-a: a rule decides about its parameters", "parameters" + others, "timeouts" + others,
-		"delay it is not known which nodes st-a fences", "secrets" + others,
+		"nodes st-b: a rule decides about its parameters", "parameters" + others, "timeouts" + others,
+		"delay it is not known which nodes st-b fences", "secrets" + others,
 	}
 	if !slices.Equal(said, want) {
 		t.Errorf("not checked: %q, want %q", said, want)
