@@ -291,6 +291,20 @@ func (c *cluster) mayRun(d device, node string) bool {
 	return may
 }
 
+// isAvoided reports whether the scores of a device on a node add up to less than nothing.
+// The cluster then uses it there no more than where it is forbidden.
+func (c *cluster) isAvoided(d device, node string) bool {
+	sum := 0
+	for _, location := range c.cib.Configuration().Named("rsc_location") {
+		if d.isMeant(location) {
+			for _, score := range scores(location, node) {
+				sum += live.Score(score)
+			}
+		}
+	}
+	return sum < 0
+}
+
 // isMeant reports whether a location is about the device: by its id, by a pattern (or one
 // that it does not fit, behind a !), or in a set.
 func (d device) isMeant(location *live.Element) bool {
@@ -345,7 +359,7 @@ func holdsFor(rule *live.Element, node string) bool {
 func (c *cluster) unclear(d device) string {
 	for _, location := range c.cib.Configuration().Named("rsc_location") {
 		unclear := func(e *live.Element) bool {
-			decides := !c.isSymmetric() || live.IsNever(e.Get("score")) || e.Get("score-attribute") != ""
+			decides := !c.isSymmetric() || live.Score(e.Get("score")) < 0 || e.Get("score-attribute") != ""
 			return e.Name == "lifetime" || e.Name == "rule" && !isAboutNames(e) && decides
 		}
 		if d.isMeant(location) && slices.ContainsFunc(location.Children, unclear) {

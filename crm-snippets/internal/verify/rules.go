@@ -198,7 +198,7 @@ func locations(c *cluster) []Row {
 // mayRunBeside reports whether a device is allowed on any node but one.
 func (c *cluster) mayRunBeside(d device, node string) bool {
 	return slices.ContainsFunc(c.nodes, func(other string) bool {
-		return !strings.EqualFold(other, node) && c.mayRun(d, other)
+		return !strings.EqualFold(other, node) && c.mayRun(d, other) && !c.isAvoided(d, other)
 	})
 }
 

@@ -81,6 +81,7 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"itself", `<rsc_location id="la" rsc="st-a" node="a" score="-INFINITY"/>`, ``, "locations", "st-a may run on a, the only node"},
 		{"itself, with a score", `node="a" score="-INFINITY"`, `node="a" score="-1000"`, "locations", "st-a may run on a"},
 		{"nobody else", `<constraints>`, `<constraints><rsc_location id="lc" rsc="st-a" node="b" score="-INFINITY"/>`, "locations", "no other node may run a device of a"},
+		{"nobody else, by a score", `<constraints>`, `<constraints><rsc_location id="lc" rsc="st-a" node="b" score="-1000"/><rsc_location id="ld" rsc="st-a" node="b" score="500"/>`, "locations", "no other node may run a device of a"},
 		{"nobody else, by a pattern", `<constraints>`, `<constraints><rsc_location id="lc" rsc-pattern="^st-a" node="b" score="-INFINITY"/>`, "locations", "no other node may run a device of a"},
 		{"nobody else, in a set", `<constraints>`, `<constraints><rsc_location id="lc" node="b" score="-INFINITY"><resource_set id="s"><resource_ref id="st-a"/></resource_set></rsc_location>`, "locations", "no other node may run a device of a"},
 		{"opt-in", `<crm_config>`, `<crm_config><cluster_property_set id="p"><nvpair id="p-1" name="symmetric-cluster" value="false"/></cluster_property_set>`, "locations", "no other node may run a device of a"},
@@ -161,6 +162,7 @@ func TestAlsoRight(t *testing.T) {
 		{"a rule that forbids nothing", `<constraints>`, `<constraints><rsc_location id="lc" rsc="st-a"><rule id="x" score="100"><expression id="y" attribute="rack" operation="defined"/></rule></rsc_location>`},
 		{"map by another sign", `"pcmk_host_list" value="a"`, `"pcmk_host_map" value="a=a"`},
 		{"plug of one node", `name="hostlist" value="b:192.0.2.2"/>`, `name="plug" value="b"/><nvpair id="x" name="ipaddr" value="192.0.2.2"/><nvpair id="y" name="pcmk_host_list" value="b"/>`},
+		{"somebody else, after all", `<constraints>`, `<constraints><rsc_location id="lc" rsc="st-a" node="b" score="-1000"/><rsc_location id="ld" rsc="st-a" node="b" score="INFINITY"/>`},
 		{"list that counts", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_host_check" value="static-list"/>`},
 		{"a set that counts less", `<operations><op id="8a"`, `<instance_attributes id="x" score="-1000"><nvpair id="x1" name="pcmk_off_timeout" value="1s"/></instance_attributes><operations><op id="8a"`},
 		{"off in place of a reset", `"pcmk_delay_base" value="5s"/>`, `"pcmk_delay_base" value="5s"/><nvpair id="x" name="pcmk_reboot_action" value="off"/>`},
@@ -250,6 +252,7 @@ func TestUnclearLocations(t *testing.T) {
 	const optIn = `<cluster_property_set id="p"><nvpair id="p-1" name="symmetric-cluster" value="false"/></cluster_property_set></crm_config>`
 	for _, c := range []struct{ name, config, location string }{
 		{"an attribute", "</crm_config>", `<rule id="x" score="-INFINITY"><expression id="y" attribute="rack" operation="not_defined"/></rule>`},
+		{"an attribute that has it avoided", "</crm_config>", `<rule id="x" score="-1000"><expression id="y" attribute="rack" operation="not_defined"/></rule>`},
 		{"an attribute that allows it", optIn, `<rule id="x" score="100"><expression id="y" attribute="rack" operation="defined"/></rule>`},
 		{"a score that is elsewhere", "</crm_config>", `<rule id="x" score-attribute="z"><expression id="y" attribute="#uname" operation="eq" value="a"/></rule>`},
 		{"a name that is elsewhere", "</crm_config>", `<rule id="x" score="-INFINITY"><expression id="y" attribute="#uname" operation="eq" value="a" value-source="meta"/></rule>`},
