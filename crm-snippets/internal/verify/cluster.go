@@ -140,22 +140,24 @@ func readDevice(e *live.Element, role string) device {
 	return d
 }
 
-// readParameters reads the instance attributes of a primitive.
+// readParameters reads the instance attributes of a primitive, and then those of the group
+// or clone around it.
 func (d *device) readParameters(e *live.Element) {
-	d.ruled = slices.ContainsFunc(e.Children, func(set *live.Element) bool {
-		return set.Name == "instance_attributes" && set.Child("rule") != nil
-	})
-	if d.ruled {
-		d.ours = false // nothing is known of it
-		return
+	for at := e; at.Name != "resources" && at.Parent != nil; at = at.Parent {
+		d.ruled = d.ruled || slices.ContainsFunc(at.Children, func(set *live.Element) bool {
+			return set.Name == "instance_attributes" && set.Child("rule") != nil
+		})
+		pairs := live.Pairs(at, "instance_attributes")
+		for _, pair := range pairs {
+			d.parameters = append(d.parameters, parameter{pair.Get("name"), pair.Get("value")})
+		}
+		d.differing = append(d.differing, differing(pairs, func(a, b *live.Element) bool {
+			return live.Score(a.Parent.Get("score")) == live.Score(b.Parent.Get("score"))
+		})...)
 	}
-	pairs := live.Pairs(e, "instance_attributes")
-	for _, pair := range pairs {
-		d.parameters = append(d.parameters, parameter{pair.Get("name"), pair.Get("value")})
+	if d.ruled { // nothing is known of it
+		d.ours, d.parameters, d.differing = false, nil, nil
 	}
-	d.differing = differing(pairs, func(a, b *live.Element) bool {
-		return live.Score(a.Parent.Get("score")) == live.Score(b.Parent.Get("score"))
-	})
 }
 
 // value returns a parameter by the name that the CIB has for it.
@@ -198,14 +200,14 @@ func (d device) ownName(name string) string {
 func (d device) targets() (nodes []string, known bool) {
 	nodes = split(d.value("pcmk_host_list"))
 	for _, pair := range pairs(d.value("pcmk_host_map")) {
-		if node, _ := cutPair(pair); !contains(nodes, node) {
+		if node, _ := cutPair(pair); node != "" && !contains(nodes, node) {
 			nodes = append(nodes, node)
 		}
 	}
 	if len(nodes) > 0 {
 		return nodes, true
 	}
-	if d.hostCheck() == "static-list" {
+	if d.hostCheck() == "static-list" || d.value("pcmk_host_map") != "" {
 		return nil, true
 	}
 	if list := d.own("hostlist"); list != "" {
@@ -227,11 +229,11 @@ func pairs(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("; \t\n", r) })
 }
 
-// cutPair returns the node and the name of a pair.
+// cutPair returns the node and the name of a pair, or nothing if it is none.
 func cutPair(pair string) (node, name string) {
 	i := strings.IndexAny(pair, ":=")
 	if i < 0 {
-		return pair, ""
+		return "", ""
 	}
 	return pair[:i], pair[i+1:]
 }

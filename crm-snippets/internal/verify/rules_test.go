@@ -427,6 +427,9 @@ func TestTogether(t *testing.T) {
 		}, "no-quorum-policy is ignore"},
 		{"plug that the cluster gives", []string{`<nodes>`, `<nodes><node id="3" uname="c"/>`, `value="b:192.0.2.2"/>`, `value="b:192.0.2.2 c:192.0.2.3"/><nvpair id="x" name="plug" value="dynamic"/>`}, ""},
 		{"plug for good", []string{`<nodes>`, `<nodes><node id="3" uname="c"/>`, `value="b:192.0.2.2"/>`, `value="b:192.0.2.2 c:192.0.2.3"/><nvpair id="x" name="plug" value="b"/>`}, "st-b: plug is set for good"},
+		{"a map that maps nothing", []string{`"pcmk_host_list" value="a"`, `"pcmk_host_map" value="a"`}, "a has no device"},
+		{"a parameter of the group", []string{`<primitive id="st-b"`, `<group id="g"><primitive id="st-b"`, `</resources>`, `<instance_attributes id="g-i"><nvpair id="g-1" name="pcmk_host_list" value="c"/></instance_attributes></group></resources>`}, "st-b fences c"},
+		{"a parameter of its own", []string{`<primitive id="st-b"`, `<group id="g"><primitive id="st-b"`, `</resources>`, `<instance_attributes id="g-i"><nvpair id="g-1" name="pcmk_off_timeout" value="1s"/></instance_attributes></group></resources>`}, ""},
 		{"long delay", []string{`value="5s"`, `value="22s"`, `</cluster_property_set>`, `<nvpair id="o-2" name="dc-version" value="2.1.5-x"/></cluster_property_set>`}, "st-a: its delay of 22s"},
 		{"long delay of a new Pacemaker", []string{`value="5s"`, `value="22s"`, `</cluster_property_set>`, `<nvpair id="o-2" name="dc-version" value="2.1.10-x"/></cluster_property_set>`}, ""},
 	} {
