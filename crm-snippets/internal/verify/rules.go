@@ -145,7 +145,7 @@ func (c *cluster) ofOurs(check string, wrong []string, well string) []Row {
 	}
 	var rows []Row
 	if len(others) > 0 {
-		rows = append(rows, Row{NotChecked, check, "not of these plugins: " + strings.Join(others, ", ")})
+		rows = append(rows, Row{NotChecked, check, "not looked at: " + strings.Join(others, ", ")})
 	}
 	if len(others) == len(c.devices) && len(wrong) == 0 {
 		return rows
@@ -233,6 +233,9 @@ func delays(c *cluster) []Row {
 		case !c.hasResources():
 			return []Row{{NotChecked, "delay", "priority-fencing-delay works once resources have a priority, and there are none yet"}}
 		}
+	}
+	if len(c.unread) > 0 {
+		return []Row{{NotChecked, "delay", fmt.Sprintf("what %s has from elsewhere is not known", strings.Join(c.unread, ", "))}}
 	}
 	for _, d := range c.devices {
 		if !d.known && !d.stopped {

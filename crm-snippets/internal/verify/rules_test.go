@@ -211,6 +211,7 @@ func TestNotChecked(t *testing.T) {
 	for _, c := range []struct{ old, now, check, want string }{
 		{`<nodes>`, `<nodes><node id="r" uname="r" type="remote"/>`, "nodes", "r is a remote node without a device"},
 		{`<resources>`, `<resources><template id="t" class="stonith" type="external/ipmi2"/><primitive id="st-t" template="t"/>`, "nodes", "st-t: what it has from elsewhere"},
+		{`<nvpair id="1a"`, `<nvpair id-ref="1b"/><nvpair id="1a"`, "delay", "what st-a has from elsewhere is not known"},
 		{`<nvpair id="1a"`, `<nvpair id-ref="1b"/><nvpair id="1a"`, "nodes", "st-a: what it has from elsewhere"},
 		{`<crm_config>`, `<crm_config><cluster_property_set id="p" score="5"><rule id="p-r"/><nvpair id="p-2" name="stonith-enabled" value="false"/></cluster_property_set>`, "enabled", "a rule says when the properties of p count"},
 		{`value="B"/>`, `value="B"/><expression id="x" attribute="y" operation="defined"/>`, "locations", "st-b: lb goes by more than the names of nodes"},
@@ -314,7 +315,7 @@ func TestForeignDevice(t *testing.T) {
 	t.Parallel()
 	var said []string
 	for _, row := range rulesOf(t, strings.Replace(twoNodes, `<resources>`, foreign, 1)) {
-		if row.Result == NotChecked && strings.HasSuffix(row.Text, "not of these plugins: st-f (fence_ipmilan)") {
+		if row.Result == NotChecked && strings.HasSuffix(row.Text, "not looked at: st-f (fence_ipmilan)") {
 			said = append(said, row.Check)
 		}
 	}
@@ -362,7 +363,7 @@ func TestParametersByRule(t *testing.T) {
 			said = append(said, row.Check+" "+row.Text)
 		}
 	}
-	const others = " not of these plugins: st-b (a rule decides about its parameters)"
+	const others = " not looked at: st-b (a rule decides about its parameters)"
 	want := []string{
 		"nodes st-b: a rule decides about its parameters", "parameters" + others, "timeouts" + others,
 		"delay it is not known which nodes st-b fences", "secrets" + others,
