@@ -47,17 +47,23 @@ func (c *CIB) Text() []byte { return c.text }
 func (c *CIB) Find(id string) *Element { return c.Configuration().Find(id) }
 
 // Property returns the pair of a property of the cluster, and nil if it is not set.
-// Where several sets have it, that is the one that counts.
+// Where several pairs are of it, that is the one that counts.
 func (c *CIB) Property(name string) *Element {
-	var found *Element
-	for _, set := range c.Configuration().Named("cluster_property_set") {
-		for _, pair := range set.Named("nvpair") {
-			if pair.Get("name") == name && (found == nil || set.Get("id") == "cib-bootstrap-options") {
-				found = pair
-			}
+	for _, pair := range c.Properties() {
+		if pair.Get("name") == name {
+			return pair
 		}
 	}
-	return found
+	return nil
+}
+
+// Properties returns the pairs of all properties of the cluster, the one that counts
+// first.
+func (c *CIB) Properties() []*Element {
+	if section := c.Configuration().Child("crm_config"); section != nil {
+		return Pairs(section, "cluster_property_set")
+	}
+	return nil
 }
 
 // Level returns the level with an index of a node's fencing, and nil if there is none.

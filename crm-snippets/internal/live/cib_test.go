@@ -1,6 +1,7 @@
 package live
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -39,6 +40,36 @@ func TestConfigurationText(t *testing.T) {
 		}
 		if got := string(c.configurationText()); got != want {
 			t.Errorf("configuration of %s is %s, want %s", text, got, want)
+		}
+	}
+}
+
+// Of several pairs of a property, the one that counts is that which Pacemaker takes.
+func TestProperty(t *testing.T) {
+	t.Parallel()
+	set := func(id, more, inside string) string {
+		return fmt.Sprintf(`<cluster_property_set id="%s"%s>%s</cluster_property_set>`, id, more, inside)
+	}
+	const no, yes = `<nvpair id="1" name="p" value="no"/>`, `<nvpair id="2" name="p" value="yes"/>`
+	for _, c := range []struct{ name, sets, want string }{
+		{"the first of a set", set("a", "", yes+no), "yes"},
+		{"the higher score", set("a", ` score="5"`, yes) + set("b", ` score="-INFINITY"`, no), "yes"},
+		{"the higher score behind", set("a", ` score="5"`, no) + set("b", ` score="INFINITY"`, yes), "yes"},
+		{"the last of equals", set("a", "", no) + set("b", ` score="0"`, yes), "yes"},
+		{"the set of the tools", set("a", ` score="INFINITY"`, no) + set("cib-bootstrap-options", "", yes) + set("b", "", no), "yes"},
+		{"a set with a rule", set("a", "", yes) + set("b", ` score="5"`, `<rule id="r"/>`+no), "yes"},
+		{"none", set("a", "", ""), ""},
+	} {
+		cib, err := ReadCIB("x", []byte("<cib><configuration><crm_config>"+c.sets+"</crm_config></configuration></cib>"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if pair := cib.Property("p"); pair != nil {
+			got = pair.Get("value")
+		}
+		if got != c.want {
+			t.Errorf("%s: %q counts, want %q", c.name, got, c.want)
 		}
 	}
 }

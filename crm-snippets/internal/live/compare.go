@@ -133,13 +133,7 @@ func locationFacts(e *Element) facts {
 }
 
 // IsNever reports whether a score forbids a resource a node.
-func IsNever(score string) bool {
-	if strings.EqualFold(score, "-inf") || strings.EqualFold(score, "-infinity") {
-		return true
-	}
-	n, err := strconv.Atoi(score)
-	return err == nil && n <= -1000000
-}
+func IsNever(score string) bool { return Score(score) == -infinity }
 
 // judge compares the element that was found with what is wanted.
 func (p part) judge(there *Element, kind string, read func(*Element) facts, wanted facts) part {

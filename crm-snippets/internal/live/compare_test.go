@@ -103,7 +103,7 @@ func TestDeviations(t *testing.T) {
 // What is to be shown is a line for each element, without secrets.
 func TestLines(t *testing.T) {
 	t.Parallel()
-	empty, err := ReadCIB("test", []byte(`<cib><configuration><cluster_property_set><nvpair name="stonith-timeout" value="20s"/></cluster_property_set></configuration></cib>`))
+	empty, err := ReadCIB("test", []byte(`<cib><configuration><crm_config><cluster_property_set><nvpair name="stonith-timeout" value="20s"/></cluster_property_set></crm_config></configuration></cib>`))
 	if err != nil {
 		t.Fatal(err)
 	}

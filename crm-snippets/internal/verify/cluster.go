@@ -30,8 +30,12 @@ type device struct {
 	// agent is one of ours, if ours is true.
 	agent metadata.Agent
 	ours  bool
-	// parameters are by the names that the CIB has.
+	// parameters are by the names that the CIB has. Of a name, the first one counts.
 	parameters []parameter
+	// differing are names of parameters that have several values.
+	differing []string
+	// ruled says that a rule decides about its parameters. None is looked at.
+	ruled bool
 	// operations are the elements op.
 	operations []*live.Element
 	// nodes are those that it fences, if known is true. Else only the device knows.
@@ -116,6 +120,7 @@ func (c *cluster) defaultFor(section, name string) string {
 func readDevice(e *live.Element, role string) device {
 	d := device{id: e.Get("id"), agentType: e.Get("type")}
 	d.agent, d.ours = metadata.FindAgent(d.agentType)
+	d.readParameters(e)
 	for at := e; at.Name != "resources" && at.Parent != nil; at = at.Parent {
 		d.ids = append(d.ids, at.Get("id"))
 		for _, set := range at.Children {
@@ -124,8 +129,6 @@ func readDevice(e *live.Element, role string) device {
 				case set.Name == "meta_attributes" && name == "target-role":
 					role = value
 					d.stopped = d.stopped || strings.EqualFold(value, "Stopped")
-				case set.Name == "instance_attributes" && at == e:
-					d.parameters = append(d.parameters, parameter{name, value})
 				case set.Name == "operations" && at == e:
 					d.operations = append(d.operations, pair)
 				}
@@ -135,6 +138,26 @@ func readDevice(e *live.Element, role string) device {
 	d.stopped = d.stopped || strings.EqualFold(role, "Stopped")
 	d.nodes, d.known = d.targets()
 	return d
+}
+
+// readParameters reads the instance attributes of a primitive, and then those of the group
+// or clone around it.
+func (d *device) readParameters(e *live.Element) {
+	for at := e; at.Name != "resources" && at.Parent != nil; at = at.Parent {
+		d.ruled = d.ruled || slices.ContainsFunc(at.Children, func(set *live.Element) bool {
+			return set.Name == "instance_attributes" && set.Child("rule") != nil
+		})
+		pairs := live.Pairs(at, "instance_attributes")
+		for _, pair := range pairs {
+			d.parameters = append(d.parameters, parameter{pair.Get("name"), pair.Get("value")})
+		}
+		d.differing = append(d.differing, differing(pairs, func(a, b *live.Element) bool {
+			return live.Score(a.Parent.Get("score")) == live.Score(b.Parent.Get("score"))
+		})...)
+	}
+	if d.ruled { // nothing is known of it
+		d.ours, d.parameters, d.differing = false, nil, nil
+	}
 }
 
 // value returns a parameter by the name that the CIB has for it.
@@ -176,13 +199,16 @@ func (d device) ownName(name string) string {
 // targets returns the nodes that the device fences, as far as the CIB says them.
 func (d device) targets() (nodes []string, known bool) {
 	nodes = split(d.value("pcmk_host_list"))
-	for _, node := range keys(pairs(d.value("pcmk_host_map"))) {
-		if !contains(nodes, node) {
+	for _, pair := range pairs(d.value("pcmk_host_map")) {
+		if node, _ := cutPair(pair); node != "" && !contains(nodes, node) {
 			nodes = append(nodes, node)
 		}
 	}
 	if len(nodes) > 0 {
 		return nodes, true
+	}
+	if d.hostCheck() == "static-list" || d.value("pcmk_host_map") != "" {
+		return nil, true
 	}
 	if list := d.own("hostlist"); list != "" {
 		return keys(split(list)), true
@@ -198,9 +224,18 @@ func split(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) })
 }
 
-// pairs splits a list node:name as Pacemaker does. A name may have commas.
+// pairs splits a list node:name or node=name as Pacemaker does. A name may have commas.
 func pairs(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("; \t\n", r) })
+}
+
+// cutPair returns the node and the name of a pair, or nothing if it is none.
+func cutPair(pair string) (node, name string) {
+	i := strings.IndexAny(pair, ":=")
+	if i < 0 {
+		return "", ""
+	}
+	return pair[:i], pair[i+1:]
 }
 
 // keys returns what stands before the colon of each item.
@@ -241,10 +276,9 @@ func (c *cluster) property(names ...string) string {
 	return ""
 }
 
-// mayRun reports whether a device is allowed on a node.
+// mayRun reports whether a device is allowed on a node, by what is not unclear.
 func (c *cluster) mayRun(d device, node string) bool {
-	symmetric, isBool := live.Bool(c.property("symmetric-cluster"))
-	may := symmetric || !isBool
+	may := c.isSymmetric()
 	for _, location := range c.cib.Configuration().Named("rsc_location") {
 		if !d.isMeant(location) {
 			continue
@@ -257,6 +291,20 @@ func (c *cluster) mayRun(d device, node string) bool {
 		}
 	}
 	return may
+}
+
+// isAvoided reports whether the scores of a device on a node add up to less than nothing.
+// The cluster then uses it there no more than where it is forbidden.
+func (c *cluster) isAvoided(d device, node string) bool {
+	sum := 0
+	for _, location := range c.cib.Configuration().Named("rsc_location") {
+		if d.isMeant(location) {
+			for _, score := range scores(location, node) {
+				sum += live.Score(score)
+			}
+		}
+	}
+	return sum < 0
 }
 
 // isMeant reports whether a location is about the device: by its id, by a pattern (or one
@@ -273,23 +321,60 @@ func (d device) isMeant(location *live.Element) bool {
 	return slices.ContainsFunc(ids, func(id string) bool { return id != "" && slices.Contains(d.ids, id) })
 }
 
-// scores returns those that a location has for a node. A rule that wants more than a
-// node of that name does not always hold, and does not count.
+// scores returns those that a location has for a node.
 func scores(location *live.Element, node string) []string {
 	var all []string
 	if strings.EqualFold(location.Get("node"), node) {
 		all = append(all, location.Get("score"))
 	}
-	for _, rule := range location.Named("rule") {
-		if len(rule.Children) != 1 || rule.Parent != location {
-			continue
-		}
-		e := rule.Children[0]
-		if e.Get("attribute") == "#uname" && e.Get("operation") == "eq" && strings.EqualFold(e.Get("value"), node) {
+	for _, rule := range location.Children {
+		if isAboutNames(rule) && holdsFor(rule, node) {
 			all = append(all, rule.Get("score"))
 		}
 	}
 	return all
+}
+
+// isAboutNames reports whether an element is a rule by which the name of a node alone
+// decides.
+func isAboutNames(rule *live.Element) bool {
+	other := func(e *live.Element) bool {
+		source, operation := e.Get("value-source"), e.Get("operation")
+		return e.Name != "expression" || e.Get("attribute") != "#uname" || operation != "eq" && operation != "ne" || source != "" && source != "literal"
+	}
+	return rule.Name == "rule" && len(rule.Children) > 0 && rule.Get("score-attribute") == "" && !slices.ContainsFunc(rule.Children, other)
+}
+
+// holdsFor reports whether a rule about names holds for a node.
+func holdsFor(rule *live.Element, node string) bool {
+	anyIsEnough := rule.Get("boolean-op") == "or"
+	for _, e := range rule.Children {
+		if holds := strings.EqualFold(e.Get("value"), node) == (e.Get("operation") == "eq"); holds == anyIsEnough {
+			return holds
+		}
+	}
+	return !anyIsEnough
+}
+
+// unclear returns the id of a location which may forbid a device a node, or allow it
+// where that is needed, by more than the node's name, and "" if there is none.
+func (c *cluster) unclear(d device) string {
+	for _, location := range c.cib.Configuration().Named("rsc_location") {
+		unclear := func(e *live.Element) bool {
+			decides := !c.isSymmetric() || live.Score(e.Get("score")) < 0 || e.Get("score-attribute") != ""
+			return e.Name == "lifetime" || e.Name == "rule" && !isAboutNames(e) && decides
+		}
+		if d.isMeant(location) && slices.ContainsFunc(location.Children, unclear) {
+			return location.Get("id")
+		}
+	}
+	return ""
+}
+
+// isSymmetric reports whether resources are allowed on a node where nothing forbids it.
+func (c *cluster) isSymmetric() bool {
+	symmetric, isBool := live.Bool(c.property("symmetric-cluster"))
+	return symmetric || !isBool
 }
 
 // seconds reads a time of the CIB, and returns another one if it is not set.

@@ -28,7 +28,32 @@ func enabled(c *cluster) []Row {
 			}
 		}
 	}
-	return verdict("enabled", wrong, "the cluster fences nodes")
+	for _, name := range differing(c.cib.Properties(), func(_, _ *live.Element) bool { return true }) {
+		wrong = append(wrong, fmt.Sprintf("%s is set to several values: only one of them counts, here %s", name, c.property(name)))
+	}
+	var rows []Row
+	for _, set := range c.cib.Configuration().Named("cluster_property_set") {
+		if set.Child("rule") != nil {
+			rows = append(rows, Row{NotChecked, "enabled", fmt.Sprintf("a rule says when the properties of %s count", set.Get("id"))})
+		}
+	}
+	return withoutOK(rows, verdict("enabled", wrong, "the cluster fences nodes"))
+}
+
+// differing returns the names that pairs have with several values, if both are such that
+// either of them might be meant to count.
+func differing(pairs []*live.Element, either func(a, b *live.Element) bool) []string {
+	var names []string
+	for i, pair := range pairs {
+		name := pair.Get("name")
+		differs := func(other *live.Element) bool {
+			return other.Get("name") == name && other.Get("value") != pair.Get("value") && either(pair, other)
+		}
+		if slices.ContainsFunc(pairs[:i], differs) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // fenced checks that every node has a device.
@@ -36,7 +61,9 @@ func fenced(c *cluster) []Row {
 	var rows []Row
 	var wrong []string
 	for _, d := range c.devices {
-		if !d.known {
+		if d.ruled {
+			rows = append(rows, Row{NotChecked, "nodes", fmt.Sprintf("%s: a rule decides about its parameters", d.id)})
+		} else if !d.known {
 			rows = append(rows, Row{NotChecked, "nodes", fmt.Sprintf("%s: only the device knows which nodes it fences", d.id)})
 		}
 		wrong = append(wrong, d.asked()...)
@@ -69,10 +96,7 @@ func fenced(c *cluster) []Row {
 	if len(c.nodes) == 0 {
 		wrong = append(wrong, "there is no node, and no device")
 	}
-	if len(rows) > 0 && len(wrong) == 0 {
-		return rows
-	}
-	return append(rows, verdict("nodes", wrong, fmt.Sprintf("%s: each has a device", strings.Join(c.nodes, ", ")))...)
+	return withoutOK(rows, verdict("nodes", wrong, fmt.Sprintf("%s: each has a device", strings.Join(c.nodes, ", "))))
 }
 
 // unknownNodes returns what is wrong where the cluster asks the device for nodes that
@@ -93,16 +117,40 @@ func parameters(c *cluster) []Row {
 	var wrong []string
 	ours := 0
 	for _, d := range c.devices {
+		for _, name := range d.differing {
+			wrong = append(wrong, fmt.Sprintf("%s: %s has several values", d.id, name))
+		}
 		if !d.ours {
 			continue
 		}
 		ours++
 		wrong = append(wrong, d.misfits(d.agent.Parameters())...)
 	}
-	if ours == 0 {
-		return []Row{{NotChecked, "parameters", "no device is one of these plugins"}}
+	return c.ofOurs("parameters", wrong, fmt.Sprintf("all of %d devices are known, and none is missing", ours))
+}
+
+// ofOurs returns the verdict of a check that knows these plugins alone, and a row that
+// names the other devices.
+func (c *cluster) ofOurs(check string, wrong []string, well string) []Row {
+	if len(c.devices) == 0 {
+		return []Row{{NotChecked, check, "there is no device"}}
 	}
-	return verdict("parameters", wrong, fmt.Sprintf("all of %d devices are known, and none is missing", ours))
+	var others []string
+	for _, d := range c.devices {
+		if d.ruled {
+			others = append(others, d.id+" (a rule decides about its parameters)")
+		} else if !d.ours {
+			others = append(others, fmt.Sprintf("%s (%s)", d.id, d.agentType))
+		}
+	}
+	var rows []Row
+	if len(others) > 0 {
+		rows = append(rows, Row{NotChecked, check, "not looked at: " + strings.Join(others, ", ")})
+	}
+	if len(others) == len(c.devices) && len(wrong) == 0 {
+		return rows
+	}
+	return append(rows, verdict(check, wrong, well)...)
 }
 
 // forAgents are parameters that the cluster itself gives a fence agent.
@@ -128,25 +176,29 @@ func (d device) misfits(known []metadata.Parameter) []string {
 
 // locations checks that each node can be fenced by another one.
 func locations(c *cluster) []Row {
+	var rows []Row
 	var wrong []string
 	for _, d := range c.devices {
-		if len(d.nodes) == 1 && c.mayRun(d, d.nodes[0]) {
+		if id := c.unclear(d); id != "" {
+			rows = append(rows, Row{NotChecked, "locations", fmt.Sprintf("%s: %s goes by more than the names of nodes", d.id, id)})
+		} else if len(d.nodes) == 1 && c.mayRun(d, d.nodes[0]) {
 			wrong = append(wrong, fmt.Sprintf("%s may run on %s, the only node that it fences: a node does not fence itself", d.id, d.nodes[0]))
 		}
 	}
 	for _, node := range c.nodes {
 		its := c.fencing(node)
-		if len(its) > 0 && !slices.ContainsFunc(its, func(d device) bool { return c.mayRunBeside(d, node) }) {
+		mayBeFenced := func(d device) bool { return c.unclear(d) != "" || c.mayRunBeside(d, node) }
+		if len(its) > 0 && !slices.ContainsFunc(its, mayBeFenced) {
 			wrong = append(wrong, fmt.Sprintf("no other node may run a device of %s", node))
 		}
 	}
-	return verdict("locations", wrong, "no node has to fence itself")
+	return withoutOK(rows, verdict("locations", wrong, "no node has to fence itself"))
 }
 
 // mayRunBeside reports whether a device is allowed on any node but one.
 func (c *cluster) mayRunBeside(d device, node string) bool {
 	return slices.ContainsFunc(c.nodes, func(other string) bool {
-		return !strings.EqualFold(other, node) && c.mayRun(d, other)
+		return !strings.EqualFold(other, node) && c.mayRun(d, other) && !c.isAvoided(d, other)
 	})
 }
 
@@ -163,11 +215,14 @@ func secrets(c *cluster) []Row {
 			}
 		}
 	}
-	return verdict("secrets", wrong, "none of these plugins' stands in the configuration")
+	return c.ofOurs("secrets", wrong, "none of these plugins' stands in the configuration")
 }
 
 // delays checks that of two nodes that fence each other one is faster.
 func delays(c *cluster) []Row {
+	if len(c.nodes) > 2 && strings.EqualFold(c.property("no-quorum-policy"), "ignore") {
+		return []Row{{Wrong, "delay", "no-quorum-policy is ignore: parts of the cluster that do not see each other fence each other"}}
+	}
 	if len(c.nodes) != 2 {
 		return []Row{{OK, "delay", fmt.Sprintf("is for two nodes, and here are %d: the part with quorum fences the other", len(c.nodes))}}
 	}
@@ -179,6 +234,14 @@ func delays(c *cluster) []Row {
 			return []Row{{NotChecked, "delay", "priority-fencing-delay works once resources have a priority, and there are none yet"}}
 		}
 	}
+	if len(c.unread) > 0 {
+		return []Row{{NotChecked, "delay", fmt.Sprintf("what %s has from elsewhere is not known", strings.Join(c.unread, ", "))}}
+	}
+	for _, d := range c.devices {
+		if !d.known && !d.stopped {
+			return []Row{{NotChecked, "delay", fmt.Sprintf("it is not known which nodes %s fences", d.id)}}
+		}
+	}
 	first, second := c.delay(c.nodes[0]), c.delay(c.nodes[1])
 	switch {
 	case first.random || second.random:
@@ -188,7 +251,7 @@ func delays(c *cluster) []Row {
 	case first.most < second.least:
 		return []Row{{OK, "delay", fmt.Sprintf("%s wins: who fences it waits %d s longer", c.nodes[1], second.least-first.most)}}
 	}
-	return []Row{{Wrong, "delay", "two nodes without pcmk_delay_base on one of them may fence each other at the same time"}}
+	return []Row{{Wrong, "delay", "two nodes without pcmk_delay_base on one of them, or pcmk_delay_max of 2 s more, may fence each other at the same time"}}
 }
 
 // A wait is how long who fences a node waits before.
@@ -233,7 +296,7 @@ func (c *cluster) delay(node string) wait {
 			its.least = seconds
 		}
 		its.least, its.most = min(its.least, seconds), max(its.most, seconds)
-		its.random = its.random || most > delay
+		its.random = its.random || int(most.Seconds())-seconds > 1 // Pacemaker 2.1 stays below the maximum, in whole seconds
 	}
 	return its
 }

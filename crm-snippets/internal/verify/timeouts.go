@@ -41,7 +41,7 @@ func timeouts(c *cluster) []Row {
 			wrong = append(wrong, c.operation(d, op, own)...)
 		}
 	}
-	return verdict("timeouts", wrong, "the cluster lets each call end by itself, and begins no second one")
+	return c.ofOurs("timeouts", wrong, "the cluster lets each call end by itself, and begins no second one")
 }
 
 // monitored checks that the cluster looks at each device: one that is gone would be known

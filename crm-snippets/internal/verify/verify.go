@@ -77,6 +77,15 @@ func verdict(check string, wrong []string, well string) []Row {
 	return rows
 }
 
+// withoutOK returns what is not checked, and the verdict behind it: all is well only
+// where all is checked.
+func withoutOK(notChecked, verdict []Row) []Row {
+	if len(notChecked) > 0 && Failures(verdict) == 0 {
+		return notChecked
+	}
+	return append(notChecked, verdict...)
+}
+
 // Failures returns how many rows say that something is wrong.
 func Failures(rows []Row) int {
 	n := 0
