@@ -143,6 +143,16 @@ func TestMistakes(t *testing.T) {
 		{"BMC twice", `192.0.2.2`, `192.0.2.1`, `f.toml:8:1: nodes "node-1" and "node-2" are both "192.0.2.1"`},
 		{"BMC twice, in other words", `192.0.2.2`, `192.0.2.1:623`, `f.toml:8:1: nodes "node-1" and "node-2" are both "192.0.2.1"`},
 		{"BMC twice, by IPv6", `node-1:192.0.2.1 node-2:192.0.2.2`, `node-1:2001:DB8::1 node-2:[2001:db8::1]:623`, `f.toml:8:1: nodes "node-1" and "node-2" are both "2001:db8::1"`},
+		{"BMC twice, by IPv6 with zeros", `node-1:192.0.2.1 node-2:192.0.2.2`, `node-1:2001:db8::1 node-2:2001:0db8:0::1`, `f.toml:8:1: nodes "node-1" and "node-2" are both "2001:db8::1"`},
+		{"BMC twice, by IPv4 in IPv6", `node-2:192.0.2.2`, `node-2:[::ffff:192.0.2.1]`, `f.toml:8:1: nodes "node-1" and "node-2" are both "192.0.2.1"`},
+		{
+			"guest of one Dom0, by two accounts", bmcs, guests + strings.NewReplacer(`"xen"`+"\nplugin", `"other"`+"\nplugin", `"a b"`, `"c:a"`, "xen@dom0", "fence@DOM0:22").Replace(guests),
+			`f.toml:9:1: nodes "a" and "c" are both "a"`,
+		},
+		{
+			"guest of one pool, by two spellings", bmcs, pool + strings.NewReplacer(`"pool"`, `"other"`, "node-1 node-2", "node-3:node-1", "192.0.2.9", "https://192.0.2.9:443/").Replace(pool),
+			`f.toml:11:1: nodes "node-1" and "node-3" are both "node-1"`,
+		},
 		{
 			"BMC of another device", `[[device]]`, strings.NewReplacer("192.0.2.1 node-2:192.0.2.2", "192.0.2.2", `"bmc"`, `"other"`).Replace(bmcs[strings.Index(bmcs, "[[device]]"):]) + "[[device]]",
 			`f.toml:15:1: nodes "node-1" and "node-2" are both "192.0.2.2"`,

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -61,14 +62,28 @@ func (d Device) meets(other Device) bool {
 	if d.Agent.Plugin != other.Agent.Plugin {
 		return false
 	}
-	for _, reach := range []string{"sshaccount", "pool"} {
+	for reach, port := range map[string]string{"sshaccount": "22", "pool": "443"} {
 		its, _ := d.Parameter(reach)
 		others, has := other.Parameter(reach)
-		if has && common(splitList(its), splitList(others)) == "" {
+		if has && common(hosts(its, port), hosts(others, port)) == "" {
 			return false
 		}
 	}
 	return true
+}
+
+// hosts returns the hosts of a list, in one spelling: neither the account on a host nor
+// https:// says which host it is.
+func hosts(list, port string) []string {
+	var all []string
+	for _, word := range splitList(list) {
+		word = word[strings.IndexByte(word, '@')+1:]
+		if scheme, host, found := strings.Cut(word, "://"); found && strings.EqualFold(scheme, "https") {
+			word = strings.TrimRight(host, "/")
+		}
+		all = append(all, oneSpelling(word, port, port))
+	}
+	return all
 }
 
 // target returns what a node is to the device: the guest, or the addresses of the BMC.
@@ -82,25 +97,31 @@ func (d Device) target(e Entry) []string {
 	}
 	port, has := d.Parameter("ipport")
 	if !has {
-		port = "623"
+		port = bmcPort
 	}
 	var all []string
 	for _, address := range splitList(addresses) {
-		all = append(all, oneSpelling(address, port))
+		all = append(all, oneSpelling(address, port, bmcPort))
 	}
 	return all
 }
 
-// oneSpelling returns an address of a BMC without the port, if that is the usual one,
-// and in small letters.
-func oneSpelling(address, port string) string {
+// bmcPort is the usual one of BMCs.
+const bmcPort = "623"
+
+// oneSpelling returns an address without the port, if that is the usual one, and in
+// small letters. Port is that of an address which says none.
+func oneSpelling(address, port, usual string) string {
 	address = strings.ToLower(address)
 	host := address
 	if i := strings.LastIndexByte(address, ':'); i >= 0 && (strings.Count(address, ":") == 1 || strings.HasSuffix(address[:i], "]")) {
 		host, port = address[:i], address[i+1:]
 	}
 	host = strings.Trim(host, "[]")
-	if port == "623" {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		host = ip.Unmap().String()
+	}
+	if port == usual {
 		return host
 	}
 	return "[" + host + "]:" + port
