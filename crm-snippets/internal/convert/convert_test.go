@@ -257,6 +257,45 @@ func TestOneDeviceOrSeveral(t *testing.T) {
 	}
 }
 
+// Two devices of a level that are one thing keep that level from being converted, and
+// two that have one thing for two nodes are refused. Others are converted.
+func TestOneThing(t *testing.T) {
+	bmc := func(id, node, address string, more ...string) string {
+		return primitive(id, "fence_ipmilan", append([]string{"pcmk_host_list", node, "ip", address, "username", "u", "password", "p"}, more...)...)
+	}
+	level := func(node, devices string) string {
+		return fmt.Sprintf(`<fencing-topology><fencing-level id="l-%[1]s" target="%[1]s" index="1" devices="%[2]s"/></fencing-topology>`, node, devices)
+	}
+	good := bmc("good", "c", "192.0.2.9")
+	for _, c := range []struct {
+		name, text, want string
+		devices          int
+	}{
+		{
+			"two nodes, one BMC", good + bmc("x", "a", "2001:db8::1") + bmc("y", "b", "2001:0db8:0::1"),
+			"refused: x, y: nodes a and b are both 2001:db8::1: one of them would be fenced by switching the other off", 1,
+		},
+		{
+			"one node twice in a device", good + primitive("x", "external/ipmi2", "hostlist", "a:192.0.2.1 b:192.0.2.1", "passwd_file", "/f"),
+			`refused: x: nodes "a" and "b" are both "192.0.2.1"`, 1,
+		},
+		{
+			"two power supplies at one address", good + bmc("x", "a", "192.0.2.1") + bmc("y", "a", "192.0.2.1") + bmc("z", "a", "192.0.2.2") + level("a", "x,y,z"),
+			"refused: x, y, z: level 1 of a has x and y, which are one thing to it", 1,
+		},
+		{
+			"two actions", bmc("x", "a", "192.0.2.1", "action", "off") + bmc("y", "a", "192.0.2.2", "action", "off") +
+				bmc("x-on", "a", "192.0.2.1", "action", "on") + bmc("y-on", "a", "192.0.2.2", "action", "on") + level("a", "x,y,x-on,y-on"),
+			"changed: x-on: it is x for another action, and left out", 2,
+		},
+	} {
+		result, err := Convert("in", []byte("<configuration>"+c.text+"</configuration>"))
+		if err != nil || len(result.Plan.Devices) != c.devices || !strings.Contains(strings.Join(result.Notes, "\n"), c.want) {
+			t.Errorf("%s: error %v, want %d devices and %q in\n%s", c.name, err, c.devices, c.want, result.Description)
+		}
+	}
+}
+
 // Signs that a text of TOML or a line cannot have as they are do no harm.
 func TestOddSigns(t *testing.T) {
 	result, err := Convert("in\n[[device]]", []byte(primitive("a&#10;b", "external/ipmi",

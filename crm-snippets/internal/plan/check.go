@@ -31,10 +31,10 @@ func check(d description, options Options, where func(key string) string) (*Plan
 		c.mistake("device", "no device is described")
 	}
 	c.nodes()
+	c.levels()
 	for _, clash := range Clashes(c.plan.Devices) {
 		c.mistake(fmt.Sprintf("device.%d.hostlist", clash.Device), "%s", clash)
 	}
-	c.levels()
 	c.ids()
 	c.delays()
 	if len(c.mistakes) > 0 {

@@ -43,6 +43,15 @@ hostlist = "node-1 node-2"
 parameters = { pool = "192.0.2.9", passwd_file = "/etc/pool.passwd" }
 `
 
+// supply describes a power supply of a node that the device bmc switches with it.
+const supply = `[[device]]
+id = "supply"
+plugin = "ipmi"
+with = "bmc"
+hostlist = "node-1:192.0.2.9"
+parameters.passwd_file = "/f"
+`
+
 func parse(t *testing.T, text string) *Plan {
 	t.Helper()
 	p, err := Parse("f.toml", []byte(text), Options{})
@@ -156,6 +165,10 @@ func TestMistakes(t *testing.T) {
 		{
 			"BMC of another device", `[[device]]`, strings.NewReplacer("192.0.2.1 node-2:192.0.2.2", "192.0.2.2", `"bmc"`, `"other"`).Replace(bmcs[strings.Index(bmcs, "[[device]]"):]) + "[[device]]",
 			`f.toml:15:1: nodes "node-1" and "node-2" are both "192.0.2.2"`,
+		},
+		{
+			"BMC twice, in one level", `[[device]]`, strings.Replace(supply, "192.0.2.9", "192.0.2.1:623", 1) + "[[device]]\nlevel = 1",
+			`f.toml:15:1: node "node-1" is "192.0.2.1" to two devices of one level: a second power supply would not be switched`,
 		},
 		{"guest twice", bmcs, strings.Replace(guests, `"a b"`, `"a:b b"`, 1), `f.toml:4:1: nodes "a" and "b" are both "b"`},
 		{"item of a node that is not there", `userid = "fence"`, `bmc_guid = "node-3=1"`, `f.toml:10:1: bmc_guid has node "node-3", which is not in hostlist`},
@@ -280,6 +293,7 @@ func TestApart(t *testing.T) {
 	for _, text := range []string{
 		guests + other,
 		strings.Replace(guests, `"a b"`, `"a:b b:a"`, 1),
+		strings.Replace(guests, "id", "level = 1\nid", 1) + strings.NewReplacer(`id = "xen"`, "level = 2\nid = \"again\"").Replace(guests),
 		strings.Replace(bmcs, "192.0.2.2", "192.0.2.1:6230", 1),
 		strings.Replace(bmcs, `userid = "fence"`, `bmc_guid = "NODE-1=1 node-2=2"`, 1),
 	} {
@@ -297,7 +311,7 @@ func TestWarnings(t *testing.T) {
 		{"priority", "first = \"node-1\"\ndelay = \"5s\"", "priority-delay = \"5s\"", ""},
 		{"no device", "first = \"node-1\"\ndelay = \"5s\"", "nodes = [\"node-1\", \"node-2\", \"node-3\"]", `no device fences node "node-3": when it fails, the cluster waits for ever`},
 		{
-			"one power supply", "[[device]]", "[[device]]\nid = \"supply\"\nplugin = \"ipmi\"\nwith = \"bmc\"\nhostlist = \"node-1:192.0.2.9\"\nparameters.passwd_file = \"/f\"\n[[device]]\nlevel = 1",
+			"one power supply", "[[device]]", supply + "[[device]]\nlevel = 1",
 			`"bmc" fences node "node-2" alone, and other nodes only with "supply": a power supply that is not switched keeps a node running`,
 		},
 	} {

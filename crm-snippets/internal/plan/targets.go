@@ -10,10 +10,12 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
 )
 
-// A Clash is that two nodes are one thing to their devices.
+// A Clash is that two nodes are one thing to their devices, or one node is the same
+// thing to two devices of a level.
 type Clash struct {
-	// Device is which of the devices has the second of the nodes.
-	Device int
+	// Device is which of the devices has the second of the nodes, and Other which one has
+	// the first.
+	Device, Other int
 	// Nodes are both, and Target is what they are: a guest, or the address of a BMC.
 	Nodes  [2]string
 	Target string
@@ -21,12 +23,16 @@ type Clash struct {
 
 // String returns the clash in words.
 func (c Clash) String() string {
+	if strings.EqualFold(c.Nodes[0], c.Nodes[1]) {
+		return fmt.Sprintf("node %q is %q to two devices of one level: a second power supply would not be switched", c.Nodes[1], c.Target)
+	}
 	return fmt.Sprintf("nodes %q and %q are both %q", c.Nodes[0], c.Nodes[1], c.Target)
 }
 
 // Clashes returns where two nodes are one thing to their devices: who fences one of them
 // would switch the other off. The plugins see that only within one resource, and have
-// but a part of the nodes there.
+// but a part of the nodes there. A node may be one thing to its devices, but not to two
+// of one level: one of them has another's address.
 func Clashes(devices []Device) []Clash {
 	var all []Clash
 	for i, device := range devices {
@@ -37,8 +43,11 @@ func Clashes(devices []Device) []Clash {
 					its = its[:j]
 				}
 				for _, e := range its {
+					if strings.EqualFold(e.Node, entry.Node) && (k == i || !device.together(other)) {
+						continue
+					}
 					if target := device.clash(entry, other, e); target != "" {
-						all = append(all, Clash{Device: i, Nodes: [2]string{e.Node, entry.Node}, Target: target})
+						all = append(all, Clash{Device: i, Other: k, Nodes: [2]string{e.Node, entry.Node}, Target: target})
 					}
 				}
 			}
@@ -47,10 +56,13 @@ func Clashes(devices []Device) []Clash {
 	return all
 }
 
+// together reports whether two devices are of one level.
+func (d Device) together(other Device) bool { return d.Level != 0 && d.Level == other.Level }
+
 // clash returns what an entry of the device and one of another device both are, and ""
-// if they are different things, or the same node.
+// if they are different things.
 func (d Device) clash(its Entry, other Device, others Entry) string {
-	if strings.EqualFold(its.Node, others.Node) || !d.meets(other) {
+	if !d.meets(other) {
 		return ""
 	}
 	return common(d.target(its), other.target(others))
@@ -167,12 +179,12 @@ func (p *Plan) alone() []string {
 	var warnings []string
 	for i, device := range p.Devices {
 		for j, other := range p.Devices {
-			together := func(e Entry) bool { return other.fences(e.Node) }
-			if i == j || device.Level == 0 || device.Level != other.Level || !slices.ContainsFunc(device.Hostlist, together) {
+			both := func(e Entry) bool { return other.fences(e.Node) }
+			if i == j || !device.together(other) || !slices.ContainsFunc(device.Hostlist, both) {
 				continue
 			}
 			for _, e := range device.Hostlist {
-				if !together(e) {
+				if !both(e) {
 					warnings = append(warnings, fmt.Sprintf("%q fences node %q alone, and other nodes only with %q: a power supply that is not switched keeps a node running",
 						device.ID, e.Node, other.ID))
 				}
