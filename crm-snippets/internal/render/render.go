@@ -33,7 +33,8 @@ func Formats() []Format { return []Format{CRM, PCS, Cibadmin, Heartbeat, Cluster
 // An Output is a rendered plan.
 type Output struct {
 	Text string
-	// Notes say what of the plan the format has no counterpart for, a line each.
+	// Notes say what of the plan the format has no counterpart for, and what else loading
+	// it changes, a line each.
 	Notes []string
 }
 
@@ -42,7 +43,7 @@ type Output struct {
 func Render(format Format, p *plan.Plan) (Output, error) {
 	switch format {
 	case CRM:
-		return Output{Text: crm(p)}, nil
+		return crm(p), nil
 	case PCS:
 		return Output{Text: pcs(p)}, nil
 	case Cibadmin:

@@ -107,9 +107,9 @@ func TestHeartbeatTimes(t *testing.T) {
 	}
 }
 
-// In cluster.conf a delay is before what switches off, and not before what switches on.
-func TestClusterConfDelay(t *testing.T) {
-	t.Parallel()
+// levelPlan has two devices in one level.
+func levelPlan(t *testing.T) *plan.Plan {
+	t.Helper()
 	p, err := plan.Parse("f.toml", []byte(`first = "a"
 delay = "5s"
 [[device]]
@@ -128,9 +128,28 @@ parameters.sshaccount = "x@z"
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := Render(ClusterConf, p)
+	return p
+}
+
+// In cluster.conf a delay is before what switches off, and not before what switches on.
+func TestClusterConfDelay(t *testing.T) {
+	t.Parallel()
+	out, err := Render(ClusterConf, levelPlan(t))
 	if want := `<device name="s1" port="a" action="off" delay="5"/>`; err != nil || !strings.Contains(out.Text, want) || strings.Count(out.Text, "delay=") != 1 {
 		t.Errorf("cluster.conf is\n%s\n%v, want one delay, in %s", out.Text, err, want)
+	}
+}
+
+// That crm would take away the levels of other nodes is said before it is loaded, and in
+// what is loaded.
+func TestCRMLevels(t *testing.T) {
+	t.Parallel()
+	out, err := Render(CRM, levelPlan(t))
+	if err != nil || len(out.Notes) != 1 || !strings.Contains(out.Notes[0], "takes away the levels of all nodes that are not described here") {
+		t.Errorf("crm with levels has the notes %q, %v, want one of the levels of other nodes", out.Notes, err)
+	}
+	if want := "\n# loaded, it replaces the levels of all nodes, also of those that are not here\nfencing_topology "; !strings.Contains(out.Text, want) {
+		t.Errorf("crm is\n%s\nwant%s", out.Text, want)
 	}
 }
 
