@@ -202,15 +202,24 @@ func (c *checker) secrets(key string, d Device) {
 	if c.options.AllowSecrets {
 		return
 	}
+	for _, name := range d.Secrets() {
+		c.mistake(key+"."+name, "%s would stand in the cluster's configuration, where many can read it: "+
+			"put it into a file and give %s_file (--allow-secret lets it pass in a description file)", name, name)
+	}
+}
+
+// Secrets returns the names of the device's parameters that are secrets by themselves.
+func (d Device) Secrets() []string {
 	// By another passwd_method, passwd says where the password is.
 	method, _ := d.Parameter("passwd_method")
+	var all []string
 	for _, p := range d.Parameters {
 		elsewhere := p.Name == "passwd" && method != "" && method != "param"
 		if metadata.Secret(p.Name) && !elsewhere {
-			c.mistake(key+"."+p.Name, "%s would stand in the cluster's configuration, where many can read it: "+
-				"put it into a file and give %s_file (--allow-secret lets it pass in a description file)", p.Name, p.Name)
+			all = append(all, p.Name)
 		}
 	}
+	return all
 }
 
 // bmcs checks that each node has a BMC.

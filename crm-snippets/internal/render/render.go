@@ -39,13 +39,13 @@ type Output struct {
 }
 
 // Render writes the plan in a format. It is an error if what the format cannot say
-// would change who is fenced by what.
+// would change who is fenced by what, or if loading it would show secrets.
 func Render(format Format, p *plan.Plan) (Output, error) {
 	switch format {
 	case CRM:
 		return crm(p), nil
 	case PCS:
-		return Output{Text: pcs(p)}, nil
+		return pcs(p)
 	case Cibadmin:
 		return Output{Text: cibadmin(p)}, nil
 	case Heartbeat:

@@ -29,7 +29,11 @@ func oddPlan(t *testing.T) *plan.Plan {
 // A shell gives pcs the arguments that it would have been given without one.
 func TestShellQuotes(t *testing.T) {
 	t.Parallel()
-	out, err := exec.Command("sh", "-c", `cp() { :; }; pcs() { [ "$1" = -f ] || return 0; shift 2; printf '%s\n' "$@"; }`+"\n"+pcs(oddPlan(t))).Output()
+	commands, err := Render(PCS, oddPlan(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("sh", "-c", `cp() { :; }; pcs() { [ "$1" = -f ] || return 0; shift 2; printf '%s\n' "$@"; }`+"\n"+commands.Text).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,6 +154,24 @@ func TestCRMLevels(t *testing.T) {
 	}
 	if want := "\n# loaded, it replaces the levels of all nodes, also of those that are not here\nfencing_topology "; !strings.Contains(out.Text, want) {
 		t.Errorf("crm is\n%s\nwant%s", out.Text, want)
+	}
+}
+
+// Everybody sees what pcs is called with. What passwd is by another passwd_method is no
+// secret.
+func TestPCSSecrets(t *testing.T) {
+	t.Parallel()
+	p := oddPlan(t)
+	p.Devices[0].Parameters = []plan.Parameter{{Name: "passwd", Value: "s3cret"}}
+	if out, err := Render(PCS, p); err == nil || out.Text != "" || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("pcs with a secret is %q, %v, want an error without it", out.Text, err)
+	}
+	if _, err := Render(CRM, p); err != nil {
+		t.Errorf("crm with a secret: %v", err)
+	}
+	p.Devices[0].Parameters = []plan.Parameter{{Name: "passwd_method", Value: "file"}, {Name: "passwd", Value: "/f"}}
+	if _, err := Render(PCS, p); err != nil {
+		t.Errorf("pcs with the name of a file: %v", err)
 	}
 }
 
