@@ -193,6 +193,10 @@ func TestMistakes(t *testing.T) {
 			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
 		{"value that ends crm's quotes", `"fence"`, `'a\"b'`, "f.toml:10:1: userid has what a cluster's tools do not keep: " +
 			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
+		{"guest that would not survive", bmcs, strings.Replace(guests, `"a b"`, `"a:r&d b"`, 1), `f.toml:4:1: node "a": behind the colon is what a cluster's tools do not keep: ` +
+			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
+		{"guest that eats a blank", bmcs, strings.Replace(guests, `"a b"`, `'a:vm\ b'`, 1), `f.toml:4:1: node "a": behind the colon is what a cluster's tools do not keep: ` +
+			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
 		{"short timeout", `plugin =`, "timeout = \"5s\"\nplugin =", `f.toml:7:1: "5s" is too short, want at least 10s`},
 		{"part of a second", `plugin =`, "timeout = \"40500ms\"\nplugin =", `f.toml:7:1: "40500ms" is no whole number of seconds`},
 		{"first without delay", `delay = "5s"`, ``, "f.toml:2:1: delay must say how long the attacker of node-1 waits, such as 5s"},
