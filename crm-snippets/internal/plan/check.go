@@ -197,6 +197,9 @@ func (c *checker) delayedDevice() {
 	}
 }
 
+// maxTime is more than any device needs, and little enough to be added to.
+const maxTime = time.Hour
+
 // seconds reads a time of whole seconds.
 func (c *checker) seconds(key, text string, least time.Duration) time.Duration {
 	d, err := parseDuration(text)
@@ -207,6 +210,8 @@ func (c *checker) seconds(key, text string, least time.Duration) time.Duration {
 		c.mistake(key, "%q is no whole number of seconds", text)
 	case d < least:
 		c.mistake(key, "%q is too short, want at least %s", text, spell(least))
+	case d > maxTime:
+		c.mistake(key, "%q is too long, want at most %s", text, spell(maxTime))
 	}
 	return d
 }

@@ -198,6 +198,8 @@ func TestMistakes(t *testing.T) {
 		{"guest that eats a blank", bmcs, strings.Replace(guests, `"a b"`, `'a:vm\ b'`, 1), `f.toml:4:1: node "a": behind the colon is what a cluster's tools do not keep: ` +
 			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
 		{"short timeout", `plugin =`, "timeout = \"5s\"\nplugin =", `f.toml:7:1: "5s" is too short, want at least 10s`},
+		{"long timeout", `plugin =`, "timeout = \"9000000000\"\nplugin =", `f.toml:7:1: "9000000000" is too long, want at most 3600s`},
+		{"long priority delay", "first = \"node-1\"\ndelay = \"5s\"", "priority-delay = \"3601s\"", `f.toml:2:1: "3601s" is too long, want at most 3600s`},
 		{"part of a second", `plugin =`, "timeout = \"40500ms\"\nplugin =", `f.toml:7:1: "40500ms" is no whole number of seconds`},
 		{"first without delay", `delay = "5s"`, ``, "f.toml:2:1: delay must say how long the attacker of node-1 waits, such as 5s"},
 		{"delay without first", `first = "node-1"`, ``, "f.toml:3:1: first must say which node is to win"},
