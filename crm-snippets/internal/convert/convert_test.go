@@ -296,6 +296,18 @@ func TestOneThing(t *testing.T) {
 	}
 }
 
+// A map of nodes has either sign between a node and what the device knows it by.
+func TestHostMap(t *testing.T) {
+	result, err := Convert("in", []byte(primitive("st", "fence_xenapi", "session_url", "https://pool", "login", "u", "passwd", "p", "pcmk_host_map", "a=vm-a;b:vm-b c=vm:c")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []plan.Entry{{Node: "a", Plug: "vm-a"}, {Node: "b", Plug: "vm-b"}, {Node: "c", Plug: "vm:c"}}
+	if diff := cmp.Diff(want, result.Plan.Devices[0].Hostlist); diff != "" {
+		t.Errorf("hostlist (-want +got):\n%s", diff)
+	}
+}
+
 // Signs that a text of TOML or a line cannot have as they are do no harm.
 func TestOddSigns(t *testing.T) {
 	result, err := Convert("in\n[[device]]", []byte(primitive("a&#10;b", "external/ipmi",

@@ -52,7 +52,10 @@ func (d *draft) askedFor() {
 			}
 		case "pcmk_host_map":
 			for _, pair := range splitMap(p.Value) {
-				node, plug, _ := strings.Cut(pair, ":")
+				node, plug := pair, ""
+				if i := strings.IndexAny(pair, ":="); i >= 0 {
+					node, plug = pair[:i], pair[i+1:]
+				}
 				d.node(node)
 				d.plugs[strings.ToLower(node)] = plug
 			}
@@ -66,7 +69,7 @@ func (d *draft) node(name string) {
 	}
 }
 
-// splitMap splits node:plug pairs. A plug may have commas, and blanks behind a
+// splitMap splits pairs node:plug, or node=plug. A plug may have commas, and blanks behind a
 // backslash.
 func splitMap(text string) []string {
 	text = strings.ReplaceAll(text, `\ `, "\x00")
