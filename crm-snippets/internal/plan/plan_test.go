@@ -148,6 +148,10 @@ func TestMistakes(t *testing.T) {
 		{"no id", `id = "bmc"`, ``, `f.toml:5:3: "" is no id, want a letter, and letters, digits, '.', '_' and '-'`},
 		{"no XML id", `id = "bmc"`, `id = "1 bmc"`, `f.toml:6:1: "1 bmc" is no id, want a letter, and letters, digits, '.', '_' and '-'`},
 		{"node twice in nodes", `first =`, "nodes = [\"node-1\", \"node-2\", \"NODE-1\"]\nfirst =", `f.toml:2:30: node "NODE-1" is listed twice`},
+		{"remote node in nodes", `first =`, "nodes = [\"node-1\", \"node-2\"]\nremote = [\"NODE-1\"]\nfirst =", `f.toml:3:11: node "NODE-1" is listed twice`},
+		{"remote node that is first", `first =`, "remote = [\"node-1\"]\nfirst =", `f.toml:3:1: node "node-1" is none of node-2`},
+		{"one member and a remote node", `first =`, "remote = [\"node-2\"]\nfirst =", "f.toml:3:1: first and delay are for two nodes, and here are 1: the part with quorum fences the other"},
+		{"foreign node beside remote ones", `first =`, "nodes = [\"node-1\"]\nremote = [\"node-3\"]\nfirst =", `f.toml:10:1: node "node-2" is none of nodes, which has node-1, node-3`},
 		{"node twice in hostlist", `2:192.0.2.2`, `2:192.0.2.2 node-1:192.0.2.3`, `f.toml:8:1: node "node-1" is listed twice`},
 		{"BMC twice", `192.0.2.2`, `192.0.2.1`, `f.toml:8:1: nodes "node-1" and "node-2" are both "192.0.2.1"`},
 		{"BMC twice, in other words", `192.0.2.2`, `192.0.2.1:623`, `f.toml:8:1: nodes "node-1" and "node-2" are both "192.0.2.1"`},
@@ -324,6 +328,31 @@ func TestWarnings(t *testing.T) {
 		if got := strings.Join(parse(t, strings.Replace(bmcs, c.old, c.new, 1)).Warnings(), "\n"); got != c.want {
 			t.Errorf("%s: Warnings() = %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+// Remote nodes are fenced as others are, also by level, and do not count where two
+// members fence each other.
+func TestRemoteNodes(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("first =", "remote = [\"Node-3\"]\nfirst =", "2:192.0.2.2", "2:192.0.2.2 node-3:192.0.2.3",
+		"plugin =", "level = 1\nplugin =").Replace(bmcs)
+	for _, c := range []struct{ name, old, new, warning string }{
+		{"with first and delay", "", "", ""},
+		{"without", "first = \"node-1\"\ndelay = \"5s\"", "", "two nodes without first and delay"},
+		{"without a device", " node-3:192.0.2.3", "", `no device fences node "Node-3"`},
+	} {
+		p := parse(t, strings.Replace(text, c.old, c.new, 1))
+		if fmt.Sprint(p.Nodes, p.Remote) != "[node-1 node-2] [Node-3]" {
+			t.Errorf("%s: nodes %q, remote %q", c.name, p.Nodes, p.Remote)
+		}
+		if got := strings.Join(p.Warnings(), "\n"); !strings.HasPrefix(got, c.warning) || (got == "") != (c.warning == "") {
+			t.Errorf("%s: Warnings() = %q, want %q", c.name, got, c.warning)
+		}
+	}
+	levels := parse(t, text).Configuration().Levels
+	if last := levels[len(levels)-1]; last.Node != "Node-3" || last.Resources[0] != "bmc-Node-3" {
+		t.Errorf("the last of the levels %+v is not that of Node-3", levels)
 	}
 }
 

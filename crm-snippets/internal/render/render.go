@@ -41,6 +41,9 @@ type Output struct {
 // Render writes the plan in a format. It is an error if what the format cannot say
 // would change who is fenced by what, or if loading it would show secrets.
 func Render(format Format, p *plan.Plan) (Output, error) {
+	if (format == Heartbeat || format == ClusterConf) && len(p.Remote) > 0 {
+		return Output{}, fmt.Errorf("node %q: %s knows no remote nodes", p.Remote[0], format)
+	}
 	switch format {
 	case CRM:
 		return crm(p), nil

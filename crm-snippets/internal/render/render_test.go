@@ -2,6 +2,7 @@ package render
 
 import (
 	"encoding/xml"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -172,6 +173,19 @@ func TestPCSSecrets(t *testing.T) {
 	p.Devices[0].Parameters = []plan.Parameter{{Name: "passwd_method", Value: "file"}, {Name: "passwd", Value: "/f"}}
 	if _, err := Render(PCS, p); err != nil {
 		t.Errorf("pcs with the name of a file: %v", err)
+	}
+}
+
+// Neither Heartbeat nor cman has remote nodes.
+func TestRemoteNodes(t *testing.T) {
+	t.Parallel()
+	for _, format := range Formats() {
+		p := oddPlan(t)
+		p.Nodes, p.Remote = []string{"node-2"}, []string{"node-1"}
+		_, err := Render(format, p)
+		if want := fmt.Sprintf(`node "node-1": %s knows no remote nodes`, format); (format == Heartbeat || format == ClusterConf) != (fmt.Sprint(err) == want) {
+			t.Errorf("%s with a remote node: %v, want %s", format, err, want)
+		}
 	}
 }
 
