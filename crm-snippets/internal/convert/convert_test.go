@@ -308,6 +308,38 @@ func TestHostMap(t *testing.T) {
 	}
 }
 
+// Two members stay two, whatever else the source calls a node: remote nodes are fenced
+// all the same, guests of the cluster's own where a device is for them, and what
+// Heartbeat sent pings to is no node.
+func TestOtherNodes(t *testing.T) {
+	const members = `<nodes><node id="1" uname="a"/><node id="2" uname="b" type="member"/>%s</nodes>`
+	bmc := func(node, address string, more ...string) string {
+		return primitive("st-"+node, "fence_ipmilan", append([]string{"pcmk_host_list", node, "ip", address, "username", "u", "password", "p"}, more...)...)
+	}
+	const remote = `<node id="r" uname="r" type="remote"/>`
+	const guest = `<primitive id="vm" class="ocf" type="Xen"><meta_attributes id="m"><nvpair id="mm" name="remote-node" value="r"/></meta_attributes></primitive>`
+	for _, c := range []struct{ name, node, text, remote, note string }{
+		{"remote node", remote, bmc("r", "192.0.2.3"), "[r]", ""},
+		{"remote node without a device", remote, "", "[r]", `to do: cluster: no device fences node "r"`},
+		{"remote node by its resource", "", bmc("r", "192.0.2.3") + `<primitive id="r" class="ocf" provider="pacemaker" type="remote"/>`, "[r]", ""},
+		{"remote node with a delay", remote, bmc("r", "192.0.2.3", "pcmk_delay_base", "3s"), "[r]", "gone: st-r: its delay for r: a remote node fences nobody"},
+		{"guest", remote, guest, "[]", ""},
+		{"guest with a device", remote, guest + bmc("r", "192.0.2.3"), "[r]", ""},
+		{"ping node", `<node id="p" uname="192.0.2.254" type="ping"/>`, "", "[]", "kept: cluster: no part of fencing, and left alone: node p"},
+	} {
+		text := "<configuration>" + fmt.Sprintf(members, c.node) + bmc("a", "192.0.2.1", "pcmk_delay_base", "5s") + bmc("b", "192.0.2.2") + c.text + "</configuration>"
+		result, err := Convert("in", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		p := result.Plan
+		if fmt.Sprintf("%v %v %s %s", p.Nodes, p.Remote, p.First, p.Delay) != "[a b] "+c.remote+" a 5s" || !strings.Contains(result.Description, c.note) {
+			t.Errorf("%s: want members a and b, remote nodes %s, a delay for a, and the note %q in\n%s", c.name, c.remote, c.note, result.Description)
+		}
+	}
+}
+
 // Signs that a text of TOML or a line cannot have as they are do no harm.
 func TestOddSigns(t *testing.T) {
 	result, err := Convert("in\n[[device]]", []byte(primitive("a&#10;b", "external/ipmi",

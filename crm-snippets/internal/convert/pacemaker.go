@@ -120,6 +120,12 @@ func (c *converter) delays(d *description) {
 	for _, device := range d.devices {
 		for _, item := range device.items {
 			delay := item.delay()
+			if containsFold(d.remote, item.entry.Node) {
+				if delay > 0 {
+					c.notes.add(gone, item.draft.name, "its delay for %s: a remote node fences nobody, so that nobody has to wait for it", item.entry.Node)
+				}
+				continue
+			}
 			if delay > 0 && item.level > 1 {
 				c.notes.add(gone, item.draft.name, "its delay for %s: only the device that is tried first waits", item.entry.Node)
 				delay = 0

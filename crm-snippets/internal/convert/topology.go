@@ -84,7 +84,7 @@ func (c *converter) levels(node string) [][]string {
 // topologyNodes returns the nodes that have a source in their levels.
 func (c *converter) topologyNodes(source string) []string {
 	var nodes []string
-	for _, node := range append(slices.Clone(c.nodes), slices.Sorted(maps.Keys(c.order))...) {
+	for _, node := range append(c.all(), slices.Sorted(maps.Keys(c.order))...) {
 		if containsFold(nodes, node) {
 			continue
 		}
@@ -97,7 +97,7 @@ func (c *converter) topologyNodes(source string) []string {
 
 // spelled returns a node's name as the cluster's list has it.
 func (c *converter) spelled(node string) string {
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		if strings.EqualFold(n, node) {
 			return n
 		}
