@@ -221,6 +221,10 @@ func TestMistakes(t *testing.T) {
 		{"one BMC for two nodes", `userid = "fence"`, `ipaddr = "192.0.2.1"`, "f.toml:10:1: ipaddr is of one BMC, and hostlist has 2 nodes: give them as node:address"},
 		{"no device", bmcs, "", "f.toml: no device is described"},
 		{"one node, two devices", `[[device]]`, pool + "[[device]]", `f.toml:6:3: node "node-1" has 2 devices: give each a level, or with, if both must switch it off`},
+		{
+			"remote node, two devices", "first = \"node-1\"\ndelay = \"5s\"", "remote = [\"node-2\"]" + strings.Replace(pool, "node-1 node-2", "node-2", 1),
+			`f.toml:3:3: node "node-2" has 2 devices: give each a level, or with, if both must switch it off`,
+		},
 		{"level of another", `[[device]]`, pool + "level = 1\n[[device]]\nlevel = 1", `f.toml:13:1: level 1 of node "node-1" is that of device "pool" already: ` +
 			`take another one, or with = "pool" if both must switch the node off`},
 		{"level 10", `plugin =`, "level = 10\nplugin =", "f.toml:7:1: level 10 is none of 1 to 9"},
