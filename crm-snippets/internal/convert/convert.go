@@ -90,7 +90,6 @@ func (c *converter) add(d *draft) {
 	}
 	if !d.refused {
 		d.try()
-		d.alone()
 	}
 	c.drafts = append(c.drafts, d)
 }
@@ -107,6 +106,7 @@ func (c *converter) result() (Result, error) {
 	if len(c.drafts) == 0 {
 		return Result{}, fmt.Errorf("%s: no fencing device is in it", c.name)
 	}
+	c.refuseClashes()
 	for _, d := range c.drafts {
 		if d.refused {
 			d.tell()

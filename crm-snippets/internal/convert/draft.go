@@ -178,19 +178,22 @@ func (d *draft) try() {
 	}
 }
 
-// alone refuses a draft that knows a node by what another draft knows another node by:
-// nobody can say whose it is.
-func (d *draft) alone() {
-	its := d.planned()
-	for _, other := range d.c.drafts {
-		for _, clash := range plan.Clashes([]plan.Device{other.planned(), its}) {
-			if clash.Device == clash.Other {
-				continue // said already
-			}
-			const reason = "nodes %s and %s are both %s: one of them would be fenced by switching the other off"
-			d.refuse(reason, clash.Nodes[0], clash.Nodes[1], clash.Target)
-			other.refuse(reason, clash.Nodes[0], clash.Nodes[1], clash.Target)
-			return
+// refuseClashes refuses drafts that know a node by what another draft knows another node
+// by: nobody can say whose it is.
+func (c *converter) refuseClashes() {
+	var all []plan.Device
+	told := map[int]bool{}
+	for _, d := range c.drafts {
+		all = append(all, d.planned())
+	}
+	for _, clash := range plan.Clashes(all) {
+		if clash.Device == clash.Other || told[clash.Device] && told[clash.Other] {
+			continue // said already
+		}
+		const reason = "nodes %s and %s are both %s: one of them would be fenced by switching the other off"
+		for _, i := range []int{clash.Device, clash.Other} {
+			c.drafts[i].refuse(reason, clash.Nodes[0], clash.Nodes[1], clash.Target)
+			told[i] = true
 		}
 	}
 }

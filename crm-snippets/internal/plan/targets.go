@@ -35,38 +35,39 @@ func (c Clash) String() string {
 // of one level: one of them has another's address.
 func Clashes(devices []Device) []Clash {
 	var all []Clash
+	var things []thing
 	for i, device := range devices {
-		for j, entry := range device.Hostlist {
-			for k, other := range devices[:i+1] {
-				its := other.Hostlist
-				if k == i {
-					its = its[:j]
-				}
-				for _, e := range its {
-					if strings.EqualFold(e.Node, entry.Node) && (k == i || !device.together(other)) {
-						continue
-					}
-					if target := device.clash(entry, other, e); target != "" {
-						all = append(all, Clash{Device: i, Other: k, Nodes: [2]string{e.Node, entry.Node}, Target: target})
-					}
+		for _, entry := range device.Hostlist {
+			its := thing{device: i, node: entry.Node, names: device.target(entry)}
+			for _, other := range things {
+				if target := common(its.names, other.names); target != "" && its.clashes(other, devices) {
+					all = append(all, Clash{Device: i, Other: other.device, Nodes: [2]string{other.node, its.node}, Target: target})
 				}
 			}
+			things = append(things, its)
 		}
 	}
 	return all
 }
 
+// A thing is what a node is to a device, by all of its names.
+type thing struct {
+	device int
+	node   string
+	names  []string
+}
+
+// clashes reports whether two things of one name must not be one.
+func (t thing) clashes(other thing, devices []Device) bool {
+	its, others := devices[t.device], devices[other.device]
+	if strings.EqualFold(t.node, other.node) && (t.device == other.device || !its.together(others)) {
+		return false
+	}
+	return its.meets(others)
+}
+
 // together reports whether two devices are of one level.
 func (d Device) together(other Device) bool { return d.Level != 0 && d.Level == other.Level }
-
-// clash returns what an entry of the device and one of another device both are, and ""
-// if they are different things.
-func (d Device) clash(its Entry, other Device, others Entry) string {
-	if !d.meets(other) {
-		return ""
-	}
-	return common(d.target(its), other.target(others))
-}
 
 // meets reports whether two devices may have the same things to switch. Guests of one
 // name may be several, on Dom0s or in pools that have nothing in common.
@@ -74,14 +75,15 @@ func (d Device) meets(other Device) bool {
 	if d.Agent.Plugin != other.Agent.Plugin {
 		return false
 	}
-	for reach, port := range map[string]string{"sshaccount": "22", "pool": "443"} {
-		its, _ := d.Parameter(reach)
-		others, has := other.Parameter(reach)
-		if has && common(hosts(its, port), hosts(others, port)) == "" {
-			return false
-		}
-	}
-	return true
+	return d.reaches(other, "sshaccount", "22") && d.reaches(other, "pool", "443")
+}
+
+// reaches reports whether two devices have a host in common, if the other one has a list
+// of them in that parameter.
+func (d Device) reaches(other Device, parameter, port string) bool {
+	its, _ := d.Parameter(parameter)
+	others, has := other.Parameter(parameter)
+	return !has || its == others || common(hosts(its, port), hosts(others, port)) != ""
 }
 
 // hosts returns the hosts of a list, in one spelling: neither the account on a host nor
