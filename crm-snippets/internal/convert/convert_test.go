@@ -308,6 +308,17 @@ func TestHostMap(t *testing.T) {
 	}
 }
 
+// A map with blanks around the sign, which Pacemaker does not take for pairs, keeps its
+// own device from being converted, and no other one.
+func TestBrokenHostMap(t *testing.T) {
+	result, err := Convert("in", []byte("<configuration><nodes><node uname=\"a\"/></nodes>"+
+		primitive("good", "external/ipmi2", "hostlist", "a:192.0.2.1", "passwd_file", "/f")+
+		primitive("st", "fence_xenapi", "session_url", "https://pool", "login", "u", "passwd", "p", "pcmk_host_map", "a : vm-a")+"</configuration>"))
+	if want := `refused: st: pcmk_host_map: ":" names no node`; err != nil || !strings.Contains(result.Description, want) || len(result.Plan.Devices) != 1 {
+		t.Errorf("error %v, want one device, and %s in\n%s", err, want, result.Description)
+	}
+}
+
 // Two members stay two, whatever else the source calls a node: remote nodes are fenced
 // all the same, guests of the cluster's own where a device is for them, and what
 // Heartbeat sent pings to is no node.

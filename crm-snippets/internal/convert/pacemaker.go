@@ -56,6 +56,10 @@ func (d *draft) askedFor() {
 				if i := strings.IndexAny(pair, ":="); i >= 0 {
 					node, plug = pair[:i], pair[i+1:]
 				}
+				if node == "" {
+					d.refuse("%s: %q names no node", p.Name, pair)
+					return
+				}
 				d.node(node)
 				d.plugs[strings.ToLower(node)] = plug
 			}
