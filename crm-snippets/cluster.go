@@ -14,13 +14,24 @@ import (
 
 // A target is the cluster that a command works on.
 type target struct {
-	CIB    string `name:"cib" env:"CIB_file" placeholder:"FILE" help:"Work on a CIB in a file, instead of the cluster that this machine is in."`
-	Shadow string `hidden:"" env:"CIB_shadow"`
+	CIB    *string `name:"cib" env:"CIB_file" placeholder:"FILE" help:"Work on a CIB in a file, instead of the cluster that this machine is in."`
+	Shadow string  `hidden:"" env:"CIB_shadow"`
+}
+
+// file returns the file of the CIB, or "" if the target is the cluster.
+func (t *target) file() string {
+	if t.CIB == nil {
+		return ""
+	}
+	return *t.CIB
 }
 
 // with calls a function with the cluster, and stops it at a signal.
 func (t *target) with(work func(context.Context, *live.Cluster) error) error {
-	if t.Shadow != "" && t.CIB == "" {
+	switch {
+	case t.CIB != nil && *t.CIB == "":
+		return fmt.Errorf("--cib or CIB_file is empty: want a file, or neither for the cluster that this machine is in")
+	case t.Shadow != "" && t.CIB == nil:
 		return fmt.Errorf("CIB_shadow is %s: give the file of that shadow with --cib, or unset it", t.Shadow)
 	}
 	tools, err := live.NewTools()
@@ -30,7 +41,7 @@ func (t *target) with(work func(context.Context, *live.Cluster) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends what does not look at the first
-	err = work(ctx, &live.Cluster{File: t.CIB, Tools: tools})
+	err = work(ctx, &live.Cluster{File: t.file(), Tools: tools})
 	return errors.Join(err, tools.Close())
 }
 
@@ -80,7 +91,7 @@ type checkCommand struct {
 
 // Run prints what it finds, and fails if something is wrong.
 func (c *checkCommand) Run(s *session) error {
-	options := verify.Options{Live: c.CIB == "", AllowSecrets: c.AllowSecrets}
+	options := verify.Options{Live: c.file() == "", AllowSecrets: c.AllowSecrets}
 	if len(c.Words) > 0 || c.Plugin != "" {
 		p, err := c.read(s)
 		if err != nil {

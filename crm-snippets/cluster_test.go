@@ -31,3 +31,28 @@ func TestClusterRefusals(t *testing.T) {
 		}
 	}
 }
+
+// A variable of a shell that is empty does not stand for the cluster.
+func TestEmptyNames(t *testing.T) {
+	const file, want = "examples/bmc-rack.toml", "crm-snippets: error: --cib or CIB_file is empty"
+	for _, args := range [][]string{
+		{"install", "--dry-run", file, "--cib", ""}, {"remove", "--dry-run", file, "--cib="}, {"check", "--cib", ""}, {"convert", "--cib", ""},
+	} {
+		if status, stdout, stderr := call(args...); status != 1 || stdout != "" || !strings.HasPrefix(stderr, want) {
+			t.Errorf("crm-snippets %q: status %d, %q, %q, want 1, nothing, %q", args, status, stdout, stderr, want)
+		}
+	}
+	if status, _, stderr := call("convert", ""); status != 1 || !strings.HasPrefix(stderr, "crm-snippets: error: open : no such file") {
+		t.Errorf("crm-snippets convert of a file without a name: status %d, %q", status, stderr)
+	}
+	t.Setenv("CIB_file", "")
+	if status, _, stderr := call("check"); status != 1 || !strings.HasPrefix(stderr, want) {
+		t.Errorf("crm-snippets check with an empty CIB_file: status %d, %q, want 1, %q", status, stderr, want)
+	}
+	if status, _, stderr := call("check", "--cib", "none.xml"); status != 1 || !strings.HasPrefix(stderr, "crm-snippets: error: open none.xml") {
+		t.Errorf("crm-snippets check of a file with an empty CIB_file: status %d, %q", status, stderr)
+	}
+	if status, _, stderr := call("render", "--format", "crm", file); status != 0 {
+		t.Errorf("crm-snippets render with an empty CIB_file: status %d, %q", status, stderr)
+	}
+}

@@ -13,7 +13,7 @@ import (
 
 // convertCommand makes a description of an old configuration.
 type convertCommand struct {
-	File string `arg:"" optional:"" placeholder:"FILE" help:"A CIB (of Pacemaker, or of Heartbeat 2), a piece of one, or a cluster.conf; - for standard input. Without it: the CIB of the cluster."`
+	File *string `arg:"" optional:"" placeholder:"FILE" help:"A CIB (of Pacemaker, or of Heartbeat 2), a piece of one, or a cluster.conf; - for standard input. Without it: the CIB of the cluster."`
 	target
 	Format string `placeholder:"FORMAT" help:"Print this instead of the description: crm, pcs, cibadmin, heartbeat (as of 2007) or cluster.conf."`
 }
@@ -43,8 +43,7 @@ func (c *convertCommand) Run(s *session) error {
 
 // source returns the old configuration, and what to call it.
 func (c *convertCommand) source(s *session) (name string, text []byte, err error) {
-	switch c.File {
-	case "":
+	if c.File == nil {
 		err = c.with(func(ctx context.Context, cluster *live.Cluster) error {
 			its, err := cluster.Read(ctx)
 			if err == nil {
@@ -52,12 +51,11 @@ func (c *convertCommand) source(s *session) (name string, text []byte, err error
 			}
 			return err
 		})
-		return cmp.Or(c.CIB, "the CIB of the cluster"), text, err
-	case "-":
-		name = "standard input"
-	default:
-		name = c.File
+		return cmp.Or(c.file(), "the CIB of the cluster"), text, err
 	}
-	text, err = readAll(c.File, s.stdin, cib.MaxSize)
+	if name = *c.File; name == "-" {
+		name = "standard input"
+	}
+	text, err = readAll(*c.File, s.stdin, cib.MaxSize)
 	return name, text, err
 }

@@ -6,8 +6,9 @@ import "slices"
 type Configuration struct {
 	// Heartbeat says that it is of Heartbeat 2, by its form.
 	Heartbeat bool
-	// Nodes are the cluster's.
-	Nodes []string
+	// Nodes are the cluster's members, and Remote its remote nodes. Guests are those of
+	// them that the cluster starts itself, as guests of its own.
+	Nodes, Remote, Guests []string
 	// Properties are the cluster's, with dashes in the names.
 	Properties []Parameter
 	// Devices are the primitives of class stonith.

@@ -13,10 +13,7 @@ func (r *reader) rest(e *Element) {
 			r.other(e)
 		}
 	case "node":
-		e.markAll()
-		if name := e.Get("uname"); name != "" {
-			r.its.Nodes = append(r.its.Nodes, name)
-		}
+		r.node(e)
 	case "cluster_property_set":
 		r.properties(dashes(pairs(e)))
 		e.take("score")
@@ -32,6 +29,31 @@ func (r *reader) rest(e *Element) {
 		if !r.concerns(e) {
 			r.other(e)
 		}
+	}
+}
+
+// node reads one of the cluster's. Those of Heartbeat that only answer pings are none.
+func (r *reader) node(e *Element) {
+	name := e.Get("uname")
+	switch kind := e.Get("type"); {
+	case name == "":
+		e.markAll()
+	case kind == "", kind == "member", kind == "normal":
+		e.markAll()
+		r.its.Nodes = append(r.its.Nodes, name)
+	case kind == "remote":
+		e.markAll()
+		r.remote(name)
+	default:
+		r.other(e)
+	}
+}
+
+// remote adds a remote node, which may be there both as a node and as the resource that
+// makes it one.
+func (r *reader) remote(name string) {
+	if !slices.Contains(r.its.Remote, name) {
+		r.its.Remote = append(r.its.Remote, name)
 	}
 }
 

@@ -13,9 +13,7 @@ func ReadConfiguration(roots []*Element) Configuration {
 			if id := e.Get("id"); id != "" {
 				r.its.IDs = append(r.its.IDs, id)
 			}
-			if e.Name == "template" {
-				r.templates[e.Get("id")] = e
-			}
+			r.note(e)
 			if e.Name == "attributes" || e.Get("provider") == "heartbeat" && e.Get("class") == "stonith" {
 				r.its.Heartbeat = true
 			}
@@ -30,6 +28,18 @@ func ReadConfiguration(roots []*Element) Configuration {
 		r.its.Unread = append(r.its.Unread, root.unread()...)
 	}
 	return r.its
+}
+
+// note keeps what is needed before the elements are read one after the other.
+func (r *reader) note(e *Element) {
+	switch {
+	case e.Name == "template":
+		r.templates[e.Get("id")] = e
+	case e.Name == "primitive" && e.Get("class") == "ocf" && e.Get("type") == "remote":
+		r.remote(e.Get("id"))
+	case e.Name == "nvpair" && e.Get("name") == "remote-node":
+		r.its.Guests = append(r.its.Guests, e.Get("value"))
+	}
 }
 
 // A reader collects a configuration.

@@ -26,7 +26,7 @@ func (c *converter) cluster(its cib.Cluster) {
 			continue
 		}
 		known = append(known, node.Name)
-		c.setNodes([]string{node.Name})
+		c.setNodes(&c.nodes, []string{node.Name})
 		c.methods(node, devices)
 	}
 	for _, device := range its.Devices {

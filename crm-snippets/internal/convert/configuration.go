@@ -10,7 +10,9 @@ import (
 // configuration reads a CIB.
 func (c *converter) configuration(its cib.Configuration) {
 	c.taken = its.IDs
-	c.setNodes(its.Nodes)
+	c.guests = its.Guests
+	c.setNodes(&c.nodes, its.Nodes)
+	c.setNodes(&c.remote, slices.DeleteFunc(slices.Clone(its.Remote), func(name string) bool { return containsFold(c.guests, name) }))
 	c.settings(its.Properties)
 	if its.Heartbeat {
 		c.notes.add(changed, "cluster", "the CIB has the form of Heartbeat 2, which no Pacemaker takes: move the cluster to Pacemaker with the rest of it first")

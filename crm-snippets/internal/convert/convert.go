@@ -8,6 +8,7 @@ package convert
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
@@ -53,8 +54,9 @@ func Convert(name string, text []byte) (Result, error) {
 type converter struct {
 	name  string
 	notes notes
-	// nodes are the cluster's, if the source says it.
-	nodes []string
+	// nodes are the cluster's members, if the source says it. Remote are its remote nodes,
+	// and guests those that it starts itself, which need no device.
+	nodes, remote, guests []string
 	// taken are ids that the source has; ours are others, so that both can be there.
 	taken         []string
 	pacemaker     string
@@ -88,7 +90,6 @@ func (c *converter) add(d *draft) {
 	}
 	if !d.refused {
 		d.try()
-		d.alone()
 	}
 	c.drafts = append(c.drafts, d)
 }
@@ -105,12 +106,13 @@ func (c *converter) result() (Result, error) {
 	if len(c.drafts) == 0 {
 		return Result{}, fmt.Errorf("%s: no fencing device is in it", c.name)
 	}
+	c.refuseClashes()
 	for _, d := range c.drafts {
 		if d.refused {
 			d.tell()
 		}
 	}
-	d := description{name: c.name, nodes: c.nodes, pacemaker: c.pacemaker}
+	d := description{name: c.name, nodes: c.nodes, remote: c.remote, pacemaker: c.pacemaker}
 	d.devices = c.devices()
 	for _, draft := range c.drafts {
 		draft.refused = !d.has(draft)
@@ -135,9 +137,8 @@ func (c *converter) result() (Result, error) {
 	return Result{Description: d.text(), Plan: p, Notes: d.notes}, nil
 }
 
-// setNodes takes the names of the cluster's nodes, but those that no description can
-// have.
-func (c *converter) setNodes(names []string) {
+// setNodes takes names of the cluster's nodes, but those that no description can have.
+func (c *converter) setNodes(to *[]string, names []string) {
 	for _, name := range names {
 		const other = "node"
 		d := description{nodes: []string{other}, devices: []device{{
@@ -148,20 +149,24 @@ func (c *converter) setNodes(names []string) {
 		}
 		if _, err := d.plan(); err != nil {
 			c.notes.add(refused, "cluster", "%v", err)
-		} else if !containsFold(c.nodes, name) {
-			c.nodes = append(c.nodes, name)
+		} else if !containsFold(c.all(), name) {
+			*to = append(*to, name)
 		}
 	}
 }
 
+// all returns the cluster's nodes with the remote ones.
+func (c *converter) all() []string { return slices.Concat(c.nodes, c.remote) }
+
 // missingNodes adds nodes that a device fences, but the source's list does not have.
 func (c *converter) missingNodes(d *description) {
-	if len(d.nodes) == 0 {
-		return
-	}
 	for _, device := range d.devices {
 		for _, entry := range device.entries {
-			if !containsFold(d.nodes, entry.Node) {
+			switch {
+			case containsFold(d.nodes, entry.Node), containsFold(d.remote, entry.Node):
+			case containsFold(c.guests, entry.Node):
+				d.remote = append(d.remote, entry.Node)
+			case len(c.nodes) > 0:
 				d.nodes = append(d.nodes, entry.Node)
 				c.notes.add(todo, device.id, "node %s is none of the cluster's nodes in the source: take it out if it is gone", entry.Node)
 			}

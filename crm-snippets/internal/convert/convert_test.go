@@ -257,6 +257,100 @@ func TestOneDeviceOrSeveral(t *testing.T) {
 	}
 }
 
+// Two devices of a level that are one thing keep that level from being converted, and
+// two that have one thing for two nodes are refused. Others are converted.
+func TestOneThing(t *testing.T) {
+	bmc := func(id, node, address string, more ...string) string {
+		return primitive(id, "fence_ipmilan", append([]string{"pcmk_host_list", node, "ip", address, "username", "u", "password", "p"}, more...)...)
+	}
+	level := func(node, devices string) string {
+		return fmt.Sprintf(`<fencing-topology><fencing-level id="l-%[1]s" target="%[1]s" index="1" devices="%[2]s"/></fencing-topology>`, node, devices)
+	}
+	good := bmc("good", "c", "192.0.2.9")
+	for _, c := range []struct {
+		name, text, want string
+		devices          int
+	}{
+		{
+			"two nodes, one BMC", good + bmc("x", "a", "2001:db8::1") + bmc("y", "b", "2001:0db8:0::1"),
+			"refused: x, y: nodes a and b are both 2001:db8::1: one of them would be fenced by switching the other off", 1,
+		},
+		{
+			"one node twice in a device", good + primitive("x", "external/ipmi2", "hostlist", "a:192.0.2.1 b:192.0.2.1", "passwd_file", "/f"),
+			`refused: x: nodes "a" and "b" are both "192.0.2.1"`, 1,
+		},
+		{
+			"two power supplies at one address", good + bmc("x", "a", "192.0.2.1") + bmc("y", "a", "192.0.2.1") + bmc("z", "a", "192.0.2.2") + level("a", "x,y,z"),
+			"refused: x, y, z: level 1 of a has x and y, which are one thing to it", 1,
+		},
+		{
+			"two actions", bmc("x", "a", "192.0.2.1", "action", "off") + bmc("y", "a", "192.0.2.2", "action", "off") +
+				bmc("x-on", "a", "192.0.2.1", "action", "on") + bmc("y-on", "a", "192.0.2.2", "action", "on") + level("a", "x,y,x-on,y-on"),
+			"changed: x-on: it is x for another action, and left out", 2,
+		},
+	} {
+		result, err := Convert("in", []byte("<configuration>"+c.text+"</configuration>"))
+		if err != nil || len(result.Plan.Devices) != c.devices || !strings.Contains(strings.Join(result.Notes, "\n"), c.want) {
+			t.Errorf("%s: error %v, want %d devices and %q in\n%s", c.name, err, c.devices, c.want, result.Description)
+		}
+	}
+}
+
+// A map of nodes has either sign between a node and what the device knows it by.
+func TestHostMap(t *testing.T) {
+	result, err := Convert("in", []byte(primitive("st", "fence_xenapi", "session_url", "https://pool", "login", "u", "passwd", "p", "pcmk_host_map", "a=vm-a;b:vm-b c=vm:c")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []plan.Entry{{Node: "a", Plug: "vm-a"}, {Node: "b", Plug: "vm-b"}, {Node: "c", Plug: "vm:c"}}
+	if diff := cmp.Diff(want, result.Plan.Devices[0].Hostlist); diff != "" {
+		t.Errorf("hostlist (-want +got):\n%s", diff)
+	}
+}
+
+// A map with blanks around the sign, which Pacemaker does not take for pairs, keeps its
+// own device from being converted, and no other one.
+func TestBrokenHostMap(t *testing.T) {
+	result, err := Convert("in", []byte("<configuration><nodes><node uname=\"a\"/></nodes>"+
+		primitive("good", "external/ipmi2", "hostlist", "a:192.0.2.1", "passwd_file", "/f")+
+		primitive("st", "fence_xenapi", "session_url", "https://pool", "login", "u", "passwd", "p", "pcmk_host_map", "a : vm-a")+"</configuration>"))
+	if want := `refused: st: pcmk_host_map: ":" names no node`; err != nil || !strings.Contains(result.Description, want) || len(result.Plan.Devices) != 1 {
+		t.Errorf("error %v, want one device, and %s in\n%s", err, want, result.Description)
+	}
+}
+
+// Two members stay two, whatever else the source calls a node: remote nodes are fenced
+// all the same, guests of the cluster's own where a device is for them, and what
+// Heartbeat sent pings to is no node.
+func TestOtherNodes(t *testing.T) {
+	const members = `<nodes><node id="1" uname="a"/><node id="2" uname="b" type="member"/>%s</nodes>`
+	bmc := func(node, address string, more ...string) string {
+		return primitive("st-"+node, "fence_ipmilan", append([]string{"pcmk_host_list", node, "ip", address, "username", "u", "password", "p"}, more...)...)
+	}
+	const remote = `<node id="r" uname="r" type="remote"/>`
+	const guest = `<primitive id="vm" class="ocf" type="Xen"><meta_attributes id="m"><nvpair id="mm" name="remote-node" value="r"/></meta_attributes></primitive>`
+	for _, c := range []struct{ name, node, text, remote, note string }{
+		{"remote node", remote, bmc("r", "192.0.2.3"), "[r]", ""},
+		{"remote node without a device", remote, "", "[r]", `to do: cluster: no device fences node "r"`},
+		{"remote node by its resource", "", bmc("r", "192.0.2.3") + `<primitive id="r" class="ocf" provider="pacemaker" type="remote"/>`, "[r]", ""},
+		{"remote node with a delay", remote, bmc("r", "192.0.2.3", "pcmk_delay_base", "3s"), "[r]", "gone: st-r: its delay for r: a remote node fences nobody"},
+		{"guest", remote, guest, "[]", ""},
+		{"guest with a device", remote, guest + bmc("r", "192.0.2.3"), "[r]", ""},
+		{"ping node", `<node id="p" uname="192.0.2.254" type="ping"/>`, "", "[]", "kept: cluster: no part of fencing, and left alone: node p"},
+	} {
+		text := "<configuration>" + fmt.Sprintf(members, c.node) + bmc("a", "192.0.2.1", "pcmk_delay_base", "5s") + bmc("b", "192.0.2.2") + c.text + "</configuration>"
+		result, err := Convert("in", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		p := result.Plan
+		if fmt.Sprintf("%v %v %s %s", p.Nodes, p.Remote, p.First, p.Delay) != "[a b] "+c.remote+" a 5s" || !strings.Contains(result.Description, c.note) {
+			t.Errorf("%s: want members a and b, remote nodes %s, a delay for a, and the note %q in\n%s", c.name, c.remote, c.note, result.Description)
+		}
+	}
+}
+
 // Signs that a text of TOML or a line cannot have as they are do no harm.
 func TestOddSigns(t *testing.T) {
 	result, err := Convert("in\n[[device]]", []byte(primitive("a&#10;b", "external/ipmi",

@@ -15,7 +15,7 @@ type description struct {
 	// name is the source's, and notes are about what was made of it.
 	name          string
 	notes         []string
-	nodes         []string
+	nodes, remote []string
 	pacemaker     string
 	first, delay  string
 	priorityDelay string
@@ -59,13 +59,8 @@ func (d description) text() string {
 	if len(d.notes) > 0 {
 		t.WriteString("\n")
 	}
-	if len(d.nodes) > 0 {
-		var quoted []string
-		for _, node := range d.nodes {
-			quoted = append(quoted, quote(node))
-		}
-		fmt.Fprintf(&t, "nodes = [%s]\n", strings.Join(quoted, ", "))
-	}
+	list(&t, "nodes", d.nodes)
+	list(&t, "remote", d.remote)
 	pair(&t, "pacemaker", d.pacemaker)
 	pair(&t, "first", d.first)
 	pair(&t, "delay", d.delay)
@@ -126,6 +121,17 @@ func (d device) write(t *strings.Builder) {
 func pair(t *strings.Builder, key, value string) {
 	if value != "" {
 		fmt.Fprintf(t, "%s = %s\n", key, quote(value))
+	}
+}
+
+// list writes a key with texts, unless there are none.
+func list(t *strings.Builder, key string, values []string) {
+	var quoted []string
+	for _, value := range values {
+		quoted = append(quoted, quote(value))
+	}
+	if len(quoted) > 0 {
+		fmt.Fprintf(t, "%s = [%s]\n", key, strings.Join(quoted, ", "))
 	}
 }
 

@@ -178,25 +178,33 @@ func (d *draft) try() {
 	}
 }
 
-// alone refuses a draft that knows a node by what another draft knows another node by:
-// nobody can say whose it is.
-func (d *draft) alone() {
-	for _, other := range d.c.drafts {
-		sameDevice := other.its.Plugin == d.its.Plugin && (d.its.Plugin == metadata.IPMI || other.said("") == d.said(""))
-		if len(other.entries) == 0 || !sameDevice {
-			continue
+// refuseClashes refuses drafts that know a node by what another draft knows another node
+// by: nobody can say whose it is.
+func (c *converter) refuseClashes() {
+	var all []plan.Device
+	told := map[int]bool{}
+	for _, d := range c.drafts {
+		all = append(all, d.planned())
+	}
+	for _, clash := range plan.Clashes(all) {
+		if clash.Device == clash.Other || told[clash.Device] && told[clash.Other] {
+			continue // said already
 		}
-		for _, e := range d.entries {
-			for _, its := range other.entries {
-				if e.Plug != "" && e.Plug == its.Plug && !strings.EqualFold(e.Node, its.Node) {
-					const reason = "nodes %s and %s are both %s: one of them would be fenced by switching the other off"
-					d.refuse(reason, its.Node, e.Node, e.Plug)
-					other.refuse(reason, its.Node, e.Node, e.Plug)
-					return
-				}
-			}
+		const reason = "nodes %s and %s are both %s: one of them would be fenced by switching the other off"
+		for _, i := range []int{clash.Device, clash.Other} {
+			c.drafts[i].refuse(reason, clash.Nodes[0], clash.Nodes[1], clash.Target)
+			told[i] = true
 		}
 	}
+}
+
+// planned returns what the draft says of whom it switches.
+func (d *draft) planned() plan.Device {
+	its := plan.Device{Agent: d.its, Hostlist: d.entries}
+	for _, name := range slices.Sorted(maps.Keys(d.values)) {
+		its.Parameters = append(its.Parameters, plan.Parameter{Name: name, Value: d.values[name]})
+	}
+	return its
 }
 
 // device returns what the draft says of a device, but its id, level and secrets.

@@ -53,14 +53,15 @@ func (d *draft) listed(plug string) []string {
 		return nodes
 	}
 	if plug != "" {
-		if containsFold(d.c.nodes, plug) || len(d.c.nodes) == 0 {
+		if containsFold(d.c.all(), plug) || len(d.c.nodes) == 0 {
 			d.note(todo, "no pcmk_host_list says which node it fences, so it is taken for %s", plug)
 			return []string{plug}
 		}
 		return nil
 	}
-	if len(d.c.nodes) > 0 {
-		d.note(todo, "its nodes were those of its own list that are nodes of the cluster: hostlist has all of the cluster's, take out those that it does not have")
+	if len(d.c.nodes) == 0 {
+		return nil
 	}
-	return d.c.nodes
+	d.note(todo, "its nodes were those of its own list that are nodes of the cluster: hostlist has all of the cluster's, take out those that it does not have")
+	return d.c.all()
 }

@@ -52,7 +52,14 @@ func (d *draft) askedFor() {
 			}
 		case "pcmk_host_map":
 			for _, pair := range splitMap(p.Value) {
-				node, plug, _ := strings.Cut(pair, ":")
+				node, plug := pair, ""
+				if i := strings.IndexAny(pair, ":="); i >= 0 {
+					node, plug = pair[:i], pair[i+1:]
+				}
+				if node == "" {
+					d.refuse("%s: %q names no node", p.Name, pair)
+					return
+				}
 				d.node(node)
 				d.plugs[strings.ToLower(node)] = plug
 			}
@@ -66,7 +73,7 @@ func (d *draft) node(name string) {
 	}
 }
 
-// splitMap splits node:plug pairs. A plug may have commas, and blanks behind a
+// splitMap splits pairs node:plug, or node=plug. A plug may have commas, and blanks behind a
 // backslash.
 func splitMap(text string) []string {
 	text = strings.ReplaceAll(text, `\ `, "\x00")
@@ -117,6 +124,12 @@ func (c *converter) delays(d *description) {
 	for _, device := range d.devices {
 		for _, item := range device.items {
 			delay := item.delay()
+			if containsFold(d.remote, item.entry.Node) {
+				if delay > 0 {
+					c.notes.add(gone, item.draft.name, "its delay for %s: a remote node fences nobody, so that nobody has to wait for it", item.entry.Node)
+				}
+				continue
+			}
 			if delay > 0 && item.level > 1 {
 				c.notes.add(gone, item.draft.name, "its delay for %s: only the device that is tried first waits", item.entry.Node)
 				delay = 0

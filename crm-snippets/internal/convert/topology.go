@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/cib"
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 )
 
 // A pattern is levels of nodes whose names fit.
@@ -83,7 +84,7 @@ func (c *converter) levels(node string) [][]string {
 // topologyNodes returns the nodes that have a source in their levels.
 func (c *converter) topologyNodes(source string) []string {
 	var nodes []string
-	for _, node := range append(slices.Clone(c.nodes), slices.Sorted(maps.Keys(c.order))...) {
+	for _, node := range append(c.all(), slices.Sorted(maps.Keys(c.order))...) {
 		if containsFold(nodes, node) {
 			continue
 		}
@@ -96,7 +97,7 @@ func (c *converter) topologyNodes(source string) []string {
 
 // spelled returns a node's name as the cluster's list has it.
 func (c *converter) spelled(node string) string {
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		if strings.EqualFold(n, node) {
 			return n
 		}
@@ -120,7 +121,8 @@ func (c *converter) ranked(its []item) []item {
 	}
 	its = slices.DeleteFunc(its, func(i item) bool {
 		if i.rank(levels) {
-			return c.partial(i, levels[i.level-1])
+			level := levels[i.level-1]
+			return c.partial(i, level) || c.twins(i, level) || c.again(i, level)
 		}
 		c.notes.add(gone, i.draft.name, "the topology of %s does not have it, so it was never tried, and is left out", node)
 		return true
@@ -162,6 +164,60 @@ func (c *converter) partial(i item, level []string) bool {
 		return true
 	}
 	return false
+}
+
+// twins reports whether two devices of the item's level are one to the node. Then the
+// level is not converted: one of them has the address of the other.
+func (c *converter) twins(i item, level []string) bool {
+	for n, source := range level {
+		for _, before := range level[:n] {
+			d, other := c.find(source), c.find(before)
+			if source == before || d.repeats(other) || !d.meets(other, i.entry.Node) {
+				continue
+			}
+			c.levelsLeft = true
+			c.notes.add(refused, i.draft.name, "level %d of %s has %s and %s, which are one thing to it, so that a second power supply would not be switched: "+
+				"correct them, or keep the level by hand, at an index that the new levels leave free", i.level, i.entry.Node, other.name, d.name)
+			return true
+		}
+	}
+	return false
+}
+
+// meets reports whether two drafts switch the same thing for a node.
+func (d *draft) meets(other *draft, node string) bool {
+	devices := []plan.Device{other.planned(), d.planned()}
+	for i := range devices {
+		devices[i].Level = 1 // the same one
+		devices[i].Hostlist = slices.DeleteFunc(slices.Clone(devices[i].Hostlist), func(e entry) bool { return !strings.EqualFold(e.Node, node) })
+	}
+	return len(plan.Clashes(devices)) > 0
+}
+
+// again reports whether the item's level has the same device before, for another action.
+func (c *converter) again(i item, level []string) bool {
+	for _, before := range level[:i.place-1] {
+		if other := c.find(before); i.draft.repeats(other) {
+			c.notes.add(changed, i.draft.name, "it is %s for another action, and left out: the cluster switches all devices of a level off before it switches one on", other.name)
+			return true
+		}
+	}
+	return false
+}
+
+// repeats reports whether a draft is another one but for its action.
+func (d *draft) repeats(other *draft) bool {
+	return d.action() != other.action() && d.its == other.its && d.said("") == other.said("") && slices.Equal(d.entries, other.entries)
+}
+
+// action returns the one that a device of the source always does, or "".
+func (d *draft) action() string {
+	for _, p := range d.parameters {
+		if p.Name == "action" || p.Name == "option" {
+			return p.Value
+		}
+	}
+	return ""
 }
 
 func (c *converter) find(source string) *draft {

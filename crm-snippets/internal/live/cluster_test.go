@@ -126,7 +126,9 @@ func TestSaid(t *testing.T) {
 		"a\n\n b\n":                             "a; b",
 		"a\nError: b\nERROR: c\n":               "Error: b; ERROR: c",
 		"\x1b[31mERROR\x1b[0m: st: no\nINFO: x": "ERROR: st: no",
-		"1\n2\n3\n4\n5\n6\n":                    "1; 2; 3; 4; 5; and more",
+		"1 <cib>\n2   <nvpair value=\"s3cret\"/>\n3\nCall failed: no\n": "Call failed: no",
+		"<nvpair value=\"s3cret\"/>\nInit failed\n":                     "Init failed",
+		"1\n2\n3\n4\n5\n6\n": "1; 2; 3; 4; 5; and more",
 	} {
 		if got := Said(text); got != want {
 			t.Errorf("Said(%q) is %q, want %q", text, got, want)

@@ -117,17 +117,20 @@ const maxSaid = 5
 // colors are what tools write for terminals.
 var colors = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
+// cibLine is one of a CIB, which cibadmin shows when it refuses one.
+var cibLine = regexp.MustCompile(`^[0-9]* ?<`)
+
 // Said returns what a tool says, in one line: its errors, or its first lines if it calls
 // nothing an error.
 func Said(text string) string {
 	var all, mistakes []string
 	for line := range strings.Lines(colors.ReplaceAllString(text, "")) {
 		line = strings.Join(strings.Fields(line), " ")
-		if line == "" {
+		if line == "" || cibLine.MatchString(line) {
 			continue
 		}
 		all = append(all, line)
-		if strings.HasPrefix(strings.ToLower(line), "error") {
+		if lower := strings.ToLower(line); strings.HasPrefix(lower, "error") || strings.HasPrefix(lower, "call failed") {
 			mistakes = append(mistakes, line)
 		}
 	}

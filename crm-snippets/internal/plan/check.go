@@ -31,10 +31,10 @@ func check(d description, options Options, where func(key string) string) (*Plan
 		c.mistake("device", "no device is described")
 	}
 	c.nodes()
+	c.levels()
 	for _, clash := range Clashes(c.plan.Devices) {
 		c.mistake(fmt.Sprintf("device.%d.hostlist", clash.Device), "%s", clash)
 	}
-	c.levels()
 	c.ids()
 	c.delays()
 	if len(c.mistakes) > 0 {
@@ -70,19 +70,10 @@ func (c *checker) version() Version {
 }
 
 // nodes checks the names of the nodes, and that devices have no others. The spelling
-// of the nodes is that of the list, where there is one.
+// of the nodes is that of the lists, where there are some.
 func (c *checker) nodes() {
-	for i, name := range c.description.Nodes {
-		key := fmt.Sprintf("nodes.%d", i)
-		if err := checkNode(name); err != nil {
-			c.mistake(key, "%v", err)
-		}
-		if _, twice := c.node(name); twice {
-			c.mistake(key, "node %q is listed twice", name)
-			continue
-		}
-		c.plan.Nodes = append(c.plan.Nodes, name)
-	}
+	c.list("nodes", c.description.Nodes, &c.plan.Nodes)
+	c.list("remote", c.description.Remote, &c.plan.Remote)
 	listed := len(c.plan.Nodes) > 0
 	for i, device := range c.plan.Devices {
 		for j, entry := range device.Hostlist {
@@ -92,7 +83,7 @@ func (c *checker) nodes() {
 				device.Hostlist[j].Node = name
 			case listed:
 				c.mistake(fmt.Sprintf("device.%d.hostlist", i), "node %q is none of nodes, which has %s",
-					entry.Node, strings.Join(c.plan.Nodes, ", "))
+					entry.Node, strings.Join(c.plan.all(), ", "))
 			default:
 				c.plan.Nodes = append(c.plan.Nodes, entry.Node)
 			}
@@ -100,15 +91,36 @@ func (c *checker) nodes() {
 	}
 }
 
-// node returns the node of that name in its own spelling. Case does not count for the
+// list reads a list of nodes.
+func (c *checker) list(key string, names []string, to *[]string) {
+	for i, name := range names {
+		at := fmt.Sprintf("%s.%d", key, i)
+		if err := checkNode(name); err != nil {
+			c.mistake(at, "%v", err)
+		}
+		if _, twice := c.node(name); twice {
+			c.mistake(at, "node %q is listed twice", name)
+			continue
+		}
+		*to = append(*to, name)
+	}
+}
+
+// node returns the node of that name in its own spelling.
+func (c *checker) node(name string) (string, bool) { return spelled(c.plan.all(), name) }
+
+// spelled returns the node of that name in its own spelling. Case does not count for the
 // cluster.
-func (c *checker) node(name string) (string, bool) {
-	i := slices.IndexFunc(c.plan.Nodes, func(n string) bool { return strings.EqualFold(n, name) })
+func spelled(nodes []string, name string) (string, bool) {
+	i := slices.IndexFunc(nodes, func(n string) bool { return strings.EqualFold(n, name) })
 	if i < 0 {
 		return "", false
 	}
-	return c.plan.Nodes[i], true
+	return nodes[i], true
 }
+
+// all returns the nodes of the cluster with the remote ones.
+func (p *Plan) all() []string { return slices.Concat(p.Nodes, p.Remote) }
 
 // nodeForm is what the plugins take for a node's name.
 var nodeForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
@@ -168,7 +180,7 @@ func (c *checker) delays() {
 		return
 	}
 	c.plan.Delay = c.seconds("delay", d.Delay, time.Second)
-	first, known := c.node(d.First)
+	first, known := spelled(c.plan.Nodes, d.First)
 	if !known {
 		c.mistake("first", "node %q is none of %s", d.First, strings.Join(c.plan.Nodes, ", "))
 		return
@@ -197,6 +209,9 @@ func (c *checker) delayedDevice() {
 	}
 }
 
+// maxTime is more than any device needs, and little enough to be added to.
+const maxTime = time.Hour
+
 // seconds reads a time of whole seconds.
 func (c *checker) seconds(key, text string, least time.Duration) time.Duration {
 	d, err := parseDuration(text)
@@ -207,6 +222,8 @@ func (c *checker) seconds(key, text string, least time.Duration) time.Duration {
 		c.mistake(key, "%q is no whole number of seconds", text)
 	case d < least:
 		c.mistake(key, "%q is too short, want at least %s", text, spell(least))
+	case d > maxTime:
+		c.mistake(key, "%q is too long, want at most %s", text, spell(maxTime))
 	}
 	return d
 }

@@ -209,7 +209,7 @@ func (p *Plan) comment(device Device, nodes []string) string {
 // levels returns the fencing topology.
 func (p *Plan) levels() []Level {
 	var levels []Level
-	for _, node := range p.Nodes {
+	for _, node := range p.all() {
 		for i, devices := range p.Order(node) {
 			if devices[0].Level == 0 {
 				continue // the only one of its node
@@ -230,7 +230,7 @@ func (p *Plan) Warnings() []string {
 	if len(p.Nodes) == 2 && p.First == "" && p.PriorityDelay == 0 {
 		warnings = append(warnings, "two nodes without first and delay, or priority-delay: when they lose sight of each other, both may be fenced")
 	}
-	for _, node := range p.Nodes {
+	for _, node := range p.all() {
 		if len(p.devicesOf(node)) == 0 {
 			warnings = append(warnings, fmt.Sprintf("no device fences node %q: when it fails, the cluster waits for ever", node))
 		}

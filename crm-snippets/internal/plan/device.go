@@ -54,6 +54,9 @@ func (c *checker) hostlist(key, text string) []Entry {
 		if mapped && plug == "" {
 			c.mistake(key, "node %q: nothing is behind the colon", node)
 		}
+		if !survives(plug) {
+			c.mistake(key, "node %q: behind the colon is "+notKept, node)
+		}
 		for _, other := range entries {
 			if strings.EqualFold(other.Node, node) {
 				c.mistake(key, "node %q is listed twice", node)
@@ -134,13 +137,16 @@ func (c *checker) value(key string, p metadata.Parameter, value any) string {
 		c.mistake(key, "%s is empty", p.Name)
 	}
 	if !survives(text) {
-		c.mistake(key, "%s has what a cluster's tools do not keep: want ASCII without control characters, '&', '<' and '>', and no '\\' at its end or before '\"'", p.Name)
+		c.mistake(key, "%s has "+notKept, p.Name)
 	}
 	if want := mismatch(p.Content, text); want != "" {
 		c.mistake(key, "%s is no %s", p.Name, want)
 	}
 	return text
 }
+
+// notKept is what is wrong with a value that does not survive.
+const notKept = `what a cluster's tools do not keep: want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`
 
 // survives reports whether a value is the same after its way into the cluster. Pacemaker
 // writes '&' and '<' as they are into its XML, which it cannot read again then; crm
@@ -202,15 +208,24 @@ func (c *checker) secrets(key string, d Device) {
 	if c.options.AllowSecrets {
 		return
 	}
+	for _, name := range d.Secrets() {
+		c.mistake(key+"."+name, "%s would stand in the cluster's configuration, where many can read it: "+
+			"put it into a file and give %s_file (--allow-secret lets it pass in a description file)", name, name)
+	}
+}
+
+// Secrets returns the names of the device's parameters that are secrets by themselves.
+func (d Device) Secrets() []string {
 	// By another passwd_method, passwd says where the password is.
 	method, _ := d.Parameter("passwd_method")
+	var all []string
 	for _, p := range d.Parameters {
 		elsewhere := p.Name == "passwd" && method != "" && method != "param"
 		if metadata.Secret(p.Name) && !elsewhere {
-			c.mistake(key+"."+p.Name, "%s would stand in the cluster's configuration, where many can read it: "+
-				"put it into a file and give %s_file (--allow-secret lets it pass in a description file)", p.Name, p.Name)
+			all = append(all, p.Name)
 		}
 	}
+	return all
 }
 
 // bmcs checks that each node has a BMC.

@@ -12,6 +12,7 @@ import (
 // A description is what the file says, unchecked. Flags are put in the same form.
 type description struct {
 	Nodes         []string            `toml:"nodes"`
+	Remote        []string            `toml:"remote"`
 	Pacemaker     string              `toml:"pacemaker"`
 	First         string              `toml:"first"`
 	Delay         string              `toml:"delay"`

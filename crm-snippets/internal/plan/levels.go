@@ -26,7 +26,7 @@ func (c *checker) levels() {
 			c.plan.Devices[i].Level = c.levelOf(i, d.With)
 		}
 	}
-	for _, node := range c.plan.Nodes {
+	for _, node := range c.plan.all() {
 		if !c.order(node) {
 			return // the other nodes would have the same mistake
 		}

@@ -20,8 +20,9 @@ type Plan struct {
 	// Comment is what the description says of itself: the comment lines it begins with,
 	// without their signs. It may be empty.
 	Comment []string
-	// Nodes are the nodes of the cluster, in the order of the description.
-	Nodes []string
+	// Nodes are the members of the cluster, in the order of the description, and Remote
+	// its remote nodes: these are fenced, and fence nobody.
+	Nodes, Remote []string
 	// Pacemaker is the version of the cluster's Pacemaker.
 	Pacemaker Version
 	// First is the node of two that is to win when both fence each other, and Delay the

@@ -43,6 +43,15 @@ hostlist = "node-1 node-2"
 parameters = { pool = "192.0.2.9", passwd_file = "/etc/pool.passwd" }
 `
 
+// supply describes a power supply of a node that the device bmc switches with it.
+const supply = `[[device]]
+id = "supply"
+plugin = "ipmi"
+with = "bmc"
+hostlist = "node-1:192.0.2.9"
+parameters.passwd_file = "/f"
+`
+
 func parse(t *testing.T, text string) *Plan {
 	t.Helper()
 	p, err := Parse("f.toml", []byte(text), Options{})
@@ -139,13 +148,31 @@ func TestMistakes(t *testing.T) {
 		{"no id", `id = "bmc"`, ``, `f.toml:5:3: "" is no id, want a letter, and letters, digits, '.', '_' and '-'`},
 		{"no XML id", `id = "bmc"`, `id = "1 bmc"`, `f.toml:6:1: "1 bmc" is no id, want a letter, and letters, digits, '.', '_' and '-'`},
 		{"node twice in nodes", `first =`, "nodes = [\"node-1\", \"node-2\", \"NODE-1\"]\nfirst =", `f.toml:2:30: node "NODE-1" is listed twice`},
+		{"remote node in nodes", `first =`, "nodes = [\"node-1\", \"node-2\"]\nremote = [\"NODE-1\"]\nfirst =", `f.toml:3:11: node "NODE-1" is listed twice`},
+		{"remote node that is first", `first =`, "remote = [\"node-1\"]\nfirst =", `f.toml:3:1: node "node-1" is none of node-2`},
+		{"one member and a remote node", `first =`, "remote = [\"node-2\"]\nfirst =", "f.toml:3:1: first and delay are for two nodes, and here are 1: the part with quorum fences the other"},
+		{"foreign node beside remote ones", `first =`, "nodes = [\"node-1\"]\nremote = [\"node-3\"]\nfirst =", `f.toml:10:1: node "node-2" is none of nodes, which has node-1, node-3`},
 		{"node twice in hostlist", `2:192.0.2.2`, `2:192.0.2.2 node-1:192.0.2.3`, `f.toml:8:1: node "node-1" is listed twice`},
 		{"BMC twice", `192.0.2.2`, `192.0.2.1`, `f.toml:8:1: nodes "node-1" and "node-2" are both "192.0.2.1"`},
 		{"BMC twice, in other words", `192.0.2.2`, `192.0.2.1:623`, `f.toml:8:1: nodes "node-1" and "node-2" are both "192.0.2.1"`},
 		{"BMC twice, by IPv6", `node-1:192.0.2.1 node-2:192.0.2.2`, `node-1:2001:DB8::1 node-2:[2001:db8::1]:623`, `f.toml:8:1: nodes "node-1" and "node-2" are both "2001:db8::1"`},
+		{"BMC twice, by IPv6 with zeros", `node-1:192.0.2.1 node-2:192.0.2.2`, `node-1:2001:db8::1 node-2:2001:0db8:0::1`, `f.toml:8:1: nodes "node-1" and "node-2" are both "2001:db8::1"`},
+		{"BMC twice, by IPv4 in IPv6", `node-2:192.0.2.2`, `node-2:[::ffff:192.0.2.1]`, `f.toml:8:1: nodes "node-1" and "node-2" are both "192.0.2.1"`},
+		{
+			"guest of one Dom0, by two accounts", bmcs, guests + strings.NewReplacer(`"xen"`+"\nplugin", `"other"`+"\nplugin", `"a b"`, `"c:a"`, "xen@dom0", "fence@DOM0:22").Replace(guests),
+			`f.toml:9:1: nodes "a" and "c" are both "a"`,
+		},
+		{
+			"guest of one pool, by two spellings", bmcs, pool + strings.NewReplacer(`"pool"`, `"other"`, "node-1 node-2", "node-3:node-1", "192.0.2.9", "https://192.0.2.9:443/").Replace(pool),
+			`f.toml:11:1: nodes "node-1" and "node-3" are both "node-1"`,
+		},
 		{
 			"BMC of another device", `[[device]]`, strings.NewReplacer("192.0.2.1 node-2:192.0.2.2", "192.0.2.2", `"bmc"`, `"other"`).Replace(bmcs[strings.Index(bmcs, "[[device]]"):]) + "[[device]]",
 			`f.toml:15:1: nodes "node-1" and "node-2" are both "192.0.2.2"`,
+		},
+		{
+			"BMC twice, in one level", `[[device]]`, strings.Replace(supply, "192.0.2.9", "192.0.2.1:623", 1) + "[[device]]\nlevel = 1",
+			`f.toml:15:1: node "node-1" is "192.0.2.1" to two devices of one level: a second power supply would not be switched`,
 		},
 		{"guest twice", bmcs, strings.Replace(guests, `"a b"`, `"a:b b"`, 1), `f.toml:4:1: nodes "a" and "b" are both "b"`},
 		{"item of a node that is not there", `userid = "fence"`, `bmc_guid = "node-3=1"`, `f.toml:10:1: bmc_guid has node "node-3", which is not in hostlist`},
@@ -170,7 +197,13 @@ func TestMistakes(t *testing.T) {
 			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
 		{"value that ends crm's quotes", `"fence"`, `'a\"b'`, "f.toml:10:1: userid has what a cluster's tools do not keep: " +
 			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
+		{"guest that would not survive", bmcs, strings.Replace(guests, `"a b"`, `"a:r&d b"`, 1), `f.toml:4:1: node "a": behind the colon is what a cluster's tools do not keep: ` +
+			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
+		{"guest that eats a blank", bmcs, strings.Replace(guests, `"a b"`, `'a:vm\ b'`, 1), `f.toml:4:1: node "a": behind the colon is what a cluster's tools do not keep: ` +
+			`want ASCII without control characters, '&', '<' and '>', and no '\' at its end or before '"'`},
 		{"short timeout", `plugin =`, "timeout = \"5s\"\nplugin =", `f.toml:7:1: "5s" is too short, want at least 10s`},
+		{"long timeout", `plugin =`, "timeout = \"9000000000\"\nplugin =", `f.toml:7:1: "9000000000" is too long, want at most 3600s`},
+		{"long priority delay", "first = \"node-1\"\ndelay = \"5s\"", "priority-delay = \"3601s\"", `f.toml:2:1: "3601s" is too long, want at most 3600s`},
 		{"part of a second", `plugin =`, "timeout = \"40500ms\"\nplugin =", `f.toml:7:1: "40500ms" is no whole number of seconds`},
 		{"first without delay", `delay = "5s"`, ``, "f.toml:2:1: delay must say how long the attacker of node-1 waits, such as 5s"},
 		{"delay without first", `first = "node-1"`, ``, "f.toml:3:1: first must say which node is to win"},
@@ -188,6 +221,10 @@ func TestMistakes(t *testing.T) {
 		{"one BMC for two nodes", `userid = "fence"`, `ipaddr = "192.0.2.1"`, "f.toml:10:1: ipaddr is of one BMC, and hostlist has 2 nodes: give them as node:address"},
 		{"no device", bmcs, "", "f.toml: no device is described"},
 		{"one node, two devices", `[[device]]`, pool + "[[device]]", `f.toml:6:3: node "node-1" has 2 devices: give each a level, or with, if both must switch it off`},
+		{
+			"remote node, two devices", "first = \"node-1\"\ndelay = \"5s\"", "remote = [\"node-2\"]" + strings.Replace(pool, "node-1 node-2", "node-2", 1),
+			`f.toml:3:3: node "node-2" has 2 devices: give each a level, or with, if both must switch it off`,
+		},
 		{"level of another", `[[device]]`, pool + "level = 1\n[[device]]\nlevel = 1", `f.toml:13:1: level 1 of node "node-1" is that of device "pool" already: ` +
 			`take another one, or with = "pool" if both must switch the node off`},
 		{"level 10", `plugin =`, "level = 10\nplugin =", "f.toml:7:1: level 10 is none of 1 to 9"},
@@ -270,6 +307,7 @@ func TestApart(t *testing.T) {
 	for _, text := range []string{
 		guests + other,
 		strings.Replace(guests, `"a b"`, `"a:b b:a"`, 1),
+		strings.Replace(guests, "id", "level = 1\nid", 1) + strings.NewReplacer(`id = "xen"`, "level = 2\nid = \"again\"").Replace(guests),
 		strings.Replace(bmcs, "192.0.2.2", "192.0.2.1:6230", 1),
 		strings.Replace(bmcs, `userid = "fence"`, `bmc_guid = "NODE-1=1 node-2=2"`, 1),
 	} {
@@ -287,13 +325,38 @@ func TestWarnings(t *testing.T) {
 		{"priority", "first = \"node-1\"\ndelay = \"5s\"", "priority-delay = \"5s\"", ""},
 		{"no device", "first = \"node-1\"\ndelay = \"5s\"", "nodes = [\"node-1\", \"node-2\", \"node-3\"]", `no device fences node "node-3": when it fails, the cluster waits for ever`},
 		{
-			"one power supply", "[[device]]", "[[device]]\nid = \"supply\"\nplugin = \"ipmi\"\nwith = \"bmc\"\nhostlist = \"node-1:192.0.2.9\"\nparameters.passwd_file = \"/f\"\n[[device]]\nlevel = 1",
+			"one power supply", "[[device]]", supply + "[[device]]\nlevel = 1",
 			`"bmc" fences node "node-2" alone, and other nodes only with "supply": a power supply that is not switched keeps a node running`,
 		},
 	} {
 		if got := strings.Join(parse(t, strings.Replace(bmcs, c.old, c.new, 1)).Warnings(), "\n"); got != c.want {
 			t.Errorf("%s: Warnings() = %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+// Remote nodes are fenced as others are, also by level, and do not count where two
+// members fence each other.
+func TestRemoteNodes(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("first =", "remote = [\"Node-3\"]\nfirst =", "2:192.0.2.2", "2:192.0.2.2 node-3:192.0.2.3",
+		"plugin =", "level = 1\nplugin =").Replace(bmcs)
+	for _, c := range []struct{ name, old, new, warning string }{
+		{"with first and delay", "", "", ""},
+		{"without", "first = \"node-1\"\ndelay = \"5s\"", "", "two nodes without first and delay"},
+		{"without a device", " node-3:192.0.2.3", "", `no device fences node "Node-3"`},
+	} {
+		p := parse(t, strings.Replace(text, c.old, c.new, 1))
+		if fmt.Sprint(p.Nodes, p.Remote) != "[node-1 node-2] [Node-3]" {
+			t.Errorf("%s: nodes %q, remote %q", c.name, p.Nodes, p.Remote)
+		}
+		if got := strings.Join(p.Warnings(), "\n"); !strings.HasPrefix(got, c.warning) || (got == "") != (c.warning == "") {
+			t.Errorf("%s: Warnings() = %q, want %q", c.name, got, c.warning)
+		}
+	}
+	levels := parse(t, text).Configuration().Levels
+	if last := levels[len(levels)-1]; last.Node != "Node-3" || last.Resources[0] != "bmc-Node-3" {
+		t.Errorf("the last of the levels %+v is not that of Node-3", levels)
 	}
 }
 

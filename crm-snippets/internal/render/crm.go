@@ -7,7 +7,8 @@ import (
 )
 
 // crm returns what crm configure load update reads.
-func crm(p *plan.Plan) string {
+func crm(p *plan.Plan) Output {
+	var out Output
 	c := p.Configuration()
 	var text strings.Builder
 	text.WriteString(comments("#", p.Comment))
@@ -20,10 +21,12 @@ func crm(p *plan.Plan) string {
 		}
 	}
 	if topology := crmTopology(c.Levels); len(topology) > 0 {
-		text.WriteString("\n")
+		text.WriteString("\n" + comments("#", []string{"loaded, it replaces the levels of all nodes, also of those that are not here"}))
 		statement(&text, append([]string{"fencing_topology"}, topology...)...)
+		out.Notes = append(out.Notes, "crm has one fencing topology: to load this takes away the levels of all nodes that are not described here, which crm-snippets install leaves alone")
 	}
-	return text.String()
+	out.Text = text.String()
+	return out
 }
 
 // Statements returns the statements of a configuration, for crm configure load update.

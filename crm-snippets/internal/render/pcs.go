@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -67,8 +68,15 @@ const pcsBefore, pcsCopy = "cib-before.xml", "cib-after.xml"
 
 // pcs returns the commands for a shell, with a comment before each resource. They
 // change a copy, and the cluster takes it as a whole: one power supply of two must
-// never be enough because the second command failed.
-func pcs(p *plan.Plan) string {
+// never be enough because the second command failed. Everybody can see the arguments of
+// pcs, so it is not for secrets.
+func pcs(p *plan.Plan) (Output, error) {
+	for _, device := range p.Devices {
+		if names := device.Secrets(); len(names) > 0 {
+			return Output{}, fmt.Errorf("device %q: pcs would show %s in the list of processes: take another format, or a file for the secret",
+				device.ID, strings.Join(names, ", "))
+		}
+	}
 	c := p.Configuration()
 	about := map[string]string{}
 	for _, resource := range c.Resources {
@@ -84,7 +92,7 @@ func pcs(p *plan.Plan) string {
 		text.WriteString(command.String() + "\n")
 	}
 	text.WriteString("\n# all of it at once\npcs cluster cib-push " + pcsCopy + " diff-against=" + pcsBefore + "\n")
-	return text.String()
+	return Output{Text: text.String()}, nil
 }
 
 // pairs returns name=value of each.

@@ -33,18 +33,22 @@ func Formats() []Format { return []Format{CRM, PCS, Cibadmin, Heartbeat, Cluster
 // An Output is a rendered plan.
 type Output struct {
 	Text string
-	// Notes say what of the plan the format has no counterpart for, a line each.
+	// Notes say what of the plan the format has no counterpart for, and what else loading
+	// it changes, a line each.
 	Notes []string
 }
 
 // Render writes the plan in a format. It is an error if what the format cannot say
-// would change who is fenced by what.
+// would change who is fenced by what, or if loading it would show secrets.
 func Render(format Format, p *plan.Plan) (Output, error) {
+	if (format == Heartbeat || format == ClusterConf) && len(p.Remote) > 0 {
+		return Output{}, fmt.Errorf("node %q: %s knows no remote nodes", p.Remote[0], format)
+	}
 	switch format {
 	case CRM:
-		return Output{Text: crm(p)}, nil
+		return crm(p), nil
 	case PCS:
-		return Output{Text: pcs(p)}, nil
+		return pcs(p)
 	case Cibadmin:
 		return Output{Text: cibadmin(p)}, nil
 	case Heartbeat:

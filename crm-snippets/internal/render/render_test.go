@@ -2,6 +2,7 @@ package render
 
 import (
 	"encoding/xml"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -29,7 +30,11 @@ func oddPlan(t *testing.T) *plan.Plan {
 // A shell gives pcs the arguments that it would have been given without one.
 func TestShellQuotes(t *testing.T) {
 	t.Parallel()
-	out, err := exec.Command("sh", "-c", `cp() { :; }; pcs() { [ "$1" = -f ] || return 0; shift 2; printf '%s\n' "$@"; }`+"\n"+pcs(oddPlan(t))).Output()
+	commands, err := Render(PCS, oddPlan(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("sh", "-c", `cp() { :; }; pcs() { [ "$1" = -f ] || return 0; shift 2; printf '%s\n' "$@"; }`+"\n"+commands.Text).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,9 +112,9 @@ func TestHeartbeatTimes(t *testing.T) {
 	}
 }
 
-// In cluster.conf a delay is before what switches off, and not before what switches on.
-func TestClusterConfDelay(t *testing.T) {
-	t.Parallel()
+// levelPlan has two devices in one level.
+func levelPlan(t *testing.T) *plan.Plan {
+	t.Helper()
 	p, err := plan.Parse("f.toml", []byte(`first = "a"
 delay = "5s"
 [[device]]
@@ -128,9 +133,59 @@ parameters.sshaccount = "x@z"
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := Render(ClusterConf, p)
+	return p
+}
+
+// In cluster.conf a delay is before what switches off, and not before what switches on.
+func TestClusterConfDelay(t *testing.T) {
+	t.Parallel()
+	out, err := Render(ClusterConf, levelPlan(t))
 	if want := `<device name="s1" port="a" action="off" delay="5"/>`; err != nil || !strings.Contains(out.Text, want) || strings.Count(out.Text, "delay=") != 1 {
 		t.Errorf("cluster.conf is\n%s\n%v, want one delay, in %s", out.Text, err, want)
+	}
+}
+
+// That crm would take away the levels of other nodes is said before it is loaded, and in
+// what is loaded.
+func TestCRMLevels(t *testing.T) {
+	t.Parallel()
+	out, err := Render(CRM, levelPlan(t))
+	if err != nil || len(out.Notes) != 1 || !strings.Contains(out.Notes[0], "takes away the levels of all nodes that are not described here") {
+		t.Errorf("crm with levels has the notes %q, %v, want one of the levels of other nodes", out.Notes, err)
+	}
+	if want := "\n# loaded, it replaces the levels of all nodes, also of those that are not here\nfencing_topology "; !strings.Contains(out.Text, want) {
+		t.Errorf("crm is\n%s\nwant%s", out.Text, want)
+	}
+}
+
+// Everybody sees what pcs is called with. What passwd is by another passwd_method is no
+// secret.
+func TestPCSSecrets(t *testing.T) {
+	t.Parallel()
+	p := oddPlan(t)
+	p.Devices[0].Parameters = []plan.Parameter{{Name: "passwd", Value: "s3cret"}}
+	if out, err := Render(PCS, p); err == nil || out.Text != "" || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("pcs with a secret is %q, %v, want an error without it", out.Text, err)
+	}
+	if _, err := Render(CRM, p); err != nil {
+		t.Errorf("crm with a secret: %v", err)
+	}
+	p.Devices[0].Parameters = []plan.Parameter{{Name: "passwd_method", Value: "file"}, {Name: "passwd", Value: "/f"}}
+	if _, err := Render(PCS, p); err != nil {
+		t.Errorf("pcs with the name of a file: %v", err)
+	}
+}
+
+// Neither Heartbeat nor cman has remote nodes.
+func TestRemoteNodes(t *testing.T) {
+	t.Parallel()
+	for _, format := range Formats() {
+		p := oddPlan(t)
+		p.Nodes, p.Remote = []string{"node-2"}, []string{"node-1"}
+		_, err := Render(format, p)
+		if want := fmt.Sprintf(`node "node-1": %s knows no remote nodes`, format); (format == Heartbeat || format == ClusterConf) != (fmt.Sprint(err) == want) {
+			t.Errorf("%s with a remote node: %v, want %s", format, err, want)
+		}
 	}
 }
 
