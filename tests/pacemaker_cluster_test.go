@@ -28,7 +28,7 @@ type memberNode struct {
 // clusterName names the cluster, its bridge and network. This machine has its last address.
 const (
 	clusterName    = "pk"
-	clusterNetwork = "10.77.0."
+	clusterNetwork = "10.78.0."
 	clusterRouter  = clusterNetwork + "254"
 )
 
