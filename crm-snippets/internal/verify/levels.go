@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/live"
+	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
 )
 
 // levels checks the fencing topology.
@@ -20,6 +21,7 @@ func levels(c *cluster) []Row {
 			rows = append(rows, Row{NotChecked, "levels", fmt.Sprintf("%s is for nodes by a pattern or an attribute", level.Get("id"))})
 		}
 		wrong = append(wrong, c.level(level)...)
+		wrong = append(wrong, c.twice(level)...)
 	}
 	several := ""
 	for _, node := range c.nodes {
@@ -55,6 +57,24 @@ func (c *cluster) level(level *live.Element) []string {
 		case node != "" && d.known && !contains(d.nodes, node):
 			wrong = append(wrong, fmt.Sprintf("level %s of %s: %s does not fence it", level.Get("index"), node, id))
 		}
+	}
+	return wrong
+}
+
+// twice returns what is wrong where two devices of a level are one thing to its node: the
+// other power supply would go on.
+func (c *cluster) twice(level *live.Element) []string {
+	var its []plan.Device
+	for _, d := range c.planned() {
+		if slices.Contains(devicesOf(level), d.ID) {
+			d.Level = 1
+			d.Hostlist = slices.DeleteFunc(d.Hostlist, func(e plan.Entry) bool { return !strings.EqualFold(e.Node, level.Get("target")) })
+			its = append(its, d)
+		}
+	}
+	var wrong []string
+	for _, clash := range plan.Clashes(its) {
+		wrong = append(wrong, fmt.Sprintf("level %s: %s", level.Get("index"), clash))
 	}
 	return wrong
 }

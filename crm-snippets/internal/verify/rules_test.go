@@ -53,6 +53,23 @@ func rulesOf(t *testing.T, text string) []Row {
 	return read(cib).rules(Options{})
 }
 
+// One supply that is switched twice leaves the other one on.
+func TestOneSupplyTwice(t *testing.T) {
+	t.Parallel()
+	level := func(address string) string {
+		supply := strings.NewReplacer(`id="`, `id="2`, "192.0.2.1", address).Replace(twoNodes[strings.Index(twoNodes, `<primitive id="st-a"`):strings.Index(twoNodes, `<primitive id="st-b"`)])
+		return strings.NewReplacer("</resources>", supply+"</resources>", `devices="st-a"`, `devices="st-a,2st-a"`).Replace(twoNodes)
+	}
+	const want = `level 1: node "a" is "192.0.2.1" to two devices of one level`
+	isTold := func(row Row) bool { return row.Result == Wrong && strings.HasPrefix(row.Text, want) }
+	if rows := rulesOf(t, level("192.0.2.1")); !slices.ContainsFunc(rows, isTold) {
+		t.Errorf("none is %q: %v", want, rows)
+	}
+	if rows := rulesOf(t, level("192.0.2.7")); slices.ContainsFunc(rows, isTold) {
+		t.Errorf("two supplies are taken for one: %v", rows)
+	}
+}
+
 func TestNothingIsWrong(t *testing.T) {
 	t.Parallel()
 	var checks []string
