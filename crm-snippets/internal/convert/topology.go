@@ -186,12 +186,7 @@ func (c *converter) twins(i item, level []string) bool {
 
 // meets reports whether two drafts switch the same thing for a node.
 func (d *draft) meets(other *draft, node string) bool {
-	devices := []plan.Device{other.planned(), d.planned()}
-	for i := range devices {
-		devices[i].Level = 1 // the same one
-		devices[i].Hostlist = slices.DeleteFunc(slices.Clone(devices[i].Hostlist), func(e entry) bool { return !strings.EqualFold(e.Node, node) })
-	}
-	return len(plan.Clashes(devices)) > 0
+	return len(plan.Twins(node, []plan.Device{other.planned(), d.planned()})) > 0
 }
 
 // again reports whether the item's level has the same device before, for another action.

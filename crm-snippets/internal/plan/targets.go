@@ -50,6 +50,17 @@ func Clashes(devices []Device) []Clash {
 	return all
 }
 
+// Twins returns where two of these devices are one thing to a node that wants all of them
+// to switch it off, as for two power supplies.
+func Twins(node string, devices []Device) []Clash {
+	its := slices.Clone(devices)
+	for i := range its {
+		its[i].Level = 1 // the same one
+		its[i].Hostlist = slices.DeleteFunc(slices.Clone(its[i].Hostlist), func(e Entry) bool { return !strings.EqualFold(e.Node, node) })
+	}
+	return Clashes(its)
+}
+
 // A thing is what a node is to a device, by all of its names.
 type thing struct {
 	device int

@@ -64,16 +64,9 @@ func (c *cluster) level(level *live.Element) []string {
 // twice returns what is wrong where two devices of a level are one thing to its node: the
 // other power supply would go on.
 func (c *cluster) twice(level *live.Element) []string {
-	var its []plan.Device
-	for _, d := range c.planned() {
-		if slices.Contains(devicesOf(level), d.ID) {
-			d.Level = 1
-			d.Hostlist = slices.DeleteFunc(d.Hostlist, func(e plan.Entry) bool { return !strings.EqualFold(e.Node, level.Get("target")) })
-			its = append(its, d)
-		}
-	}
+	its := slices.DeleteFunc(c.planned(), func(d plan.Device) bool { return !slices.Contains(devicesOf(level), d.ID) })
 	var wrong []string
-	for _, clash := range plan.Clashes(its) {
+	for _, clash := range plan.Twins(level.Get("target"), its) {
 		wrong = append(wrong, fmt.Sprintf("level %s: %s", level.Get("index"), clash))
 	}
 	return wrong

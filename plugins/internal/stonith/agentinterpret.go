@@ -104,8 +104,8 @@ func (in *agentInput) setAction() error {
 // nodename: it would take the success for a fence. A look at the node cannot be told from
 // one that is wanted, nor can validate-all, for which Pacemaker has itself in nodename.
 func (in *agentInput) refuseOrder() error {
-	isOrder := []action{actionOn, actionOff, actionReboot, actionStatus, actionValidate}
-	if in.values["nodename"] == "" || slices.Contains(isOrder, in.action) || in.action == actionCheck && in.values["rehearse"] != "" {
+	isOrder := in.aims() && in.action != actionDiag || in.action == actionValidate
+	if in.values["nodename"] == "" || isOrder {
 		return nil
 	}
 	return Errorf(BadConfig, "nodename: is set, and %s fences no node", in.action).
@@ -215,13 +215,13 @@ func (in *agentInput) marks() []mark {
 	return marks
 }
 
-// aims reports whether the action is for one node.
-func (in *agentInput) aims(marks []mark) bool {
+// aims reports whether the action is for one node, before the marks are taken.
+func (in *agentInput) aims() bool {
 	switch in.action {
 	case actionOn, actionOff, actionReboot, actionStatus, actionDiag:
 		return true
 	case actionCheck:
-		return slices.ContainsFunc(marks, func(m mark) bool { return m.name == "rehearse" })
+		return in.values["rehearse"] != ""
 	case actionMonitor, actionList, actionListStatus, actionValidate, actionMetadata, actionManpage:
 	}
 	return false
@@ -230,6 +230,7 @@ func (in *agentInput) aims(marks []mark) bool {
 // setNode finds the node that the action is for. All that is said of it must be of one
 // node: a cluster gives plug, and an administrator may have given port for good.
 func (in *agentInput) setNode() error {
+	aims := in.aims()
 	nodename := in.take("nodename") // which Pacemaker has for the plug
 	marks := in.marks()
 	isAddress := false
@@ -239,7 +240,6 @@ func (in *agentInput) setNode() error {
 			return err
 		}
 	}
-	aims := in.aims(marks)
 	if in.action == actionValidate {
 		nodename = "" // Pacemaker has itself there
 	}
