@@ -82,8 +82,7 @@ func TestDumpOfTwo(t *testing.T) {
 		first := make(chan error)
 		go func() { first <- h.off(t.Context(), g) }()
 		synctest.Wait()
-		second := *h
-		second.record = f.newAudit()
+		second := f.another(h)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		requireReason(t, second.off(ctx, g), wire.TimedOut, "another request holds the lock")

@@ -47,7 +47,13 @@ func newFake(t *testing.T, domains ...toolstack.Domain) (*fakeStack, *host) {
 	return f, &host{stack: f, stateDir: filepath.Join(t.TempDir(), "state"), record: f.newAudit()}
 }
 
-// newAudit is the record of another request.
+// another is another request to the host.
+func (f *fakeStack) another(h *host) *host {
+	its := *h
+	its.record = f.newAudit()
+	return &its
+}
+
 func (f *fakeStack) newAudit() *audit {
 	return &audit{log: f.log, Client: "c", Account: "cluster"}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,8 +202,7 @@ func TestTwoOffs(t *testing.T) {
 		g := guestNamed(t, "node-1")
 		errs := make(chan error)
 		for range 2 {
-			request := *h
-			request.record = f.newAudit()
+			request := f.another(h)
 			go func() { errs <- request.off(t.Context(), g) }()
 		}
 		requireReason(t, <-errs, "", "")
@@ -232,16 +232,16 @@ func TestOffOutlastsOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, h := newFake(t)
-		looks := 0
+		var looks atomic.Int32
 		f.look = func() error {
-			if looks++; looks == 1 {
+			if looks.Add(1) == 1 {
 				time.Sleep(5 * time.Second)
 			}
 			return nil
 		}
 		g := guestNamed(t, "node-1")
-		on := make(chan error, 1)
-		go func() { on <- h.on(t.Context(), g) }()
+		on, request := make(chan error, 1), f.another(h)
+		go func() { on <- request.on(t.Context(), g) }()
 		synctest.Wait()
 		_, err := h.carryOut(t.Context(), wire.Off, []policy.Guest{g})
 		requireReason(t, err, "", "")

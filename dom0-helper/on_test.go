@@ -113,7 +113,8 @@ func TestOnWaitsForOn(t *testing.T) {
 		g := guestNamed(t, "node-1")
 		errs := make(chan error)
 		for range 2 {
-			go func() { errs <- h.on(t.Context(), g) }()
+			request := f.another(h)
+			go func() { errs <- request.on(t.Context(), g) }()
 		}
 		requireReason(t, <-errs, "", "")
 		requireReason(t, <-errs, "", "")
@@ -155,8 +156,8 @@ func TestOffEndsOn(t *testing.T) {
 		go func() { on <- h.on(t.Context(), g) }()
 		synctest.Wait()
 		start := time.Now()
-		off := make(chan error)
-		go func() { off <- h.off(t.Context(), g) }()
+		off, request := make(chan error), f.another(h)
+		go func() { off <- request.off(t.Context(), g) }()
 		onErr := <-on
 		t.Logf("on: %v", onErr) // it may still have seen the half-built domain
 		requireReason(t, <-off, "", "")
