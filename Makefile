@@ -116,7 +116,8 @@ fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
 E2E_BUSY    := ^Test(Agent|CheckAgrees|Installed|Pacemaker|Rehearse|Snippets|Tools)
 E2E_ATTACKS := ^TestScripts/^(refuse|sudo|legacy)-
 
-e2e: ## run the tests with real peers (as root)
+e2e: ## run the tests with real peers, and the unit test that needs it (as root)
+	@$(AS_ROOT) $(GO) test ./dom0-helper/internal/policy/
 	@part() { $(AS_ROOT) $(GO) test -count=1 -timeout 30m "$$1" ./tests/; }; \
 	{ status=0; for tests in '$(E2E_BUSY)' '$(E2E_ATTACKS)'; do part "-run=$$tests" || status=1; done; exit "$$status"; } & \
 	lane=$$!; status=0; \
