@@ -58,7 +58,7 @@ func does(act func(*bmc.BMC)) func(*bmc.BMC) error {
 var steps = []bmc.Step{bmc.OpenSession, bmc.RAKP1, bmc.RAKP3, bmc.SetPrivilege, bmc.ChassisStatus, bmc.ChassisControl, bmc.CloseSession}
 
 func bmcFaults() []bmcFault {
-	short, lan := "timeout=6s", "interface=lan"
+	short, lan := shortLimit, "interface=lan"
 	none, usual := does(func(*bmc.BMC) {}), bmc.Options{}
 	off := bmc.Options{Off: true}
 	slow := bmc.Options{OffTime: 1500 * time.Millisecond, OnTime: 1500 * time.Millisecond}
@@ -72,7 +72,7 @@ func bmcFaults() []bmcFault {
 			b.DoAt(bmc.At(bmc.ChassisStatus).Nth(2), func() { b.SetPower(true) })
 		}), nil, allWell},
 		{"off is accepted, and nothing happens", usual, fails(bmc.IgnoreOff), []string{short}, [4]int{1, 1, 0, 0}},
-		{"on is accepted, and nothing happens; the node is off", off, fails(bmc.IgnoreOn), []string{"timeout=10s"}, [4]int{0, 0, 1, 0}},
+		{"on is accepted, and nothing happens; the node is off", off, fails(bmc.IgnoreOn), []string{short}, [4]int{0, 0, 1, 0}},
 		{"off and on are refused (FFh)", usual, fails(bmc.RefuseSet), []string{short}, [4]int{1, 1, 0, 0}},
 		{"the state cannot be read (FFh)", usual, fails(bmc.RefuseGet), []string{short}, noneWell},
 		{"the state cannot be read once", usual, refusesOnce(bmc.ChassisStatus), nil, [4]int{0, 0, 0, 1}},

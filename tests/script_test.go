@@ -3,6 +3,7 @@ package tests
 import (
 	"errors"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -16,7 +17,7 @@ import (
 )
 
 // scriptLimit is what the longest script may take, many times over.
-const scriptLimit = 5 * time.Minute
+const scriptLimit = 10 * time.Minute
 
 // logPatience is for a line that is to come to the log.
 const logPatience = 20 * time.Second
@@ -58,7 +59,7 @@ func TestScripts(t *testing.T) {
 	for _, name := range dom0Names {
 		s.dom0s[name] = dom0s[name]
 	}
-	s.run(t, func() error {
+	s.run(t, func(string) error {
 		for _, name := range dom0Names {
 			if err := errors.Join(dom0s[name].resetLegacy(), dom0s[name].reset()); err != nil {
 				return err
@@ -79,8 +80,8 @@ func (m *logMark) lines() ([]string, error) {
 	return logged.since(int(*m)), err
 }
 
-// run runs every script of the scene's folders, each after begin.
-func (s *scene) run(t *testing.T, begin func() error) {
+// run runs every script of the scene's folders, each after begin with its text.
+func (s *scene) run(t *testing.T, begin func(script string) error) {
 	commands := map[string]command{
 		"exits": cmdExits, "xl": s.cmdXL, "on": s.cmdOn, "sshd": s.cmdSSHD, "guest": s.cmdGuest, "logged": s.cmdLogged,
 		"crash": s.cmdCrash, "linger": s.cmdLinger, "release": s.cmdRelease, "twice": s.cmdTwice,
@@ -92,11 +93,15 @@ func (s *scene) run(t *testing.T, begin func() error) {
 			t.Fatalf("no scripts in %s: %v", folder, err)
 		}
 		for _, script := range scripts {
+			text, err := os.ReadFile(script)
+			if err != nil {
+				t.Fatal(err)
+			}
 			t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
 				testscript.Run(t, testscript.Params{
 					Files: []string{script}, RequireExplicitExec: true, Deadline: time.Now().Add(scriptLimit), Cmds: commands,
 					Setup: func(env *testscript.Env) error {
-						err := begin()
+						err := begin(string(text))
 						s.setUp(env)
 						return err
 					},

@@ -28,7 +28,7 @@ func TestXenAPI(t *testing.T) {
 		env:     func() []string { return nil },
 	}}
 	s.commands = map[string]command{"pool": s.cmdPool, "truth": s.cmdTruth}
-	s.run(t, func() error {
+	s.run(t, func(string) error {
 		s.pool = nil
 		begun.set()
 		return nil
