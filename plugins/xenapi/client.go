@@ -71,11 +71,43 @@ func exchange[T any](ctx context.Context, c *client, to address, method string, 
 	return rpc.Decode[T](answer)
 }
 
+type sendingKey struct{}
+
+// beforeSending returns a context for calls before whose sending ask is asked: with an
+// error of it, nothing of the call reaches the member.
+func beforeSending(ctx context.Context, ask func() error) context.Context {
+	return context.WithValue(ctx, sendingKey{}, ask)
+}
+
+// An askedBody is the body of a request. net/http has the whole of a small request before
+// it sends any of it.
+type askedBody struct {
+	io.Reader
+	ask   func() error
+	asked bool
+}
+
+func (b *askedBody) Read(p []byte) (int, error) {
+	if !b.asked {
+		if err := b.ask(); err != nil {
+			return 0, err
+		}
+		b.asked = true
+	}
+	return b.Reader.Read(p)
+}
+
+func (b *askedBody) Close() error { return nil }
+
 // post returns the body of the answer.
 func (c *client) post(ctx context.Context, to address, body []byte) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
+	}
+	if ask, ok := ctx.Value(sendingKey{}).(func() error); ok {
+		request.GetBody = func() (io.ReadCloser, error) { return &askedBody{Reader: bytes.NewReader(body), ask: ask}, nil }
+		request.Body, _ = request.GetBody() // which does not fail
 	}
 	request.Header.Set("Content-Type", "text/xml")
 	request.Header.Set("User-Agent", "stonith-plugins")

@@ -44,7 +44,7 @@ type attempt struct {
 
 	// Under the search's lock:
 	remote string // the address that the connection was made to
-	sent   bool   // the login was sent
+	sent   bool   // the login is sent
 	done   bool
 	slave  bool
 	master address // that the slave names
@@ -85,9 +85,8 @@ func (s *search) try(ctx context.Context, a *attempt, password string) {
 				s.note(func() { a.remote = remote })
 			}
 		},
-		WroteHeaders: func() { s.note(func() { a.sent = true }) },
 	})
-	ref, err := s.rules.login(traced, a.at, password)
+	ref, err := s.rules.login(beforeSending(traced, func() error { return s.send(a) }), a.at, password)
 	var found *session
 	if err == nil {
 		found, err = s.rules.identify(ctx, a.at, ref)
@@ -95,6 +94,19 @@ func (s *search) try(ctx context.Context, a *attempt, password string) {
 	if !s.enter(a, found, err, password) && found != nil {
 		found.logout(s.life)
 	}
+}
+
+// send notes that the login is sent now, or forbids it: who is told at the end of the
+// search to let us in would never be told to forget it.
+func (s *search) send(a *attempt) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errors.New("the search is over")
+	}
+	a.sent = true
+	s.stir()
+	return nil
 }
 
 // enter notes the end of an attempt. It reports whether the session is kept.
