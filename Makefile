@@ -32,7 +32,7 @@ AS_ROOT = if [ "$$(id -u)" -eq 0 ]; then as_root=; \
 	elif command -v sudo >/dev/null; then as_root="sudo -E env HOME=/root PATH=$$PATH GOMODCACHE=$$($(GO) env GOMODCACHE)"; \
 	else echo 'make $@: needs root, and there is no sudo' >&2; exit 1; fi; $$as_root
 
-.PHONY: help build install install-plugins install-agents install-dom0 install-snippets man metadata demo test peers lint unit fuzz-smoke fuzz e2e scripts bench clean FORCE
+.PHONY: help build install install-plugins install-agents install-dom0 install-snippets man metadata demo test peers lint unit fuzz-smoke fuzz e2e test-xen bench clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,7 +83,7 @@ install-dom0: bin/dom0-helper ## install the helper, on a Dom0; its sudoers file
 demo: build ## show a node being fenced; needs nothing but Go
 	$(GO) run ./tests/demo -bin bin
 
-test: peers lint unit fuzz-smoke e2e scripts ## run every check
+test: peers lint unit fuzz-smoke e2e test-xen ## run every check
 
 peers: ## install the programs that the tests talk to, where they are missing
 	tests/install-peers.sh
@@ -103,29 +103,28 @@ unit: ## vet, and run the tests beside the code with the race detector
 	$(GO) vet ./...
 	packages=$$($(GO) list ./...); CGO_ENABLED=1 $(GO) test -race -parallel 16 $$(grep -v '/tests$$' <<<"$$packages")
 
-fuzz-smoke: ## run every fuzz function for FUZZTIME (5s)
+fuzz-smoke: ## run every fuzz function for FUZZTIME (3s)
 	@all=$$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' .) || { echo 'make $@: there is no fuzz function' >&2; exit 1; }; \
-	xargs -P "$$(nproc)" -I {} env GO=$(GO) tests/fuzz.sh {} $(or $(FUZZTIME),5s) <<<"$${all//func /}"
+	xargs -P "$$(nproc)" -I {} env GO=$(GO) tests/fuzz.sh {} $(or $(FUZZTIME),3s) <<<"$${all//func /}"
 
 fuzz: FUZZTIME ?= 1h
 fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
 
 # The package tests in parts, each on a machine of its own. Those with crm and pcs keep
-# processors busy, so they are not beside those that time limits hurry; the scripts mostly
-# wait, so they are beside an emulated Xen host, which keeps one processor busy.
-TEST_A_PART = $(GO) test -count=1 -timeout 30m ./tests/
-E2E_BUSY    := ^Test(Agent|CheckAgrees|Installed|Pacemaker|Rehearse|Snippets|Tools)
+# processors busy, so they are not beside those that time limits hurry. The scripts mostly
+# wait, so they are beside both.
+E2E_BUSY := ^Test(Agent|CheckAgrees|Installed|Pacemaker|Rehearse|Snippets|Tools)
 
-e2e: ## run the tests with real peers but the scripts, and the unit test that needs root (as root)
+e2e: ## run the tests with real peers, and the unit test that needs root (as root)
 	@$(AS_ROOT) $(GO) test ./dom0-helper/internal/policy/
-	@$(AS_ROOT) $(TEST_A_PART) '-run=$(E2E_BUSY)'
-	@$(AS_ROOT) $(TEST_A_PART) '-skip=$(E2E_BUSY)|^Test(Scripts|Xen)$$'
-
-scripts: ## run the scripts, on simulated Dom0s and on real Xen hosts in QEMU (as root)
-	@$(AS_ROOT) tests/beds/xen/build.sh bin/xen-host
-	@{ $(AS_ROOT) env STONITH_TEST_XEN=$(CURDIR)/bin/xen-host $(TEST_A_PART) '-run=^TestXen$$'; } & \
-	status=0; { $(AS_ROOT) $(TEST_A_PART) '-run=^TestScripts$$'; } || status=1; \
+	@part() { $(AS_ROOT) $(GO) test -count=1 -timeout 30m "$$1" ./tests/; }; \
+	part '-run=^TestScripts$$' & status=0; \
+	for tests in '-run=$(E2E_BUSY)' '-skip=$(E2E_BUSY)|^TestScripts$$'; do part "$$tests" || status=1; done; \
 	wait $$! || status=1; exit $$status
+
+test-xen: ## run the scripts on real Xen hosts, in QEMU (as root)
+	@$(AS_ROOT) tests/beds/xen/build.sh bin/xen-host
+	@$(AS_ROOT) env STONITH_TEST_XEN=$(CURDIR)/bin/xen-host $(GO) test -count=1 -timeout 60m -run '^TestXen$$' ./tests/
 
 bench: ## measure ours beside the peers (as root)
 	@$(AS_ROOT) $(GO) test -run '^$$' -bench . -count=1 -timeout 60m ./tests/

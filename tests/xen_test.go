@@ -45,7 +45,7 @@ func runXenTests(m *testing.M, image string) int {
 // parameters; beta in those that name it: an emulated host keeps a processor busy.
 func TestXen(t *testing.T) {
 	if os.Getenv(xenVariable) == "" {
-		t.Skip("only `make scripts` runs this test")
+		t.Skip("only `make test-xen` runs this test")
 	}
 	mark := 0
 	s := &scene{
