@@ -46,7 +46,7 @@ func newBed(t *testing.T, program string) bed {
 		b.must(exec.Command("cp", program, b.host.path("sbin", name)).Run())
 	}
 	b.xl("list")
-	b.write("fault/gap-ms", "150")
+	b.write("fault/gap-ms", "1000") // much, for who looks into the gap on a busy machine
 	t.Cleanup(func() { b.xl("sim", "down") })
 	return b
 }
