@@ -103,9 +103,9 @@ unit: ## vet, and run the tests beside the code with the race detector
 	$(GO) vet ./...
 	packages=$$($(GO) list ./...); CGO_ENABLED=1 $(GO) test -race -parallel 16 $$(grep -v '/tests$$' <<<"$$packages")
 
-fuzz-smoke: ## run every fuzz function for FUZZTIME (3s)
+fuzz-smoke: ## run every fuzz function for FUZZTIME (5s)
 	@all=$$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' .) || { echo 'make $@: there is no fuzz function' >&2; exit 1; }; \
-	xargs -P "$$(nproc)" -I {} env GO=$(GO) tests/fuzz.sh {} $(or $(FUZZTIME),3s) <<<"$${all//func /}"
+	xargs -P "$$(nproc)" -I {} env GO=$(GO) tests/fuzz.sh {} $(or $(FUZZTIME),5s) <<<"$${all//func /}"
 
 fuzz: FUZZTIME ?= 1h
 fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)

@@ -82,9 +82,9 @@ func TestXen(t *testing.T) {
 	})
 }
 
-// realEnv has one Dom0: scripts that need both say so. Its parameters
-// are long enough for a busy machine. SHORT is for calls that are to
-// run into it: as short as such a call can be today, by the time that a connection takes.
+// realEnv has one Dom0: scripts that need both say so. Its parameters are long enough for a
+// busy machine. SHORT is for calls that are to run into it: as short as such a call can be
+// today, by the time that a connection takes.
 func realEnv() []string {
 	short := 16 * time.Second
 	for _, d := range realDom0s {

@@ -73,31 +73,21 @@ func exchange[T any](ctx context.Context, c *client, to address, method string, 
 
 type sendingKey struct{}
 
-// beforeSending returns a context for calls before whose sending ask is asked: with an
-// error of it, nothing of the call reaches the member.
+// beforeSending returns a context for calls that are sent only if ask returns no error.
+// It is asked at the moment of sending: the connection is there.
 func beforeSending(ctx context.Context, ask func() error) context.Context {
-	return context.WithValue(ctx, sendingKey{}, ask)
+	return context.WithValue(ctx, sendingKey{}, question(ask))
 }
 
-// An askedBody is the body of a request. net/http has the whole of a small request before
-// it sends any of it.
-type askedBody struct {
-	io.Reader
-	ask   func() error
-	asked bool
-}
+// A question is the beginning of a body, and empty: what follows is read if the answer is no error.
+type question func() error
 
-func (b *askedBody) Read(p []byte) (int, error) {
-	if !b.asked {
-		if err := b.ask(); err != nil {
-			return 0, err
-		}
-		b.asked = true
+func (ask question) Read([]byte) (int, error) {
+	if err := ask(); err != nil {
+		return 0, err
 	}
-	return b.Reader.Read(p)
+	return 0, io.EOF
 }
-
-func (b *askedBody) Close() error { return nil }
 
 // post returns the body of the answer.
 func (c *client) post(ctx context.Context, to address, body []byte) ([]byte, error) {
@@ -105,8 +95,8 @@ func (c *client) post(ctx context.Context, to address, body []byte) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	if ask, ok := ctx.Value(sendingKey{}).(func() error); ok {
-		request.GetBody = func() (io.ReadCloser, error) { return &askedBody{Reader: bytes.NewReader(body), ask: ask}, nil }
+	if ask, ok := ctx.Value(sendingKey{}).(question); ok {
+		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(io.MultiReader(ask, bytes.NewReader(body))), nil }
 		request.Body, _ = request.GetBody() // which does not fail
 	}
 	request.Header.Set("Content-Type", "text/xml")

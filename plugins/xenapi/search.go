@@ -96,8 +96,8 @@ func (s *search) try(ctx context.Context, a *attempt, password string) {
 	}
 }
 
-// send notes that the login is sent now, or forbids it: who is told at the end of the
-// search to let us in would never be told to forget it.
+// send notes that the login is sent now, or forbids it after the end of the search: nobody
+// would end the session.
 func (s *search) send(a *attempt) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

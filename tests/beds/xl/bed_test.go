@@ -37,7 +37,8 @@ func compile(t *testing.T) string {
 	return file
 }
 
-// newBed installs the program on a host of its own with a short reboot gap.
+// newBed installs the program on a host of its own. Its reboot gap is short, and long enough
+// for a busy machine to look into it.
 func newBed(t *testing.T, program string) bed {
 	t.Helper()
 	b := bed{t, host(t.TempDir())}
@@ -46,7 +47,7 @@ func newBed(t *testing.T, program string) bed {
 		b.must(exec.Command("cp", program, b.host.path("sbin", name)).Run())
 	}
 	b.xl("list")
-	b.write("fault/gap-ms", "1000") // much, for who looks into the gap on a busy machine
+	b.write("fault/gap-ms", "1000")
 	t.Cleanup(func() { b.xl("sim", "down") })
 	return b
 }
