@@ -22,7 +22,7 @@ PLUGINS  := xen:xen xenapi:xenapi ipmi:ipmi2
 AGENTS   := xen:fence_xen xenapi:fence_xapi ipmi:fence_ipmi
 
 BINARIES := $(addprefix bin/,$(notdir $(PROGRAMS)))
-SOURCES  := go.mod go.sum $(shell find $(PROGRAMS) plugins/internal -name '*.go' ! -name '*_test.go' -o -path '*/metadata/*.xml')
+SOURCES  := go.mod go.sum $(shell find $(PROGRAMS) internal plugins/internal -name '*.go' ! -name '*_test.go' -o -path '*/metadata/*.xml')
 LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION)
 LINTER   := bin/tools/golangci-lint
 
@@ -116,7 +116,7 @@ fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
 E2E_BUSY := ^Test(Agent|CheckAgrees|Installed|Pacemaker|Rehearse|Snippets|Tools)
 
 e2e: ## run the tests with real peers, and the unit test that needs root (as root)
-	@$(AS_ROOT) $(GO) test ./dom0-helper/internal/policy/
+	@$(AS_ROOT) $(GO) test ./internal/trust/
 	@part() { $(AS_ROOT) $(GO) test -count=1 -timeout 30m "$$1" ./tests/; }; \
 	part '-run=^TestScripts$$' & status=0; \
 	for tests in '-run=$(E2E_BUSY)' '-skip=$(E2E_BUSY)|^TestScripts$$'; do part "$$tests" || status=1; done; \

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // dumpEnd is how long a dump that is over its time has to say why.
@@ -38,7 +38,7 @@ func (h *host) dumpFirst(ctx context.Context, guest string, domains []toolstack.
 func (h *host) dumpDomain(ctx context.Context, guest string, id int) string {
 	whole := filepath.Join(h.dump.Dir, guest+".core")
 	partial := whole + ".partial"
-	err := policy.MakeTrustedDir(h.dump.Dir)
+	err := trust.MakeDir(h.dump.Dir)
 	if err == nil {
 		err = h.stack.Dump(ctx, id, partial, h.dump.Size)
 	}

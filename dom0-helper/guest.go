@@ -10,6 +10,7 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // Time limits of whole requests. Of its own limit, 45 s by default, a plugin
@@ -135,7 +136,7 @@ const maxConfig = 1 << 20
 // root could have written, since the toolstack reads it as root, or that is that
 // of a guest with another name or UUID: it would run unseen while these are looked for.
 func checkConfig(g policy.Guest) error {
-	text, err := policy.ReadTrustedLink(g.Config, maxConfig)
+	text, err := trust.ReadLinked(g.Config, maxConfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return failf(wire.NotFound, "configuration of guest %s: %w", g.Name, err)
@@ -153,7 +154,7 @@ func checkConfig(g policy.Guest) error {
 
 // configUUID is the UUID that a good configuration gives to the guest, if it gives one.
 func configUUID(g policy.Guest) string {
-	text, err := policy.ReadTrustedLink(g.Config, maxConfig)
+	text, err := trust.ReadLinked(g.Config, maxConfig)
 	if err != nil || toolstack.ConfigName(text) != g.Name {
 		return ""
 	}

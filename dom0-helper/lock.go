@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // lock serialises the requests that change one guest. The kernel drops a lock
@@ -50,7 +50,7 @@ func errHeld(guest string) error {
 
 // openLock opens the file that a guest's lock is on.
 func (h *host) openLock(guest string) (*os.File, error) {
-	if err := policy.MakeTrustedDir(h.stateDir); err != nil {
+	if err := trust.MakeDir(h.stateDir); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	return os.OpenFile(filepath.Join(h.stateDir, guest+".lock"), os.O_RDONLY|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // A note tells the Dom0's administrator why a guest died: it is the record of the
@@ -39,7 +39,7 @@ func (h *host) leaveNote(guest string, err error) {
 
 // readNote returns the guest's note.
 func (h *host) readNote(guest string) (n note, found bool, err error) {
-	text, err := policy.ReadTrusted(filepath.Join(h.stateDir, guest+".note"), wire.MaxAnswer)
+	text, err := trust.Read(filepath.Join(h.stateDir, guest+".note"), wire.MaxAnswer)
 	if errors.Is(err, fs.ErrNotExist) {
 		return note{}, false, nil
 	}
@@ -58,7 +58,7 @@ func (n note) String() string {
 // was there. What a killed one left of it is removed. Of two at once, who removes
 // the other's has the last word, and the other finds nothing to rename.
 func (h *host) keep(name string, text []byte) error {
-	if err := policy.MakeTrustedDir(h.stateDir); err != nil {
+	if err := trust.MakeDir(h.stateDir); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	whole := filepath.Join(h.stateDir, name)

@@ -16,6 +16,7 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // requestLimit is how long the gate may take to hand over its line.
@@ -123,7 +124,7 @@ func newHost(rules *policy.Policy, record *audit) (*host, error) {
 			path = "/usr/sbin/xm"
 		}
 	}
-	if err := policy.CheckTrusted(path); err != nil {
+	if err := trust.Check(path); err != nil {
 		return nil, fmt.Errorf("toolstack: %w", err)
 	}
 	stack, err := toolstack.New(path)

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // countStart counts one more start of the guest, unless the policy has enough of
@@ -47,7 +47,7 @@ func (h *host) keepStarts(guest string, starts []time.Time) error {
 // recentStarts returns the starts that count still. If the clock was set back,
 // some are in the future, and count.
 func (h *host) recentStarts(guest string) ([]time.Time, error) {
-	text, err := policy.ReadTrusted(filepath.Join(h.stateDir, guest+".starts"), wire.MaxAnswer)
+	text, err := trust.Read(filepath.Join(h.stateDir, guest+".starts"), wire.MaxAnswer)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // A Probe asks the toolstack that the policy means. It returns what that said,
@@ -56,7 +57,7 @@ func Check(l Layout, probe Probe, out io.Writer) error {
 }
 
 func (e *examination) checkProgram() {
-	err := policy.CheckTrusted(e.Helper)
+	err := trust.Check(e.Helper)
 	if info, statErr := os.Stat(e.Helper); err == nil && statErr == nil && info.Mode()&0o001 == 0 {
 		err = fmt.Errorf("%s: mode %04o lets no account run it: chmod 0755", e.Helper, info.Mode().Perm())
 	}
@@ -89,7 +90,7 @@ func (e *examination) checkPolicy() {
 }
 
 func lifeSettings(config string) string {
-	text, err := policy.ReadTrustedLink(config, maxConfig)
+	text, err := trust.ReadLinked(config, maxConfig)
 	if err != nil {
 		return ""
 	}

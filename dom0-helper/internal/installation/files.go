@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // stage writes text beside path, in a directory that is root's alone, and returns
 // where. The name begins with a dot and has another one: no account has it, and
 // sudo reads no drop-in of such a name. What an earlier run left there is replaced.
 func stage(path, text string, mode fs.FileMode) (staged string, err error) {
-	if err := policy.MakeTrustedDir(filepath.Dir(path)); err != nil {
+	if err := trust.MakeDir(filepath.Dir(path)); err != nil {
 		return "", err
 	}
 	staged = filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
@@ -71,7 +71,7 @@ func syncDir(path string) error {
 func trustedDir(path string) error {
 	for {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) || path == "/" {
-			return policy.MakeTrustedDir(path)
+			return trust.MakeDir(path)
 		}
 		path = filepath.Dir(path)
 	}
@@ -88,7 +88,7 @@ func makeDir(path string) error {
 			return err
 		}
 	}
-	return policy.MakeTrustedDir(path)
+	return trust.MakeDir(path)
 }
 
 // lock keeps two runs apart. The kernel drops it when the holder ends, in whatever way.

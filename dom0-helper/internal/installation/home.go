@@ -13,7 +13,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // maxKeys is the most that an authorized keys file may hold, in bytes.
@@ -55,7 +55,7 @@ func (f rootFile) path() string  { return string(f) }
 func (f rootFile) isRoots() bool { return true }
 
 func (f rootFile) read() (string, error) {
-	text, err := policy.ReadTrusted(string(f), maxKeys)
+	text, err := trust.Read(string(f), maxKeys)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -191,7 +191,7 @@ func (f homeFile) makeHome() error {
 	if _, err := os.Lstat(home); !errors.Is(err, fs.ErrNotExist) {
 		return nil // opening it says what else is wrong
 	}
-	if err := policy.MakeTrustedDir(home); err != nil {
+	if err := trust.MakeDir(home); err != nil {
 		return err
 	}
 	return os.Lchown(home, f.account.uid, f.account.gid)

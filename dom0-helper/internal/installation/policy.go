@@ -11,6 +11,7 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // A Guest is a guest that an account is to control.
@@ -21,7 +22,7 @@ const maxPolicy = 1 << 20
 
 // readPolicy reads the policy file. One that is missing is empty.
 func (l Layout) readPolicy() (text string, err error) {
-	content, err := policy.ReadTrusted(l.Policy, maxPolicy)
+	content, err := trust.Read(l.Policy, maxPolicy)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -127,7 +128,7 @@ var errConfig = errors.New("on is refused, and status too while the guest has no
 // checkConfig says why the guest could not be started here. A configuration that
 // is missing is no mistake: the guest may have its place on another Dom0.
 func checkConfig(name, config string) error {
-	text, err := policy.ReadTrustedLink(config, maxConfig)
+	text, err := trust.ReadLinked(config, maxConfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("guest %s: %s is not there: this Dom0 cannot start the guest, which is well if another one does", name, config)

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // A SetupRequest is what Setup brings about.
@@ -82,7 +82,7 @@ func (l Layout) check() error {
 }
 
 func (s *setup) lookAtProgram() (string, *change, error) {
-	if err := policy.CheckTrusted(s.Helper); err != nil {
+	if err := trust.Check(s.Helper); err != nil {
 		return "", nil, fmt.Errorf("%w: root runs it, so install it first where only root writes, as make install-dom0 does", err)
 	}
 	if filepath.Base(s.Helper) != "dom0-helper" {

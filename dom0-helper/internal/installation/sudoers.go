@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // shippedRule is the drop-in as sudoers/stonith-plugins has it; a test compares both.
@@ -245,7 +245,7 @@ const maxSudoers = 64 << 10
 
 // readRule reads the drop-in. One that is missing is empty.
 func (l Layout) readRule() (text string, r rule, err error) {
-	content, err := policy.ReadTrusted(l.Sudoers, maxSudoers)
+	content, err := trust.Read(l.Sudoers, maxSudoers)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", rule{}, nil
 	}
@@ -266,7 +266,7 @@ func (l Layout) checkSudoersDir() error {
 	if _, err := os.Lstat(dir); err != nil {
 		return fmt.Errorf("%w: where does sudo read drop-ins? say so by --sudoers FILE", err)
 	}
-	return policy.MakeTrustedDir(dir)
+	return trust.MakeDir(dir)
 }
 
 // mainSudoers is the first line of what visudo -c says.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // maxSize is the most that a policy file may hold, in bytes.
@@ -86,7 +88,7 @@ type Dump struct {
 // Load reads the policy file at an absolute path, which no one but root and the
 // caller may be able to change.
 func Load(path string) (*Policy, error) {
-	text, err := ReadTrusted(path, maxSize)
+	text, err := trust.Read(path, maxSize)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -333,4 +336,22 @@ func requireSound(t *testing.T, p *Policy) {
 			t.Errorf("guest %q may be controlled by no one at all", g.Name)
 		}
 	}
+}
+
+// requireError demands an error that holds want.
+func requireError(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %q", err, want)
+	}
+}
+
+// write makes a file of exactly that mode, whatever the umask, and returns its path.
+func write(t *testing.T, dir, name, text string, mode fs.FileMode) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chmod(path, mode)); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

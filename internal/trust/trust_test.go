@@ -1,4 +1,4 @@
-package policy
+package trust
 
 import (
 	"io/fs"
@@ -14,17 +14,17 @@ import (
 // fileLimit is the size of the largest file that the tests of files accept.
 const fileLimit = 100
 
-func TestReadTrusted(t *testing.T) {
+func TestRead(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "text\n", strings.Repeat("x", fileLimit)} {
 		for _, mode := range []fs.FileMode{0o400, 0o600, 0o644, 0o755} {
 			path := write(t, t.TempDir(), "file", text, mode)
-			got, err := ReadTrusted(path, fileLimit)
+			got, err := Read(path, fileLimit)
 			if err != nil {
-				t.Errorf("ReadTrusted of mode %o: %v", mode, err)
+				t.Errorf("Read of mode %o: %v", mode, err)
 			}
 			if diff := cmp.Diff(text, string(got)); diff != "" {
-				t.Errorf("ReadTrusted (-want +got):\n%s", diff)
+				t.Errorf("Read (-want +got):\n%s", diff)
 			}
 		}
 	}
@@ -116,10 +116,10 @@ var linkedPlaces = []place{
 // crookedPaths are not absolute or not in their shortest form; below DIR/sub is the file.
 var crookedPaths = []string{"", ".", "file", "./file", "DIR/sub/../sub/file", "DIR//sub/file", "DIR/./sub/file", "DIR/sub/file/", "/.."}
 
-func TestReadTrustedRefuses(t *testing.T) {
+func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	read := func(path string) error {
-		_, err := ReadTrusted(path, fileLimit)
+		_, err := Read(path, fileLimit)
 		return err
 	}
 	testPlaces(t, read, trustedPlaces, suspectPlaces, linkedPlaces, []place{
@@ -140,9 +140,9 @@ func TestReadTrustedRefuses(t *testing.T) {
 func TestTrustedLinks(t *testing.T) {
 	t.Parallel()
 	checks := map[string]func(path string) error{
-		"CheckTrusted": CheckTrusted,
-		"ReadTrustedLink": func(path string) error {
-			_, err := ReadTrustedLink(path, fileLimit)
+		"Check": Check,
+		"ReadLinked": func(path string) error {
+			_, err := ReadLinked(path, fileLimit)
 			return err
 		},
 	}
@@ -165,13 +165,18 @@ func testLinks(t *testing.T, check func(path string) error) {
 			return symlink(t, p.path(t, dir), filepath.Join(dir, "link"))
 		}, p.want})
 	}
+	followed = append(followed, place{"a link of another user in a sticky directory", func(t *testing.T, dir string) string {
+		return chown(t, symlink(t, write(t, dir, "file", "", 0o600), filepath.Join(mkdir(t, dir, "open", fs.ModeSticky|0o777), "link")))
+	}, "DIR/open/link: belongs to user 65534, want root"}, place{"a link of ours in a sticky directory", func(t *testing.T, dir string) string {
+		return symlink(t, write(t, dir, "file", "", 0o600), filepath.Join(mkdir(t, dir, "open", fs.ModeSticky|0o777), "link"))
+	}, ""})
 	followed = append(followed, place{"a link to itself", func(t *testing.T, dir string) string {
 		return symlink(t, filepath.Join(dir, "link"), filepath.Join(dir, "link"))
 	}, "too many symbolic links"})
 	testPlaces(t, check, trustedPlaces, suspectPlaces, followed)
 	t.Run("relative", func(t *testing.T) {
 		t.Parallel()
-		requireError(t, check("policy.go"), "policy.go: not an absolute path in its shortest form")
+		requireError(t, check("trust.go"), "trust.go: not an absolute path in its shortest form")
 	})
 }
 
@@ -188,13 +193,13 @@ func testPlaces(t *testing.T, check func(path string) error, lists ...[]place) {
 	}
 }
 
-func TestMakeTrustedDir(t *testing.T) {
+func TestMakeDir(t *testing.T) {
 	t.Parallel()
 	twice := func(path string) error {
-		if err := MakeTrustedDir(path); err != nil {
+		if err := MakeDir(path); err != nil {
 			return err
 		}
-		return MakeTrustedDir(path)
+		return MakeDir(path)
 	}
 	testPlaces(t, twice, []place{
 		{"new", func(_ *testing.T, dir string) string { return filepath.Join(dir, "new") }, ""},
@@ -226,10 +231,10 @@ func TestMakeTrustedDir(t *testing.T) {
 	})
 }
 
-func TestMakeTrustedDirIsForNoOneElse(t *testing.T) {
+func TestMakeDirIsForNoOneElse(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "new")
-	requireError(t, MakeTrustedDir(path), "")
+	requireError(t, MakeDir(path), "")
 	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,6 @@
-package policy
+// Package trust reads files that decide over power, and only where no one but root and
+// the caller can write or exchange them.
+package trust
 
 import (
 	"errors"
@@ -10,7 +12,7 @@ import (
 	"syscall"
 )
 
-// ReadTrusted reads a file that only root and the caller can change: neither it
+// Read reads a file that only root and the caller can change: neither it
 // nor any directory above it belongs to, or is writable by, anyone else, and no
 // part of its path is a symbolic link. All is checked on open descriptors, so
 // nothing can be exchanged between check and use. A file of more than limit
@@ -18,43 +20,54 @@ import (
 //
 // A directory that all may write to is accepted if it is sticky, as /tmp is:
 // there no one can exchange what belongs to another.
-func ReadTrusted(path string, limit int64) ([]byte, error) {
-	file, err := openTrusted(path)
+func Read(path string, limit int64) ([]byte, error) {
+	file, err := open(path)
 	if err != nil {
 		return nil, err
 	}
+	return read(file, limit)
+}
+
+// ReadLinked reads a file as Read does, but follows symbolic links, as Open does.
+func ReadLinked(path string, limit int64) ([]byte, error) {
+	file, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return read(file, limit)
+}
+
+// Open opens a file for reading that Read would read, but follows symbolic links: each
+// must be in a directory that only root and the caller can change, and belong to one of
+// both, as it may be in a directory that is sticky.
+func Open(path string) (*os.File, error) {
+	target, err := follow(path, maxLinks)
+	if err != nil {
+		return nil, err
+	}
+	return open(target)
+}
+
+// Check checks a file as Open does, and does not read it.
+func Check(path string) error {
+	file, err := Open(path)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// read reads all of the file, and closes it.
+func read(file *os.File, limit int64) ([]byte, error) {
 	defer file.Close() //nolint:errcheck // it was only read
 	text, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(text)) > limit {
-		return nil, fmt.Errorf("%s: more than %d bytes", path, limit)
+		return nil, fmt.Errorf("%s: more than %d bytes", file.Name(), limit)
 	}
 	return text, nil
-}
-
-// ReadTrustedLink reads a file as ReadTrusted does, but follows symbolic links,
-// each of which must be in a directory that only root and the caller can change.
-func ReadTrustedLink(path string, limit int64) ([]byte, error) {
-	target, err := follow(path, maxLinks)
-	if err != nil {
-		return nil, err
-	}
-	return ReadTrusted(target, limit)
-}
-
-// CheckTrusted checks a file as ReadTrustedLink does, and does not read it.
-func CheckTrusted(path string) error {
-	target, err := follow(path, maxLinks)
-	if err != nil {
-		return err
-	}
-	file, err := openTrusted(target)
-	if err != nil {
-		return err
-	}
-	return file.Close()
 }
 
 // maxLinks is how many symbolic links a path may have, as in the kernel, path_resolution(7).
@@ -73,8 +86,7 @@ func follow(path string, links int) (string, error) {
 		return "", err
 	}
 	path = filepath.Join(dir, filepath.Base(path))
-	target, err := os.Readlink(path)
-	if err != nil {
+	if _, err := os.Readlink(path); err != nil {
 		return path, nil //nolint:nilerr // it is no link; whatever else is wrong with it, its use tells
 	}
 	if links == 0 {
@@ -85,15 +97,27 @@ func follow(path string, links int) (string, error) {
 		return "", err
 	}
 	_ = syscall.Close(holder) // it was only looked at
+	// From here on no one else can exchange a link of root's or of the caller's.
+	var st syscall.Stat_t
+	if err := syscall.Lstat(path, &st); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	if err := checkOwner(st.Uid); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	target, err := os.Readlink(path)
+	if err != nil {
+		return "", err
+	}
 	if !filepath.IsAbs(target) {
 		target = filepath.Join(dir, target)
 	}
 	return follow(filepath.Clean(target), links-1)
 }
 
-// MakeTrustedDir makes sure that path is a directory that only root and the
+// MakeDir makes sure that path is a directory that only root and the
 // caller can change, or add anything to. Directories above it must exist.
-func MakeTrustedDir(path string) error {
+func MakeDir(path string) error {
 	if err := checkForm(path); err != nil {
 		return err
 	}
@@ -105,7 +129,7 @@ func MakeTrustedDir(path string) error {
 	if err := syscall.Mkdirat(above, filepath.Base(path), 0o700); err != nil && !errors.Is(err, syscall.EEXIST) {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	dir, err := open(above, filepath.Base(path), path, syscall.O_DIRECTORY)
+	dir, err := openPart(above, filepath.Base(path), path, syscall.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
@@ -120,7 +144,7 @@ func MakeTrustedDir(path string) error {
 	return nil
 }
 
-func openTrusted(path string) (*os.File, error) {
+func open(path string) (*os.File, error) {
 	fd, err := walk(path, syscall.O_NONBLOCK)
 	if err != nil {
 		return nil, err
@@ -141,10 +165,10 @@ func walk(path string, flags int) (int, error) {
 		return -1, err
 	}
 	if path == "/" {
-		return open(-1, "/", "/", flags)
+		return openPart(-1, "/", "/", flags)
 	}
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	at, err := open(-1, "/", "/", syscall.O_DIRECTORY)
+	at, err := openPart(-1, "/", "/", syscall.O_DIRECTORY)
 	for i, part := range parts {
 		if err != nil {
 			return -1, err
@@ -154,14 +178,22 @@ func walk(path string, flags int) (int, error) {
 		if i == len(parts)-1 {
 			partFlags = flags
 		}
-		at, err = open(above, part, "/"+filepath.Join(parts[:i+1]...), partFlags)
+		at, err = openPart(above, part, "/"+filepath.Join(parts[:i+1]...), partFlags)
 		_ = syscall.Close(above) // it was only looked at
 	}
 	return at, err
 }
 
-func open(dir int, name, path string, flags int) (int, error) {
-	fd, err := syscall.Openat(dir, name, flags|syscall.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
+// oPath is O_PATH of open(2), which the package syscall does not have.
+const oPath = 0x200000
+
+// openPart opens one part of a path, and checks it.
+func openPart(dir int, name, path string, flags int) (int, error) {
+	flags |= syscall.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_CLOEXEC
+	fd, err := syscall.Openat(dir, name, flags, 0)
+	if errors.Is(err, syscall.EACCES) && flags&syscall.O_DIRECTORY != 0 {
+		fd, err = syscall.Openat(dir, name, flags|oPath, 0) // who may not list a directory may pass it
+	}
 	if err != nil {
 		if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
 			err = fmt.Errorf("%w (a symbolic link?)", err)
@@ -185,10 +217,22 @@ func checkOwned(fd, flags int) error {
 	switch {
 	case flags&syscall.O_DIRECTORY == 0 && kind != syscall.S_IFREG:
 		return fmt.Errorf("not a regular file")
-	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
-		return fmt.Errorf("belongs to user %d, want root", st.Uid)
+	case checkOwner(st.Uid) != nil:
+		return checkOwner(st.Uid)
 	case st.Mode&0o022 != 0 && (!isDir || st.Mode&syscall.S_ISVTX == 0):
 		return fmt.Errorf("mode %04o lets others than its owner write", st.Mode&0o7777)
 	}
 	return nil
+}
+
+// checkOwner refuses what is neither root's nor the caller's.
+func checkOwner(uid uint32) error {
+	switch caller := os.Geteuid(); {
+	case uid == 0 || int(uid) == caller:
+		return nil
+	case caller == 0:
+		return fmt.Errorf("belongs to user %d, want root", uid)
+	default:
+		return fmt.Errorf("belongs to user %d, want root or user %d, who runs this", uid, caller)
+	}
 }
