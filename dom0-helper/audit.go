@@ -2,13 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"github.com/stonith-plugins/stonith-plugins/internal/syslog"
 )
 
 // begun is the verdict on a request whose deed is about to be done. The line that ends
@@ -72,32 +71,13 @@ func (a *audit) line() string {
 	return string(line)
 }
 
-// Syslog's socket and the priority of its line: authpriv.notice, as RFC 3164 counts.
-const (
-	syslogSocket   = "/dev/log"
-	syslogPriority = 10*8 + 5
-	// syslogLimit is how long a full queue may hold up the answer. Many requests at
-	// the same moment fill it, and the log soon empties it.
-	syslogLimit = time.Second
-)
+// logLimit is how long a log that hangs may hold up the lines of one process together.
+// Many requests at the same moment fill the log's queue, and the log soon empties it.
+const logLimit = time.Second
 
-// syslog sends one line to the system's log, if there is one. The package
-// log/syslog would link all of net into a program that runs as root.
-func syslog(line string) {
-	socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return
-	}
-	defer syscall.Close(socket) //nolint:errcheck // there is no one left to tell
-	limit := syscall.NsecToTimeval(syslogLimit.Nanoseconds())
-	if err := syscall.SetsockoptTimeval(socket, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &limit); err != nil {
-		return // without a limit, a log that hangs would hold up a fence
-	}
-	text := fmt.Sprintf("<%d>%s dom0-helper[%d]: %s", syslogPriority, time.Now().Format(time.Stamp), syscall.Getpid(), line)
-	for start := time.Now(); time.Since(start) < syslogLimit; {
-		err := syscall.Sendto(socket, []byte(text), 0, &syscall.SockaddrUnix{Name: syslogSocket})
-		if !errors.Is(err, syscall.EINTR) {
-			return // as above
-		}
-	}
+// systemLog returns what takes lines for the system's log. It escapes what does not
+// print, in whatever part of the record that is: the line stays JSON, with the same values.
+func systemLog() func(line string) {
+	log := syslog.New(syslog.AuthPriv, "dom0-helper", logLimit)
+	return func(line string) { log.Send(syslog.Notice, line) }
 }

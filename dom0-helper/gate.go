@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
 
 // A gate is what authorized_keys says of one key.
@@ -46,11 +47,11 @@ func parseGate(args []string) (*gate, error) {
 // then replaced by sudo, which brings the answer.
 func runGate(args []string) int {
 	request := os.Getenv("SSH_ORIGINAL_COMMAND")
-	record := audit{log: syslog, Account: "gate", Source: clientAddress(os.Getenv("SSH_CONNECTION"))}
+	record := audit{log: systemLog(), Account: "gate", Source: clientAddress(os.Getenv("SSH_CONNECTION"))}
 	os.Clearenv() // the rest is the client's, where sshd lets it pass: TZ would date the audit
 	g, err := parseGate(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "dom0-helper: error: gate: bad-config: %v\n", err)
+		fmt.Fprintf(os.Stderr, "dom0-helper: error: gate: bad-config: %s\n", printable.Line(err.Error()))
 		return record.finish(refuse("", wire.BadConfig, "forced command: %v", err))
 	}
 	record.Client = g.client

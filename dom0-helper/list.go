@@ -10,6 +10,7 @@ import (
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
 
 // runList tells an administrator of this Dom0 the state of the guests of the
@@ -23,7 +24,7 @@ func runList(args []string) int {
 		err = list(*policyPath, flags.Args(), os.Stdout)
 	}
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "dom0-helper: error: list: %v\n", err)
+		fmt.Fprintf(os.Stderr, "dom0-helper: error: list: %s\n", printable.Line(err.Error()))
 		return 1
 	}
 	return 0

@@ -32,7 +32,7 @@ func runRoot(args []string, account string) int {
 		syscall.SIGALRM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
 	syscall.Umask(0o077)
 	os.Clearenv()
-	record := audit{log: syslog, Account: account}
+	record := audit{log: systemLog(), Account: account}
 	policyPath, err := parseRoot(args)
 	if err != nil {
 		return record.finish(refuse("", wire.BadConfig, "%v", err))

@@ -12,6 +12,7 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/installation"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
 
 const setupUsage = `usage: dom0-helper setup --account ACCOUNT [--guest NAME=CONFIG]...
@@ -115,7 +116,7 @@ func administer(flags *flag.FlagSet, usage string, args []string, l *installatio
 		return 0
 	}
 	for _, line := range strings.Split(err.Error(), "\n") {
-		fmt.Fprintf(os.Stderr, "dom0-helper: error: %s: %s\n", flags.Name(), line)
+		fmt.Fprintf(os.Stderr, "dom0-helper: error: %s: %s\n", flags.Name(), printable.Line(line))
 	}
 	return 1
 }

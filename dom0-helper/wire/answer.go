@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
 
 // A Status says what became of a request.
@@ -141,18 +143,18 @@ func ParseAnswer(line string) (Answer, error) {
 	return a, nil
 }
 
-// Clean makes a Text of any text.
+// maxText is how much Clean keeps of a text, in bytes.
+const maxText = 1000
+
+// Clean makes a Text of any text: what does not print in ASCII is escaped, and what is
+// longer than a person wants to read is cut.
 func Clean(text string) string {
-	var clean strings.Builder
-	for _, r := range text {
-		if r < ' ' || r > '~' {
-			r = ' '
-		}
-		clean.WriteRune(r)
+	for _, blank := range []string{"\n", "\r", "\t"} {
+		text = strings.ReplaceAll(text, blank, " ")
 	}
-	line := strings.Join(strings.Fields(clean.String()), " ")
-	if len(line) > 1000 {
-		line = strings.TrimSpace(line[:1000])
+	line := strings.Join(strings.Fields(printable.ASCII(text)), " ")
+	if len(line) > maxText {
+		line = strings.TrimSpace(line[:maxText])
 	}
 	if line == "" {
 		return "-"

@@ -1,6 +1,10 @@
 package installation
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
+)
 
 // A level is how bad a finding is.
 type level string
@@ -22,7 +26,7 @@ func (f *findings) add(l level, subject, format string, args ...any) {
 	if l == wrong {
 		f.wrongs++
 	}
-	f.line("%-7s  %s: %s", l, subject, fmt.Sprintf(format, args...))
+	f.line("%-7s  %s", l, printable.Line(subject+": "+fmt.Sprintf(format, args...)))
 }
 
 // judge adds each of the joined errors as wrong, or the text if there is none.

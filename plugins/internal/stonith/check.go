@@ -10,6 +10,8 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
 
 // A checkStep is one that a request takes to its node, and the reasons by which it fails
@@ -141,6 +143,6 @@ func (c *call) rehearse(ctx context.Context, f *fencer) error {
 	if err != nil {
 		return fmt.Errorf("rehearsal of off %s: %w", node.Name, err)
 	}
-	_, err = io.WriteString(c.Stdout, oneLine(fmt.Sprintf("rehearsal of off %s: %s", node.Name, told))+"\n")
+	_, err = io.WriteString(c.Stdout, printable.Line(fmt.Sprintf("rehearsal of off %s: %s", node.Name, told))+"\n")
 	return err
 }

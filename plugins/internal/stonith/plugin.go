@@ -320,14 +320,14 @@ func (o outcome) String() string {
 	return strings.Join(codes, ", ")
 }
 
-// succeed writes the answer to stdout and to the log.
+// succeed writes the answer to stdout, and then to the log, which may hang.
 func (c *call) succeed(verdict string, start time.Time) error {
 	line := fmt.Sprintf("%s: %s in %s", c.report.what, verdict, time.Since(start).Round(time.Millisecond)) + c.report.ending()
-	c.Log.Notice(line)
-	if c.endGlue(line) {
-		return nil
+	var err error
+	if !c.endGlue(line) {
+		_, err = fmt.Fprintf(c.Stdout, "%s: %s\n", c.report.program, line)
 	}
-	_, err := fmt.Fprintf(c.Stdout, "%s: %s\n", c.report.program, line)
+	c.Log.Notice(line)
 	return err
 }
 

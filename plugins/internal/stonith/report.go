@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"log/syslog"
+	"time"
+
 	"strings"
-	"unicode"
+
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
+	"github.com/stonith-plugins/stonith-plugins/internal/syslog"
 )
 
 // A Log takes single lines for the system's log.
@@ -38,7 +41,7 @@ func (r report) ending() string {
 // failure writes one line for each branch of err, and the hints that it carries.
 func (r report) failure(what string, err error) {
 	for _, branch := range branches(err) {
-		line := fmt.Sprintf("error: %s: %s: %s", what, ReasonOf(branch), oneLine(branch.Error()))
+		line := fmt.Sprintf("error: %s: %s: %s", what, ReasonOf(branch), printable.Line(branch.Error()))
 		r.write(line+r.ending(), r.log.Error)
 	}
 	for _, hint := range hintsOf(err) {
@@ -51,10 +54,11 @@ func (r report) warning(text string) {
 	r.write(fmt.Sprintf("warning: %s: %s", r.what, text), r.log.Notice)
 }
 
+// write writes a line, to people first: the log may hang.
 func (r report) write(line string, log func(string)) {
-	line = oneLine(line)
-	log(line)
+	line = printable.Line(line)
 	_, _ = fmt.Fprintf(r.stderr, "%s: %s\n", r.program, line) // there is no one left to tell
+	log(line)
 }
 
 // branches returns the errors that were joined to err, or err itself.
@@ -65,26 +69,8 @@ func branches(err error) []error {
 	return []error{err}
 }
 
-// oneLine makes text safe to log: what could end the line or act on a terminal is shown, not sent.
-func oneLine(text string) string {
-	text = strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ")
-	var line strings.Builder
-	for _, r := range text {
-		if unicode.IsPrint(r) {
-			line.WriteRune(r)
-		} else {
-			line.WriteString(strings.Trim(fmt.Sprintf("%q", r), "'"))
-		}
-	}
-	return line.String()
-}
-
-// systemLog is a Log that writes to syslog, as far as there is one.
-type systemLog struct {
-	open   func() (*syslog.Writer, error)
-	writer *syslog.Writer
-	broken bool
-}
+// logLimit is how long a log that hangs may hold up one call.
+const logLimit = 200 * time.Millisecond
 
 // newSystemLog takes tag and facility from where cluster-glue and Heartbeat put
 // them: HA_LOGTAG and HA_LOGFACILITY, with usual and daemon as defaults.
@@ -94,23 +80,15 @@ func newSystemLog(usual string, getenv func(string) string) Log {
 	if silent {
 		return noLog{}
 	}
-	return &systemLog{open: func() (*syslog.Writer, error) { return syslog.New(facility|syslog.LOG_INFO, oneLine(tag)) }}
+	return systemLog{syslog.New(facility, tag, logLimit)}
 }
 
-func (s *systemLog) Error(line string)  { s.send(line, (*syslog.Writer).Err) }
-func (s *systemLog) Notice(line string) { s.send(line, (*syslog.Writer).Notice) }
+// systemLog is a Log that writes to syslog, as far as there is one: stderr has all as
+// well, and a fence does not fail for want of a log.
+type systemLog struct{ writer *syslog.Writer }
 
-// send drops the line if there is no log: stderr has it too, and a fence does not fail for want of a log.
-func (s *systemLog) send(line string, write func(*syslog.Writer, string) error) {
-	if s.writer == nil && !s.broken {
-		var err error
-		s.writer, err = s.open()
-		s.broken = err != nil
-	}
-	if !s.broken {
-		_ = write(s.writer, line)
-	}
-}
+func (s systemLog) Error(line string)  { s.writer.Send(syslog.Error, line) }
+func (s systemLog) Notice(line string) { s.writer.Send(syslog.Notice, line) }
 
 // noLog is the Log of a site that wants none.
 type noLog struct{}
@@ -118,15 +96,15 @@ type noLog struct{}
 func (noLog) Error(string)  {}
 func (noLog) Notice(string) {}
 
-// logFacility maps a facility's name as in syslog.conf(5); "none" means no log.
-func logFacility(name string) (facility syslog.Priority, silent bool) {
-	facilities := map[string]syslog.Priority{
-		"kern": syslog.LOG_KERN, "user": syslog.LOG_USER, "mail": syslog.LOG_MAIL, "daemon": syslog.LOG_DAEMON,
-		"auth": syslog.LOG_AUTH, "syslog": syslog.LOG_SYSLOG, "lpr": syslog.LOG_LPR, "news": syslog.LOG_NEWS,
-		"uucp": syslog.LOG_UUCP, "cron": syslog.LOG_CRON, "authpriv": syslog.LOG_AUTHPRIV, "ftp": syslog.LOG_FTP,
-		"local0": syslog.LOG_LOCAL0, "local1": syslog.LOG_LOCAL1, "local2": syslog.LOG_LOCAL2, "local3": syslog.LOG_LOCAL3,
-		"local4": syslog.LOG_LOCAL4, "local5": syslog.LOG_LOCAL5, "local6": syslog.LOG_LOCAL6, "local7": syslog.LOG_LOCAL7,
-	}
+// facilities are those of RFC 3164, by their names in syslog.conf(5).
+var facilities = map[string]syslog.Facility{
+	"kern": 0, "user": 1, "mail": 2, "daemon": syslog.Daemon, "auth": 4, "syslog": 5, "lpr": 6, "news": 7,
+	"uucp": 8, "cron": 9, "authpriv": syslog.AuthPriv, "ftp": 11,
+	"local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21, "local6": 22, "local7": 23,
+}
+
+// logFacility maps a facility's name; "none" means no log.
+func logFacility(name string) (facility syslog.Facility, silent bool) {
 	name = strings.ToLower(name)
 	if name == "none" {
 		return 0, true
@@ -134,5 +112,5 @@ func logFacility(name string) (facility syslog.Priority, silent bool) {
 	if facility, ok := facilities[name]; ok {
 		return facility, false
 	}
-	return syslog.LOG_DAEMON, false
+	return syslog.Daemon, false
 }
