@@ -56,16 +56,23 @@ type change struct {
 // installCommand gives the cluster the configuration.
 type installCommand struct{ change }
 
-// Run shows the difference, and makes it.
+// Run shows the difference, makes it, and says on standard error what the nodes need.
 func (c *installCommand) Run(s *session) error {
 	p, err := c.plan(s)
 	if err != nil {
 		return err
 	}
-	return c.with(func(ctx context.Context, cluster *live.Cluster) error {
+	err = c.with(func(ctx context.Context, cluster *live.Cluster) error {
 		cluster.Tool = c.Tool
 		return cluster.Install(ctx, p.Configuration(), c.DryRun, s.stdout)
 	})
+	if err != nil {
+		return err
+	}
+	for _, note := range p.Notes() {
+		s.say("note", note)
+	}
+	return nil
 }
 
 // removeCommand takes the configuration from the cluster.

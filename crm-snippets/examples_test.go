@@ -180,3 +180,42 @@ func TestReadme(t *testing.T) {
 		t.Errorf("README.md shows what is no example:\n%s", shown[0][1])
 	}
 }
+
+// What the nodes of each device need is said with every format.
+func TestExampleNotes(t *testing.T) {
+	t.Parallel()
+	const golden = "testdata/notes.golden"
+	var got strings.Builder
+	for _, description := range examples(t) {
+		var first string
+		for _, format := range render.Formats() {
+			status, _, stderr := call("render", "--format", string(format), description)
+			var notes strings.Builder
+			for line := range strings.Lines(stderr) {
+				if note, ok := strings.CutPrefix(line, "crm-snippets: note: device "); ok && strings.Contains(note, "hibernates") {
+					notes.WriteString(note)
+				}
+			}
+			switch {
+			case status != 0:
+			case first == "":
+				first = notes.String()
+				got.WriteString(filepath.Base(description) + "\n" + first)
+			case first != notes.String():
+				t.Errorf("%s in %s has the notes %q, want %q", description, format, notes.String(), first)
+			}
+		}
+	}
+	if *update {
+		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("notes (-%s +got):\n%s", golden, diff)
+	}
+}

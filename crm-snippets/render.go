@@ -12,7 +12,7 @@ type renderCommand struct {
 	input
 }
 
-// Run prints the configuration, and on standard error what the format lacks.
+// Run prints the configuration, and on standard error what the format lacks and the nodes need.
 func (c *renderCommand) Run(s *session) error {
 	p, err := c.plan(s)
 	if err != nil {
@@ -22,7 +22,7 @@ func (c *renderCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	for _, note := range out.Notes {
+	for _, note := range append(out.Notes, p.Notes()...) {
 		s.say("note", note)
 	}
 	_, err = fmt.Fprint(s.stdout, out.Text)

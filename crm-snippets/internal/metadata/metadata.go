@@ -180,11 +180,16 @@ func (p Plugin) Own(name string) (Parameter, bool) {
 }
 
 // Timeout returns the time limit of a call, where none is set.
-func (p Plugin) Timeout() time.Duration {
-	parameter, _ := p.Own("timeout")
+func (p Plugin) Timeout() time.Duration { return p.limit("timeout") }
+
+// StatusTimeout returns the time limit of a call that only looks, where none is set.
+func (p Plugin) StatusTimeout() time.Duration { return p.limit("status_timeout") }
+
+func (p Plugin) limit(name string) time.Duration {
+	parameter, _ := p.Own(name)
 	limit, err := time.ParseDuration(parameter.Content.Default)
 	if err != nil {
-		panic(fmt.Errorf("timeout of %s: %w", p, err))
+		panic(fmt.Errorf("%s of %s: %w", name, p, err))
 	}
 	return limit
 }

@@ -206,6 +206,21 @@ func (p *Plan) comment(device Device, nodes []string) string {
 	return text + "it never runs there"
 }
 
+// Notes say, a line each, what no device can see to and the nodes themselves must have.
+func (p *Plan) Notes() []string {
+	var notes []string
+	for _, device := range p.Devices {
+		var nodes []string
+		for _, entry := range device.Hostlist {
+			nodes = append(nodes, entry.Node)
+		}
+		notes = append(notes, fmt.Sprintf("device %q cannot see that a node hibernates, and on or the end of reset would bring its old memory back. "+
+			"Before you rely on it, forbid that on %s: nohibernate on the kernel's command line; AllowHibernation=no and AllowSuspend=no in [Sleep] of "+
+			"/etc/systemd/sleep.conf.d/no-sleep.conf", device.ID, strings.Join(nodes, ", ")))
+	}
+	return notes
+}
+
 // levels returns the fencing topology.
 func (p *Plan) levels() []Level {
 	var levels []Level

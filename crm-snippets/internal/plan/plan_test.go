@@ -118,7 +118,7 @@ func TestFlagMistakes(t *testing.T) {
 		{"delay of whom", func(f *Flags) { f.Delay = "5s" }, "--delay 5s: want NODE=TIME, the node that is to win and how long its attacker waits"},
 		{"unknown parameter", func(f *Flags) { f.Parameters = append(f.Parameters, "colour=red") }, `colour: unknown parameter "colour", ipmi has ipaddr, ` +
 			"ipport, nodes_file, bmc_guid, userid, passwd_file, passwd_script, passwd, passwd_method, kg_file, kg, priv, interface, cipher, auth, ipmitool, " +
-			"method, cycle_time, diag, reset_off_node"},
+			"method, cycle_time, diag, status_timeout, reset_off_node"},
 		{"plugin", func(f *Flags) { f.Plugin = "ilo" }, `--plugin: plugin "ilo" is none of xen, xenapi, ipmi`},
 		{"secret", func(f *Flags) { f.Parameters = nil }, "command line: the secret is missing: give passwd_file"},
 		{"node", func(f *Flags) { f.Nodes = []string{"a,b", "a"} }, `--nodes: node "a" is listed twice`},

@@ -106,7 +106,9 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"too long", `"pcmk_reboot_timeout" value="55s"`, `"pcmk_reboot_timeout" value="2min"`, "timeouts", "second call"},
 		{"the default is too long", `name="pcmk_on_timeout" value="25s"`, `name="pcmk_delay_max" value="0"`, "timeouts", "st-b: pcmk_on_timeout (not set: stonith-timeout) of 1m0s is so long"},
 		{"no time", `"pcmk_on_timeout" value="55s"`, `"pcmk_on_timeout" value="soon"`, "timeouts", "pcmk_on_timeout is no time"},
-		{"monitor", `interval="600s" timeout="55s"`, `interval="600s"`, "timeouts", "the timeout of monitor, 20s, ends a call that may take 45s"},
+		{"monitor", `interval="600s" timeout="55s"`, `interval="600s" timeout="15s"`, "timeouts", "the timeout of monitor, 15s, ends a call that may take 15s"},
+		{"long looks", `timeout="55s"/></operations>`, `timeout="20s"/></operations><instance_attributes id="x" score="1000"><nvpair id="x1" name="status_timeout" value="25s"/></instance_attributes>`, "timeouts", "the timeout of monitor, 20s, ends a call that may take 25s"},
+		{"looks without a time", `name="power_timeout" value="20"/>`, `name="power_timeout" value="20"/><nvpair id="x" name="status_timeout" value="soon"/>`, "timeouts", "status_timeout is no time"},
 		{"no monitor", `<op id="8b" name="monitor" interval="600s"/>`, ``, "monitor", "st-b: without a monitor"},
 		{"a monitor once", `<op id="8b" name="monitor" interval="600s"/>`, `<op id="8b" name="monitor" interval="0"/>`, "monitor", "st-b: without a monitor"},
 		{"a monitor that is off", `<op id="8b" name="monitor" interval="600s"/>`, `<op id="8b" name="monitor" interval="600s" enabled="false"/>`, "monitor", "st-b: without a monitor"},
@@ -188,6 +190,7 @@ func TestAlsoRight(t *testing.T) {
 		{"secret that is kept elsewhere", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwd" value="lrm://"/><nvpair id="3a"`},
 		{"name of an environment variable", `name="passwd_file" value="/etc/x"/>` + "\n" + `<nvpair id="3a"`, `name="passwd" value="X"/><nvpair id="x" name="passwd_method" value="env"/><nvpair id="3a"`},
 		{"default of operations", `<operations><op id="8a" name="monitor" interval="600s" timeout="55s"/></operations>`, `<operations><op id="8a" name="monitor" interval="600s" timeout="1min"/></operations>`},
+		{"monitor without a time-out", `interval="600s" timeout="55s"`, `interval="600s"`},
 		{"a remote node's device", `<primitive id="st-a"`, `<primitive id="r" class="ocf" provider="pacemaker" type="remote"/>
 <primitive id="v" class="ocf" provider="heartbeat" type="Xen"><meta_attributes id="m"><nvpair id="m1" name="remote-node" value="v1"/></meta_attributes></primitive>
 <primitive id="st-r" class="stonith" type="fence_ipmi"><instance_attributes id="st-r-i"><nvpair id="r1" name="hostlist" value="r:192.0.2.3 v1:192.0.2.4"/><nvpair id="r3" name="passwd_file" value="/etc/x"/></instance_attributes><operations><op id="r2" name="monitor" interval="60s" timeout="45s"/></operations></primitive>

@@ -30,6 +30,12 @@ func timeouts(c *cluster) []Row {
 			wrong = append(wrong, fmt.Sprintf("%s: timeout is no time", d.id))
 			continue
 		}
+		look, isTime := seconds(d.own("status_timeout"), d.agent.Plugin.StatusTimeout())
+		if !isTime {
+			wrong = append(wrong, fmt.Sprintf("%s: status_timeout is no time", d.id))
+			continue
+		}
+		look = min(look, own)
 		if delay, isTime := live.Seconds(d.value("delay")); isTime {
 			own += delay
 		}
@@ -38,7 +44,7 @@ func timeouts(c *cluster) []Row {
 		}
 		wrong = append(wrong, c.wait(d, own)...)
 		for _, op := range d.operations {
-			wrong = append(wrong, c.operation(d, op, own)...)
+			wrong = append(wrong, c.operation(d, op, look)...)
 		}
 	}
 	return c.ofOurs("timeouts", wrong, "the cluster lets each call end by itself, and begins no second one")
@@ -115,7 +121,8 @@ func baseTimes(text string) []string {
 	return all
 }
 
-// operation checks the time-out of an operation that asks the device.
+// operation checks the time-out of an operation that asks the device: a look has a limit
+// of its own, and no delay.
 func (c *cluster) operation(d device, op *live.Element, own time.Duration) []string {
 	name := op.Get("name")
 	if name != "monitor" && name != "start" {
@@ -131,7 +138,7 @@ func (c *cluster) operation(d device, op *live.Element, own time.Duration) []str
 	switch {
 	case !isTime:
 		return []string{fmt.Sprintf("%s: the timeout of %s is no time", d.id, name)}
-	case limit < own:
+	case limit <= own:
 		return []string{fmt.Sprintf("%s: the timeout of %s, %s, ends a call that may take %s", d.id, name, limit, own)}
 	}
 	return nil

@@ -75,9 +75,10 @@ const (
 	agentIsOff  = 2
 )
 
-// verbs are the verbs that actions are carried out as.
+// verbs are the verbs that actions are carried out as, or whose time limit they have.
 var verbs = map[action]verb{
-	actionOn: verbOn, actionOff: verbOff, actionReboot: verbReset, actionMonitor: verbStatus, actionCheck: verbCheck,
+	actionOn: verbOn, actionOff: verbOff, actionReboot: verbReset, actionCheck: verbCheck,
+	actionMonitor: verbStatus, actionStatus: verbStatus, actionList: verbStatus, actionListStatus: verbStatus,
 }
 
 // IsAgent reports whether a program of that name is asked to be a fence agent.
@@ -85,6 +86,7 @@ func (p Plugin) IsAgent(program string) bool { return p.Agent.Name != "" && prog
 
 // RunAgent carries out one call as a fence agent and returns its exit status.
 func (p Plugin) RunAgent(ctx context.Context, proc Process) int {
+	proc.Stderr = bounded(proc.Stderr)
 	report := report{program: p.Agent.Name, what: "usage", stderr: proc.Stderr, log: proc.Log}
 	values, answered, err := p.readAgent(ctx, proc)
 	if answered {
@@ -189,7 +191,7 @@ func (c *call) agentStatus(ctx context.Context, in *agentInput) (status int, err
 		if err != nil {
 			return err
 		}
-		seen := f.lookOnce(ctx, node)
+		seen := f.lookOnce(ctx, f.budget, node)
 		switch seen.power {
 		case On:
 			status = agentOK
@@ -212,7 +214,7 @@ func (c *call) refuseNamesake(ctx context.Context, f *fencer) error {
 		return nil
 	}
 	for {
-		seen := f.lookOnce(ctx, Node{Name: c.namesake, Plug: c.namesake})
+		seen := f.lookOnce(ctx, f.budget/lookShare, Node{Name: c.namesake, Plug: c.namesake})
 		reason := ReasonOf(seen.err)
 		switch {
 		case seen.power != Unknown, reason == Ambiguous:

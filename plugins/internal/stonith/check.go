@@ -66,7 +66,7 @@ func (c *call) checkEach(ctx context.Context, f *fencer) []sight {
 				sights[i].err = err
 				return
 			}
-			sights[i] = f.lookOnce(ctx, n)
+			sights[i] = f.lookOnce(ctx, f.budget/lookShare, n)
 		})
 	}
 	all.Wait()

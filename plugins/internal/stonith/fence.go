@@ -14,6 +14,9 @@ const (
 	pollInterval = 250 * time.Millisecond
 	// askAgainAfter is how long a request may stay without its effect before it is repeated.
 	askAgainAfter = 10 * time.Second
+	// A fence has time for several looks and requests: one look may take this part of it,
+	// and one request that.
+	lookShare, askShare = 4, 2
 	// grace is what a device gets after its context's end to say what it was doing.
 	grace = 200 * time.Millisecond
 )
@@ -21,7 +24,7 @@ const (
 // A fencer turns verbs into looks and requests. Its only success is what it saw.
 type fencer struct {
 	device Device
-	// budget is the time for the whole call: a look may take a quarter, a request half of it.
+	// budget is the time for the whole call.
 	budget time.Duration
 	// leaveOff says that reset leaves a node off that it found off.
 	leaveOff bool
@@ -129,7 +132,12 @@ func (f *fencer) pursue(ctx context.Context, n Node, want Power) (already bool, 
 }
 
 func (f *fencer) look(ctx context.Context, n Node, w *watch) Power {
-	part, cancel := context.WithTimeout(ctx, f.budget/4)
+	return f.lookFor(ctx, f.budget/lookShare, n, w)
+}
+
+// lookFor is look with a time limit of its own.
+func (f *fencer) lookFor(ctx context.Context, limit time.Duration, n Node, w *watch) Power {
+	part, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	p, err := within(part, func() (Power, error) { return f.device.State(part, n) })
 	if err == nil && p != On && p != Off {
@@ -145,7 +153,7 @@ func (f *fencer) look(ctx context.Context, n Node, w *watch) Power {
 }
 
 func (f *fencer) ask(ctx context.Context, w *watch, request func(context.Context) error) error {
-	part, cancel := context.WithTimeout(ctx, f.budget/2)
+	part, cancel := context.WithTimeout(ctx, f.budget/askShare)
 	defer cancel()
 	_, err := within(part, func() (struct{}, error) { return struct{}{}, request(part) })
 	if cutShort := err != nil && ctx.Err() != nil; !cutShort || w.asked.IsZero() {
@@ -167,21 +175,22 @@ type sight struct {
 	err   error // if power is Unknown
 }
 
-// lookAtAll looks once at each of nodes, at all of them at the same time.
+// lookAtAll looks once at each of nodes, at all of them at the same time, for as long as
+// there is time.
 func (f *fencer) lookAtAll(ctx context.Context, nodes []Node) []sight {
 	sights := make([]sight, len(nodes))
 	var all sync.WaitGroup
 	for i, n := range nodes {
-		all.Go(func() { sights[i] = f.lookOnce(ctx, n) })
+		all.Go(func() { sights[i] = f.lookOnce(ctx, f.budget, n) })
 	}
 	all.Wait()
 	return sights
 }
 
-// lookOnce looks at a node, without regard to what was seen before.
-func (f *fencer) lookOnce(ctx context.Context, n Node) sight {
+// lookOnce looks at a node within limit, without regard to what was seen before.
+func (f *fencer) lookOnce(ctx context.Context, limit time.Duration, n Node) sight {
 	var w watch
-	power := f.look(ctx, n, &w)
+	power := f.lookFor(ctx, limit, n, &w)
 	return sight{power, w.lookErr}
 }
 

@@ -50,6 +50,7 @@ type Process struct {
 
 // Run carries out one call and returns its exit status: 0 for a success, else 1.
 func (p Plugin) Run(ctx context.Context, proc Process) int {
+	proc.Stderr = bounded(proc.Stderr)
 	report := report{program: p.Name, stderr: proc.Stderr, log: proc.Log}
 	request, code, err := parse(p, proc)
 	if err != nil {
@@ -73,23 +74,29 @@ func (p Plugin) Run(ctx context.Context, proc Process) int {
 }
 
 func (p Plugin) newCall(proc Process, r report) *call {
-	return &call{Plugin: p, Process: proc, report: r, config: p.New(), hosts: &hostList{syntax: p.Plug}, common: defaultCommon(), lookup: proc.Getenv}
+	return &call{
+		Plugin: p, Process: proc, report: r, verdicts: bounded(proc.Stdout),
+		config: p.New(), hosts: &hostList{syntax: p.Plug}, common: defaultCommon(), lookup: proc.Getenv,
+	}
 }
 
 // common holds the parameters that every plugin has besides hostlist.
 type common struct {
-	timeout      Duration
-	resetOffNode Choice
+	timeout       Duration
+	statusTimeout Duration
+	resetOffNode  Choice
 }
 
 // Pacemaker's usual limit of a fencing action is 60 s. It tries a second time while less
 // than 70 % of it is used, kills that one at the limit, and then asks no other device, as
 // it would after a failure (update_remaining_timeout in its lib/fencing/st_actions.c):
-// 45 s is more than the one, and leaves time before the other.
+// 45 s is more than the one, and leaves time before the other. An operation monitor has
+// 20 s where its time-out is not set (PCMK_DEFAULT_ACTION_TIMEOUT_MS), and is killed then.
 func defaultCommon() common {
 	return common{
-		timeout:      Duration(45 * time.Second),
-		resetOffNode: Choice{Chosen: "start", Words: []string{"start", "leave"}},
+		timeout:       Duration(45 * time.Second),
+		statusTimeout: Duration(15 * time.Second),
+		resetOffNode:  Choice{Chosen: "start", Words: []string{"start", "leave"}},
 	}
 }
 
@@ -99,9 +106,11 @@ type call struct {
 	Process
 	request request
 	report  report
-	config  Config
-	hosts   *hostList
-	common  common
+	// verdicts is Stdout for what the exit status tells as well.
+	verdicts io.Writer
+	config   Config
+	hosts    *hostList
+	common   common
 	// lookup returns what was given under the name of a parameter, besides words.
 	lookup func(name string) string
 	// nodesOptional says that a device may have no configured nodes.
@@ -122,6 +131,11 @@ func (c *call) params() []Param {
 		Long: "The time within which a call ends, with a proof or with an error that says what was last seen. " +
 			"Keep it below the time-out of the cluster, which kills the call without a word, and above 70 % of that, or the cluster " +
 			"tries a second time, and kills that one: 60s is usual there.",
+	}, Param{
+		Name: "status_timeout", Value: &c.common.statusTimeout,
+		Short: "Time limit of a call that only looks",
+		Long: "The time within which status, monitor, list and list-status end, with an answer or with the reason why there is none; " +
+			"timeout, if that is less. Keep it below the time-out of the cluster's operation monitor, which is 20s if it is not set.",
 	}, Param{
 		Name: "reset_off_node", Value: &c.common.resetOffNode,
 		Short: "What reset does with a node that is off",
@@ -206,6 +220,14 @@ func (c *call) answer(lines []string) error {
 	return err
 }
 
+// budget is the time limit of the call.
+func (c *call) budget() time.Duration {
+	if c.request.verb == verbStatus {
+		return time.Duration(min(c.common.timeout, c.common.statusTimeout))
+	}
+	return time.Duration(c.common.timeout)
+}
+
 // withDevice runs a verb that needs the device, within the time limit. All
 // mistakes of configuration are found before the device is contacted.
 func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fencer) error) error {
@@ -221,10 +243,9 @@ func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fence
 		return Errorf(TimedOut, "interrupted within the delay of %s", c.delay)
 	}
 	c.report.request = c.ID
-	budget := time.Duration(c.common.timeout)
-	ctx, cancel := context.WithTimeout(ctx, budget)
+	ctx, cancel := context.WithTimeout(ctx, c.budget())
 	defer cancel()
-	return verb(ctx, &fencer{device: device, budget: budget, leaveOff: c.common.resetOffNode.Chosen == "leave"})
+	return verb(ctx, &fencer{device: device, budget: c.budget(), leaveOff: c.common.resetOffNode.Chosen == "leave"})
 }
 
 // open sets the parameters and opens the device. It reports every mistake that it
@@ -325,7 +346,7 @@ func (c *call) succeed(verdict string, start time.Time) error {
 	line := fmt.Sprintf("%s: %s in %s", c.report.what, verdict, time.Since(start).Round(time.Millisecond)) + c.report.ending()
 	var err error
 	if !c.endGlue(line) {
-		_, err = fmt.Fprintf(c.Stdout, "%s: %s\n", c.report.program, line)
+		_, err = fmt.Fprintf(c.verdicts, "%s: %s\n", c.report.program, line)
 	}
 	c.Log.Notice(line)
 	return err
@@ -339,6 +360,6 @@ func (c *call) endGlue(line string) bool {
 	if c.Getenv("HA_LOGTAG") != "external/"+c.Name {
 		return false
 	}
-	_, _ = fmt.Fprintf(c.Stdout, "%s: %s", c.report.program, line) // what was seen stands, whoever reads it
+	_, _ = fmt.Fprintf(c.verdicts, "%s: %s", c.report.program, line) // what was seen stands, whoever reads it
 	return true
 }

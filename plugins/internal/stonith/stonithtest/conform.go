@@ -131,8 +131,13 @@ func (Quiet) Error(string) {}
 // Notice does nothing.
 func (Quiet) Notice(string) {}
 
-// limit is the budget that the suite gives to calls which will not succeed.
-const limit = 4 * time.Second
+const (
+	// limit is the budget that the suite gives to calls which will not succeed.
+	limit = 4 * time.Second
+	// forever is longer than any call lasts, on a machine with other work: a call that
+	// takes longer has no limit. It is less than the default timeout.
+	forever = 40 * time.Second
+)
 
 // A verdict is what a call must come to.
 type verdict struct {
@@ -197,7 +202,7 @@ func deeds() []deed {
 		{"reset, lies", Lies, on, nil, act("reset"), verdict{1, "still-on", on}},
 		{"on, lies", Lies, off, nil, act("on"), verdict{1, "error", off}},
 		{"on, never on", NeverOn, off, nil, act("on"), verdict{1, "error", off}},
-		{"reset, never on", NeverOn, on, nil, act("reset"), verdict{0, "off-observed", off}},
+		{"reset, never on", NeverOn, on, map[string]string{"timeout": "10s"}, act("reset"), verdict{0, "off-observed", off}},
 	}
 	// How far a device that hangs has come by then depends on the machine.
 	reasons := map[Fault]string{
@@ -218,9 +223,8 @@ func (d deed) check(t *testing.T, bed Bed, call Face) {
 	bed.SetPower(d.power)
 	bed.Break(d.fault)
 	params := map[string]string{}
-	mayLast := 15 * time.Second
-	if d.fault != Sound {
-		params["timeout"], mayLast = limit.String(), limit+2*time.Second
+	if d.want.status != 0 {
+		params["timeout"] = limit.String()
 	}
 	maps.Copy(params, d.params)
 	want := d.want
@@ -242,8 +246,8 @@ func (d deed) check(t *testing.T, bed Bed, call Face) {
 	if power := bed.Power(); power != want.power {
 		t.Errorf("%v: node is %s afterwards, want %s; stderr %q", d.args, power, want.power, got.Stderr)
 	}
-	if got.Took > mayLast {
-		t.Errorf("%v took %s, want at most %s", d.args, got.Took, mayLast)
+	if got.Took > forever {
+		t.Errorf("%v took %s, with a timeout of %s", d.args, got.Took, params["timeout"])
 	}
 }
 
@@ -294,7 +298,7 @@ func checkInterrupted(t *testing.T, bed Bed, call Face) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit/4)
 	defer cancel()
 	got := call(ctx, bed, "elsewhere", nil, "off", Node)
-	if got.Status != 1 || got.Took > limit {
-		t.Errorf("interrupted off: exit status %d after %s, want 1 within %s; stderr %q", got.Status, got.Took, limit, got.Stderr)
+	if got.Status != 1 || got.Took > forever {
+		t.Errorf("interrupted off: exit status %d after %s, want 1 soon; stderr %q", got.Status, got.Took, got.Stderr)
 	}
 }
