@@ -102,8 +102,8 @@ func follow(path string, links int) (string, error) {
 	if err := syscall.Lstat(path, &st); err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
-	if err := checkOwner(st.Uid); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
+	if err := checkOwner(path, st.Uid); err != nil {
+		return "", err
 	}
 	target, err := os.Readlink(path)
 	if err != nil {
@@ -138,10 +138,7 @@ func MakeDir(path string) error {
 	if err := syscall.Fstat(dir, &st); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if st.Mode&0o022 != 0 {
-		return fmt.Errorf("%s: mode %04o lets others than its owner write", path, st.Mode&0o7777)
-	}
-	return nil
+	return checkWriters(path, st.Mode)
 }
 
 func open(path string) (*os.File, error) {
@@ -200,39 +197,59 @@ func openPart(dir int, name, path string, flags int) (int, error) {
 		}
 		return -1, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := checkOwned(fd, flags); err != nil {
+	if err := checkOwned(fd, flags, path); err != nil {
 		_ = syscall.Close(fd)
-		return -1, fmt.Errorf("%s: %w", path, err)
+		return -1, err
 	}
 	return fd, nil
 }
 
-func checkOwned(fd, flags int) error {
+func checkOwned(fd, flags int, path string) error {
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	kind := st.Mode & syscall.S_IFMT
-	isDir := kind == syscall.S_IFDIR
-	switch {
-	case flags&syscall.O_DIRECTORY == 0 && kind != syscall.S_IFREG:
-		return fmt.Errorf("not a regular file")
-	case checkOwner(st.Uid) != nil:
-		return checkOwner(st.Uid)
-	case st.Mode&0o022 != 0 && (!isDir || st.Mode&syscall.S_ISVTX == 0):
-		return fmt.Errorf("mode %04o lets others than its owner write", st.Mode&0o7777)
+	if flags&syscall.O_DIRECTORY == 0 && kind != syscall.S_IFREG {
+		return fmt.Errorf("%s: not a regular file", path)
 	}
-	return nil
+	if err := checkOwner(path, st.Uid); err != nil {
+		return err
+	}
+	if kind == syscall.S_IFDIR && st.Mode&syscall.S_ISVTX != 0 {
+		return nil
+	}
+	return checkWriters(path, st.Mode)
 }
 
 // checkOwner refuses what is neither root's nor the caller's.
-func checkOwner(uid uint32) error {
-	switch caller := os.Geteuid(); {
-	case uid == 0 || int(uid) == caller:
+func checkOwner(path string, uid uint32) error {
+	caller := os.Geteuid()
+	if uid == 0 || int(uid) == caller {
 		return nil
-	case caller == 0:
-		return fmt.Errorf("belongs to user %d, want root", uid)
-	default:
-		return fmt.Errorf("belongs to user %d, want root or user %d, who runs this", uid, caller)
 	}
+	text := fmt.Sprintf("belongs to user %d, want root", uid)
+	if caller != 0 {
+		text += fmt.Sprintf(" or user %d, who runs this", caller)
+	}
+	return &Suspect{path, text, "chown -h root " + path}
 }
+
+// checkWriters refuses what others than its owner can write.
+func checkWriters(path string, mode uint32) error {
+	if mode&0o022 == 0 {
+		return nil
+	}
+	return &Suspect{path, fmt.Sprintf("mode %04o lets others than its owner write", mode&0o7777), "chmod go-w " + path}
+}
+
+// A Suspect is the error of a file, directory or link that somebody else could write or
+// exchange. All other errors are of another kind, as of a file that is not there.
+type Suspect struct {
+	Path, Fault string
+	// Remedy is a command that makes it trusted.
+	Remedy string
+}
+
+// Error returns where and what is wrong.
+func (s *Suspect) Error() string { return s.Path + ": " + s.Fault }

@@ -36,10 +36,11 @@ func TestBadFiles(t *testing.T) {
 		says  string
 		hint  bool
 	}{
-		{name: "key that the group can write", param: "identity_file", text: aKey, mode: 0o620, says: "has mode 0620", hint: true},
+		{name: "key that the group can write", param: "identity_file", text: aKey, mode: 0o620, says: "mode 0620", hint: true},
 		{name: "key that all can read", param: "identity_file", text: aKey, mode: 0o644, says: "has mode 0644", hint: true},
 		{name: "key with a passphrase", param: "identity_file", text: locked, mode: 0o600, says: "protected by a passphrase", hint: true},
 		{name: "garbage for a key", param: "identity_file", text: text("ssh-ed25519 AAAA"), mode: 0o600, says: "no key found", hint: true},
+		{name: "known_hosts that all can write", param: "known_hosts", text: text("# none\n"), mode: 0o666, says: "mode 0666 lets others than its owner write", hint: true},
 		{name: "garbage in known_hosts", param: "known_hosts", text: text("what is this"), mode: 0o600, says: "known_hosts", hint: true},
 	}
 	for _, tt := range tests {

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -57,10 +56,16 @@ func cipherSuites() []uint16 {
 	return ids
 }
 
+// maxRoots is more than all authorities of the web, in bytes.
+const maxRoots = 4 << 20
+
 func readRoots(path string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(path)
+	text, err := stonith.ReadFile("ca_file", path, maxRoots+1, nil)
 	if err != nil {
-		return nil, stonith.Errorf(stonith.BadConfig, "ca_file: %w", err)
+		return nil, err
+	}
+	if len(text) > maxRoots {
+		return nil, stonith.Errorf(stonith.BadConfig, "ca_file: %s has more than %d bytes", path, maxRoots)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(text) {

@@ -8,12 +8,19 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 )
 
-// maxInput is more than the input of any agent, in bytes.
-const maxInput = 1 << 20
+const (
+	// maxInput is more than the input of any agent, in bytes.
+	maxInput = 1 << 20
+	// inputLimit is the time that standard input has to end. A cluster writes all of it
+	// right after it has started us, so this is much for a busy machine, and less than
+	// the time-out that any operation has.
+	inputLimit = 10 * time.Second
+)
 
 // readAgent returns what was given, by names with underscores: by options, or by
 // standard input if there are none. answered says that help or the version was asked
@@ -22,11 +29,17 @@ func (p Plugin) readAgent(ctx context.Context, proc Process) (values map[string]
 	if len(proc.Args) > 0 {
 		return p.readOptions(proc)
 	}
-	values, err = within(ctx, func() (map[string]string, error) { return readPairs(proc.Stdin) })
-	if err != nil && ctx.Err() != nil {
-		err = Errorf(TimedOut, "interrupted before the end of standard input")
+	limited, cancel := context.WithTimeout(ctx, inputLimit)
+	defer cancel()
+	values, err = within(limited, func() (map[string]string, error) { return readPairs(proc.Stdin) })
+	switch {
+	case err == nil || limited.Err() == nil:
+		return values, false, err
+	case ctx.Err() != nil:
+		return nil, false, Errorf(TimedOut, "interrupted before the end of standard input")
 	}
-	return values, false, err
+	return nil, false, Errorf(BadConfig, "standard input: has not ended within %s", inputLimit).
+		WithHint("close it behind the last line name=value, or give options: %s --help shows them", p.Agent.Name)
 }
 
 // agentName is what the names of all agents' parameters are made of.
@@ -47,6 +60,9 @@ func readPairs(input io.Reader) (map[string]string, error) {
 		}
 		name, value, ok := strings.Cut(line, "=")
 		name = normalName(name)
+		if limited.N == 0 {
+			break // the line may be cut off
+		}
 		if !ok || !agentName.MatchString(name) || strings.ContainsAny(value, "\r\x00") {
 			return nil, Errorf(BadConfig, "standard input: line %d of %d bytes is not of the form name=value", number, len(line))
 		}

@@ -1,35 +1,75 @@
 package stonith
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
+
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // ReadFile reads at most limit bytes of a regular file, which is the value of the
-// parameter param. trust returns an error if the file's permissions do not do; it is
-// asked before anything is read.
-func ReadFile(param, path string, limit int64, trust func(perm fs.FileMode) error) ([]byte, error) {
-	// A pipe without a writer would otherwise never open.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+// parameter param. Only root and the caller may be able to write or exchange it (the
+// package trust). allows returns an error if the file's permissions do not do for other
+// reasons; it is asked before anything is read, and may be nil.
+func ReadFile(param, path string, limit int64, allows func(perm fs.FileMode) error) ([]byte, error) {
+	file, err := openFile(param, path)
 	if err != nil {
-		return nil, Errorf(BadConfig, "%s: %w", param, err)
+		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
 	info, err := file.Stat()
 	if err != nil {
 		return nil, Errorf(BadConfig, "%s: %w", param, err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, Errorf(BadConfig, "%s: %s is not a regular file", param, path)
-	}
-	if err := trust(info.Mode().Perm()); err != nil {
-		return nil, err
+	if allows != nil {
+		if err := allows(info.Mode().Perm()); err != nil {
+			return nil, err
+		}
 	}
 	text, err := io.ReadAll(io.LimitReader(file, limit))
 	if err != nil {
 		return nil, Errorf(BadConfig, "%s: %w", param, err)
 	}
 	return text, nil
+}
+
+// CheckFile checks a file as ReadFile does, for who reads it by its path: what only root
+// and the caller can exchange is the same file then.
+func CheckFile(param, path string) error {
+	file, err := openFile(param, path)
+	if err != nil {
+		return err
+	}
+	_ = file.Close() // it was only looked at
+	return nil
+}
+
+// openFile opens a file that is trusted.
+func openFile(param, path string) (*os.File, error) {
+	if slices.Contains(strings.Split(path, "/"), "..") { // which behind a link is not what the text says
+		return nil, Errorf(BadConfig, "%s: %s has .. in it", param, path).WithHint("write the path without ..")
+	}
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return nil, Errorf(BadConfig, "%s: %w", param, err)
+	}
+	file, err := trust.Open(whole)
+	var suspect *trust.Suspect
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &suspect):
+		return nil, Errorf(BadConfig, "%s: %w", param, err).
+			WithHint("%s, and look whether it is still what you wrote: who can write or exchange it decides about a fence", suspect.Remedy)
+	case errors.As(err, &errno): // of the path that was given, not of a part of it
+		return nil, Errorf(BadConfig, "%s: %w", param, &fs.PathError{Op: "open", Path: path, Err: errno})
+	case err != nil:
+		return nil, Errorf(BadConfig, "%s: %w", param, err)
+	}
+	return file, nil
 }

@@ -176,3 +176,74 @@ func TestOutputThatNobodyReads(t *testing.T) {
 		}
 	}
 }
+
+// drip is a standard input that does not end by itself: it gives some bytes from time to time.
+type drip struct {
+	ctx   context.Context // the test's
+	text  string
+	pause time.Duration
+}
+
+func (d drip) Read(p []byte) (int, error) {
+	if !Sleep(d.ctx, d.pause) {
+		return 0, io.EOF
+	}
+	return copy(p, d.text), nil
+}
+
+// A standard input that never ends, or never begins, has a limit in time and size.
+func TestInputThatNeverEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		input func(ctx context.Context) io.Reader
+		at    time.Duration
+		says  string
+	}{
+		{"never begins", func(ctx context.Context) io.Reader { return drip{ctx, "", time.Hour} }, 10*time.Second + grace, "has not ended within 10s"},
+		{"never ends", func(ctx context.Context) io.Reader {
+			return io.MultiReader(strings.NewReader("action=off\nplug=n1\n"), drip{ctx, "", time.Hour})
+		}, 10*time.Second + grace, "has not ended within 10s"},
+		{"drips", func(ctx context.Context) io.Reader { return drip{ctx, "action=off\n", time.Second} }, 10*time.Second + grace, "has not ended within 10s"},
+		{"too much at once", func(ctx context.Context) io.Reader { return drip{ctx, strings.Repeat("action=off\n", 100), 0} }, 0, "more than"},
+		{"a line without an end", func(ctx context.Context) io.Reader { return drip{ctx, strings.Repeat("x", 1000), 0} }, 0, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var stderr bytes.Buffer
+				device := &script{states: []answer{{power: On}}}
+				input := process(nil, nil, io.Discard, &stderr)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel() // the reader that is left ends by it
+				input.Stdin = tt.input(ctx)
+				start := time.Now()
+				status := memoryPlugin(memoryConfig{device: device}).RunAgent(t.Context(), input)
+				if took := time.Since(start); took != tt.at {
+					t.Errorf("it took %s, want %s", took, tt.at)
+				}
+				if status != 1 || !strings.Contains(stderr.String(), "bad-config: standard input: "+tt.says) || len(device.calls) > 0 {
+					t.Errorf("exit status %d, calls %q, stderr %q, want bad-config with %q", status, device.calls, &stderr, tt.says)
+				}
+			})
+		})
+	}
+}
+
+// A cluster on a busy machine that takes its time to write is no mistake.
+func TestInputThatIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader, writer := io.Pipe()
+		go func() {
+			for _, line := range []string{"action=off", "plug=n1", "hostlist=n1"} {
+				time.Sleep(3 * time.Second)
+				_, _ = writer.Write([]byte(line + "\n"))
+			}
+			writer.Close()
+		}()
+		input := process(nil, nil, io.Discard, io.Discard)
+		input.Stdin = reader
+		device := &script{states: []answer{{power: Off}}}
+		if status := memoryPlugin(memoryConfig{device: device}).RunAgent(t.Context(), input); status != 0 {
+			t.Errorf("exit status %d, want 0", status)
+		}
+	})
+}

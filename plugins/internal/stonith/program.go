@@ -7,8 +7,8 @@ import (
 )
 
 // CheckProgram looks at the file of a program, and does not run it: its path is
-// absolute, and nobody but its owner can change it. It is the value of the parameter
-// param.
+// absolute, and only root and the caller can change or exchange it. It is the value of
+// the parameter param.
 func CheckProgram(param, path string) error {
 	const hint = "%s is one program without arguments; no shell reads it"
 	if !filepath.IsAbs(path) { // it is not shown: it may be a secret, or a command line with one
@@ -18,14 +18,10 @@ func CheckProgram(param, path string) error {
 	if err != nil {
 		return Errorf(BadConfig, "%s: %w", param, err).WithHint(hint, param)
 	}
-	switch mode := info.Mode(); {
-	case !mode.IsRegular() || mode.Perm()&0o111 == 0:
+	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o111 == 0 {
 		return Errorf(BadConfig, "%s: %s is not an executable file", param, path)
-	case mode.Perm()&0o022 != 0:
-		return Errorf(BadConfig, "%s: %s has mode %04o, so that others than its owner can change it", param, path, mode.Perm()).
-			WithHint("chmod go-w %s", path)
 	}
-	return nil
+	return CheckFile(param, path)
 }
 
 // A Head keeps the beginning of what is written to it, as of what a program prints.
