@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 func TestReadLine(t *testing.T) {
@@ -99,13 +100,12 @@ func TestReasonOf(t *testing.T) {
 	}
 }
 
-// TestServe is not parallel: a script that is being written could not be run
-// while a child of another test, which is just being started, has it open.
 func TestServe(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	put := func(name, text string) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+		if err := program.Write(path, text, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		return path

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/pool"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // A trouble is something wrong with a device, or with what an agent knows of it. The
@@ -138,7 +139,7 @@ func poolBeds(t *testing.T) func(*testing.T, trouble) agentBed {
 	t.Helper()
 	dir := t.TempDir()
 	for name, password := range map[string]string{"right": poolPassword, "wrong": "wr0ng"} {
-		must(name, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho "+password+"\n"), 0o700))
+		must(name, program.Write(filepath.Join(dir, name), "#!/bin/sh\necho "+password+"\n", 0o700))
 	}
 	return func(t *testing.T, f trouble) agentBed {
 		p, err := pool.New(pool.Options{Members: 2, Guests: []pool.Guest{{Name: "node-1"}}, Password: poolPassword, WrongPassword: 100 * time.Millisecond})

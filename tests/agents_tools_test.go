@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // toolLimit is what a tool may take, many times over.
@@ -181,7 +183,7 @@ func newTwin(t *testing.T, n toolName) *toolBed {
 		script = "#!/bin/sh\n[ \"$1\" = getinfo-xml ] || exec " + b.program + " \"$@\"\ncat " + said + "\n"
 	}
 	b.name, b.program = b.name+"-twin", b.program+"-twin"
-	must(b.program, os.WriteFile(b.program, []byte(script), 0o755))
+	must(b.program, program.Write(b.program, script, 0o755))
 	t.Cleanup(func() { must(b.program, os.Remove(b.program)) })
 	return b
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // The benchmarks run ours and the peer by turns in one go and report the ratio
@@ -168,7 +170,7 @@ func BenchmarkHelper(b *testing.B) {
 func plainPersona(d *dom0) string {
 	const owner = "plain"
 	script, xl := filepath.Join(labDir, owner+".sh"), d.dir("xen/sbin/xl")
-	must("script", os.WriteFile(script, []byte("#!/bin/sh\nsudo -n "+xl+" list -v\nsudo -n "+xl+" list -l\n"), 0o755))
+	must("script", program.Write(script, "#!/bin/sh\nsudo -n "+xl+" list -v\nsudo -n "+xl+" list -l\n", 0o755))
 	must("key", makeKey(owner, "xen", `restrict,command="`+script+`"`))
 	return owner
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
-	"github.com/stonith-plugins/stonith-plugins/tests/beds/xenhost"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // gluePlugins is where cluster-glue has its external plugins, by their names.
@@ -90,7 +90,7 @@ exit $status
 func BenchmarkGlueReader(b *testing.B) {
 	const wrapped = "external/ipmi2-line"
 	text := fmt.Sprintf(lineEnder, ipmiProgram)
-	must("a plugin", xenhost.WriteProgram(filepath.Join(gluePlugins, wrapped), []byte(text)))
+	must("a plugin", program.Write(filepath.Join(gluePlugins, wrapped), text, 0o755))
 	server, err := bmc.Start(bmc.Options{Port: ipmiPort})
 	must("a BMC", err)
 	b.Cleanup(server.Close)

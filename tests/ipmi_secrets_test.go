@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // TestIPMISecrets looks for the password and K_g at each message that comes to the BMC,
@@ -76,7 +77,7 @@ func recordedTool(t *testing.T, file string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "recorded")
 	script := fmt.Sprintf("#!/bin/sh\necho \"$@\" >>%s\nexec %s \"$@\"\n", file, foreignProgram(t, "ipmitool"))
-	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+	if err := program.Write(path, script, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // An ipmiBed is what one script has: BMCs, once it has started them.
@@ -50,7 +51,7 @@ func TestIPMI(t *testing.T) {
 			env.Values[bedKey{}] = bed
 			env.Vars = append(env.Vars, "SHORT=timeout=6s", "cycle_time=500ms", "LAN6="+lan6,
 				"PLUGINS=/usr/lib/stonith/plugins/external", "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
-			return nil
+			return program.Renew(env.WorkDir) // a script may run its files
 		},
 	})
 }

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // killStages is how many pairs of Dom0s TestKilled has, and the number of their first.
@@ -528,7 +530,7 @@ func (s *heldCall) barSudo() error {
 	dir := s.alpha.dir("bar")
 	script := fmt.Sprintf("#!/bin/sh\nwhile test -e %[1]s/closed; do sleep 0.02; done\nexec %[1]s/sudo \"$@\"\n", dir)
 	if err := errors.Join(makeDirs(dir), os.WriteFile(dir+"/closed", nil, 0o644), os.WriteFile(dir+"/sudo", nil, 0o755),
-		os.WriteFile(dir+"/bar", []byte(script), 0o755)); err != nil {
+		program.Write(dir+"/bar", script, 0o755)); err != nil {
 		return err
 	}
 	if _, err := s.alpha.run("mount", "--bind", sudoPath, dir+"/sudo"); err != nil {

@@ -1,11 +1,12 @@
 package tests
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // legacyAccount is that of a cluster whose Dom0s still have the Xen module of 2007:
@@ -85,5 +86,5 @@ func installLegacy() error {
 func (d *dom0) resetLegacy() error {
 	_, _ = d.run("pkill", "-KILL", "-x", "xen-stonith") // mostly there is none
 	script, text := d.dir("run/xen-stonith"), fmt.Sprintf(legacyScript, d.dir("xen/sbin/xl"), filepath.Dir(d.host.Policy))
-	return errors.Join(os.WriteFile(script, []byte(text), 0o755), os.Chmod(script, 0o755))
+	return program.Write(script, text, 0o755)
 }

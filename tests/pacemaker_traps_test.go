@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
-	"github.com/stonith-plugins/stonith-plugins/tests/beds/xenhost"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // TestPacemakerParameterNames looks for parameters that Pacemaker's fence_legacy would
@@ -130,7 +130,7 @@ func (n fenceName) withoutList(t *testing.T) string {
 		path = filepath.Join(gluePlugins, name)
 		text = fmt.Sprintf(pluginWithoutList, n.name, filepath.Join(gluePlugins, n.name))
 	}
-	if err := xenhost.WriteProgram(path, []byte(text)); err != nil {
+	if err := program.Write(path, text, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return name
@@ -209,7 +209,7 @@ func TestPacemakerKills(t *testing.T) {
 	t.Run("own client", func(t *testing.T) { eachName(t, fenceNames(), kills()) })
 	t.Run("ipmitool", func(t *testing.T) {
 		hangs := labFile(t, "ipmitool")
-		must("ipmitool", xenhost.WriteProgram(hangs, []byte("#!/bin/sh\nsleep 600\n")))
+		must("ipmitool", program.Write(hangs, "#!/bin/sh\nsleep 600\n", 0o755))
 		eachName(t, rackNames, kills("ipmitool="+hangs))
 	})
 }

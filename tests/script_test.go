@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // scriptLimit is what the longest script may take, many times over.
@@ -103,7 +105,7 @@ func (s *scene) run(t *testing.T, begin func(script string) error) {
 					Setup: func(env *testscript.Env) error {
 						err := begin(string(text))
 						s.setUp(env)
-						return err
+						return errors.Join(err, program.Renew(env.WorkDir)) // a script may run its files
 					},
 				})
 			})

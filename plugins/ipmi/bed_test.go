@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith/stonithtest"
 	bmcbed "github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // bed is a stonithtest.Bed: BMCs on the loopback, the first one that of Node.
@@ -51,7 +51,7 @@ func addressOf(b *bmcbed.BMC) string { return net.JoinHostPort(b.Host(), strconv
 func writeFile(t *testing.T, name string, mode os.FileMode, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	if err := errors.Join(os.WriteFile(path, []byte(text), mode), os.Chmod(path, mode)); err != nil { // whatever the umask is
+	if err := program.Write(path, text, mode); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -19,16 +19,14 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith/stonithtest"
 	"github.com/stonith-plugins/stonith-plugins/plugins/ipmi/rmcp"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // fakeTool writes a shell script that stands for ipmitool. Its directory is $d.
 func fakeTool(t *testing.T, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ipmitool")
-	// A child that is forked while the file is open for writing would keep it from being run.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	if err := os.WriteFile(path, []byte("#!/bin/sh\nd=${0%/*}\n"+script), 0o700); err != nil {
+	if err := program.Write(path, "#!/bin/sh\nd=${0%/*}\n"+script, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -2,17 +2,19 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // writeMode writes a file with that mode and returns its path.
 func writeMode(t *testing.T, mode os.FileMode, text string) string {
 	t.Helper()
-	path := writeFile(t, "file", text)
-	if err := os.Chmod(path, mode); err != nil {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := program.Write(path, text, mode); err != nil {
 		t.Fatal(err)
 	}
 	return path

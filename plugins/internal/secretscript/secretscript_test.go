@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // script writes a shell script below dir and returns its path.
 func script(t *testing.T, dir, lines string) string {
 	t.Helper()
 	path := filepath.Join(dir, "script")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+lines+"\n"), 0o700); err != nil {
+	if err := program.Write(path, "#!/bin/sh\n"+lines+"\n", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return path

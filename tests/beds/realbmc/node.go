@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 //go:embed chassis.sh
@@ -37,7 +38,7 @@ func (n node) file(name string) string { return filepath.Join(n.dir, name) }
 func (n node) write(name, text string, mode os.FileMode) {
 	n.t.Helper()
 	temporary := n.file(name + ".written")
-	if err := errors.Join(os.WriteFile(temporary, []byte(text), mode), os.Rename(temporary, n.file(name))); err != nil {
+	if err := errors.Join(program.Write(temporary, text, mode), os.Rename(temporary, n.file(name))); err != nil {
 		n.t.Fatal(err)
 	}
 }

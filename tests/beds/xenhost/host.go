@@ -8,7 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/program"
 )
 
 // A Host is such a directory.
@@ -27,12 +28,12 @@ func New(dir, xl string) (*Host, error) {
 			return nil, err
 		}
 	}
-	program, err := os.ReadFile(xl)
+	text, err := os.ReadFile(xl)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"xl", "guest"} {
-		if err := WriteProgram(filepath.Join(dir, "sbin", name), program); err != nil {
+		if err := program.Write(filepath.Join(dir, "sbin", name), string(text), 0o755); err != nil {
 			return nil, err
 		}
 	}
@@ -42,14 +43,6 @@ func New(dir, xl string) (*Host, error) {
 	}
 	_, err = h.XL("list") // makes the other directories
 	return h, err
-}
-
-// WriteProgram writes a program's file while no other goroutine starts a process. That
-// one would have the file open for a moment, and it could not be run.
-func WriteProgram(path string, program []byte) error {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	return os.WriteFile(path, program, 0o755)
 }
 
 func (h *Host) xl() string { return filepath.Join(h.Dir, "sbin", "xl") }
