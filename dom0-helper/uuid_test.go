@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
@@ -79,6 +80,10 @@ func TestPinnedGuest(t *testing.T) {
 // A machine that has taken the guest's name holds up all that would have to know which is which.
 func TestAmbiguous(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testAmbiguous)
+}
+
+func testAmbiguous(t *testing.T) {
 	f, h := newFake(t, named(4, "node-1"))
 	f.addReviver("node-1", 91)
 	g := pinned(t)

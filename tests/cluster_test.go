@@ -262,7 +262,7 @@ func (l *systemLog) settled() error {
 	if _, err := io.WriteString(conn, "settled"); err != nil {
 		return err
 	}
-	for range 1000 {
+	for range 6000 { // a minute
 		if slices.Contains(l.since(mark), "settled") {
 			return nil
 		}

@@ -193,7 +193,7 @@ func (d *dom0) startSSHD() error {
 	if _, err := d.run("/usr/sbin/sshd", "-f", d.dir("etc/sshd_config")); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for {
 		if _, err := os.Stat(d.dir("run/sshd.pid")); err == nil {

@@ -444,7 +444,7 @@ func (s *heldCall) clear(t *testing.T) {
 
 // until waits for what is awaited, longer than any call lasts.
 func (s *heldCall) until(what string, is func() bool) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for !is() {
 		select {

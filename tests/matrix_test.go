@@ -93,7 +93,7 @@ func guestOff(s *stage) error {
 		return err
 	}
 	log := s.alpha.dir("xen/log/xl-node-1.log")
-	for range 500 {
+	for range 3000 { // a minute
 		if !slices.ContainsFunc(s.alpha.processes(), func(p process) bool { return p.hasOpen(log) }) {
 			return nil
 		}
@@ -347,7 +347,7 @@ func cell(program string, status int, out, truth string) string {
 
 // callPlugin runs the installed plugin with the usual parameters.
 func callPlugin(args ...string) (status int, out string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, pluginPath, args...)
 	command.Env = append(parameters(), "HOME="+filepath.Join(labDir, "home"))

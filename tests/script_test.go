@@ -22,7 +22,7 @@ import (
 const scriptLimit = 10 * time.Minute
 
 // logPatience is for a line that is to come to the log.
-const logPatience = 20 * time.Second
+const logPatience = time.Minute
 
 // A scriptDom0 is a Dom0 as the scripts know it: a simulated or a real one.
 // docs/testing.md says what their commands do.

@@ -146,6 +146,9 @@ func TestCause(t *testing.T) {
 	}
 }
 
+// forever is longer than anything takes that has a limit, on a machine with other work.
+const forever = time.Minute
+
 // A program that hangs is ended, be it by its own limit or by that of the request.
 func TestRunEndsWhatHangs(t *testing.T) {
 	t.Parallel()
@@ -160,7 +163,7 @@ func TestRunEndsWhatHangs(t *testing.T) {
 	} {
 		start := time.Now()
 		err := run()
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > forever {
 			t.Errorf("%s: the end came after %s, want %s", what, took, short)
 		}
 		if !errors.Is(err, context.DeadlineExceeded) {
@@ -181,8 +184,8 @@ func TestRunLeavesChildren(t *testing.T) {
 	t.Parallel()
 	p := fakeProgram(t, "xl", nil)
 	start := time.Now()
-	_, err := p.run(t.Context(), time.Minute, "leave-child")
-	if took := time.Since(start); took > 10*time.Second {
+	_, err := p.run(t.Context(), 2*forever, "leave-child")
+	if took := time.Since(start); took > forever {
 		t.Errorf("run returned after %s (error: %v)", took, err)
 	}
 	text, err := os.ReadFile(p.path + ".child")

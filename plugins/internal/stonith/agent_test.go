@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -274,6 +275,10 @@ func TestAgentInterruptedAtInput(t *testing.T) {
 // A delay comes before all else of off and reboot, and before nothing of the others.
 func TestAgentDelays(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testAgentDelays)
+}
+
+func testAgentDelays(t *testing.T) {
 	for action, waits := range map[string]bool{"off": true, "reboot": true, "on": false, "status": false, "monitor": false} {
 		start := time.Now()
 		status, _, stderr, _ := runAgent(t.Context(), "plug=n1\ndelay=300ms\naction="+action, nil, answer{power: On}, answer{power: Off}, answer{power: On})

@@ -113,9 +113,9 @@ func (b bed) create(lines ...string) string {
 // eventually waits for a condition that another process brings about.
 func (b bed) eventually(what string, ok func() bool) {
 	b.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			b.Fatalf("not seen in 5 s: %s\n%s", what, b.xl("list", "-v").stdout)
+			b.Fatalf("not seen in a minute: %s\n%s", what, b.xl("list", "-v").stdout)
 		}
 	}
 }
