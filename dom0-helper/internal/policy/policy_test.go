@@ -235,17 +235,17 @@ func text(err error) string {
 
 func TestLoad(t *testing.T) {
 	t.Parallel()
-	good := write(t, t.TempDir(), "policy", "guest node-1 account a config /1\n", 0o600)
+	good := write(t, "guest node-1 account a config /1\n", 0o600)
 	if p, err := Load(good); err != nil {
 		t.Errorf("Load: %v", err)
 	} else if _, err := p.Lookup("a", "c", "node-1"); err != nil {
 		t.Errorf("Load: %v", err)
 	}
-	bad := write(t, t.TempDir(), "policy", "\nguests\n", 0o600)
+	bad := write(t, "\nguests\n", 0o600)
 	requireError(t, loadError(bad), bad+`:2:1: "guests" is none of client, dump, guest, starts, state, toolstack`)
-	large := write(t, t.TempDir(), "policy", strings.Repeat("#", maxSize+1), 0o600)
+	large := write(t, strings.Repeat("#", maxSize+1), 0o600)
 	requireError(t, loadError(large), large+": more than 1048576 bytes")
-	open := write(t, t.TempDir(), "policy", "", 0o666)
+	open := write(t, "", 0o666)
 	requireError(t, loadError(open), open+": mode 0666 lets others than its owner write")
 }
 
@@ -346,10 +346,10 @@ func requireError(t *testing.T, err error, want string) {
 	}
 }
 
-// write makes a file of exactly that mode, whatever the umask, and returns its path.
-func write(t *testing.T, dir, name, text string, mode fs.FileMode) string {
+// write makes a policy file of exactly that mode, whatever the umask, and returns its path.
+func write(t *testing.T, text string, mode fs.FileMode) string {
 	t.Helper()
-	path := filepath.Join(dir, name)
+	path := filepath.Join(t.TempDir(), "policy")
 	if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chmod(path, mode)); err != nil {
 		t.Fatal(err)
 	}

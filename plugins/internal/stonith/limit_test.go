@@ -151,7 +151,7 @@ func TestOutputThatNobodyReads(t *testing.T) {
 				t.Parallel()
 				device := &script{states: []answer{{power: On}, {power: Off}}}
 				plugin := memoryPlugin(memoryConfig{device: device, warns: true})
-				var stdout, stderr io.Writer = io.Discard, io.Discard
+				stdout, stderr := io.Discard, io.Discard
 				if deaf != "stderr" {
 					stdout = fullPipe(t)
 				}

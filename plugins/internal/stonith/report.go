@@ -4,9 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"time"
-
 	"strings"
+	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 	"github.com/stonith-plugins/stonith-plugins/internal/syslog"

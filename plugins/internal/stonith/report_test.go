@@ -3,7 +3,6 @@ package stonith
 import (
 	"errors"
 	"fmt"
-
 	"strings"
 	"testing"
 
