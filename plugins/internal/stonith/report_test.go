@@ -1,6 +1,7 @@
 package stonith
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -71,5 +72,50 @@ func TestLogFacility(t *testing.T) {
 	}
 	if _, silent := logFacility("none"); !silent {
 		t.Error(`logFacility("none") is not silent`)
+	}
+}
+
+// laggingLog is a Log that looks what people have been told when it gets a line.
+type laggingLog struct {
+	told *bytes.Buffer // stdout and stderr
+	late []string      // lines that nobody had been told
+}
+
+func (l *laggingLog) Error(line string) { l.Notice(line) }
+func (l *laggingLog) Notice(line string) {
+	if !strings.Contains(l.told.String(), line) {
+		l.late = append(l.late, line)
+	}
+}
+
+// Whatever the log gets, people have been told before, by both faces: the log may hang.
+func TestPeopleBeforeTheLog(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args   []string
+		params map[string]string
+		states []answer
+		want   string
+	}{
+		{[]string{"off", "n1"}, map[string]string{"hostlist": "n1"}, []answer{{power: On}, {power: Off}}, "off-observed"},
+		{[]string{"off", "n9"}, map[string]string{"hostlist": "n1"}, nil, "wrong-target"},
+		{[]string{"status"}, map[string]string{"hostlist": "n1"}, nil, "ready"},
+		{nil, map[string]string{"action": "off", "plug": "n1", "hostlist": "n1", "odd": "x"}, []answer{{power: On}, {power: Off}}, "off-observed"},
+		{nil, map[string]string{"action": "off", "plug": "n9", "hostlist": "n1"}, nil, "wrong-target"},
+		{nil, map[string]string{"action": "monitor", "hostlist": "n1"}, nil, "ready"},
+	} {
+		var told bytes.Buffer
+		log := &laggingLog{told: &told}
+		call := process(c.args, c.params, &told, &told)
+		call.Log = log
+		plugin := memoryPlugin(memoryConfig{device: &script{states: c.states}, warns: true})
+		run := plugin.Run
+		if c.args == nil {
+			run = plugin.RunAgent
+		}
+		run(t.Context(), call)
+		if len(log.late) > 0 || !strings.Contains(told.String(), c.want) {
+			t.Errorf("%q %v: the log had %q before people; they were told %q, want %q", c.args, c.params, log.late, &told, c.want)
+		}
 	}
 }
