@@ -134,7 +134,7 @@ e2e: ## run the tests with real peers, and the unit test that needs root (as roo
 
 test-xen: ## run the scripts on real Xen hosts, in QEMU (as root)
 	@$(AS_ROOT) tests/beds/xen/build.sh bin/xen-host
-	@$(AS_ROOT) env STONITH_TEST_XEN=$(CURDIR)/bin/xen-host $(GO) test -count=1 -timeout 60m -run '^TestXen$$' ./tests/
+	@$(AS_ROOT) env STONITH_TEST_XEN=$(CURDIR)/bin/xen-host $(GO) test -count=1 -timeout 120m -run '^TestXen$$' ./tests/
 
 bench: ## measure ours beside the peers (as root)
 	@$(AS_ROOT) $(GO) test -run '^$$' -bench . -count=1 -timeout 60m ./tests/

@@ -19,7 +19,7 @@ import (
 )
 
 // scriptLimit is what the longest script may take, many times over.
-const scriptLimit = 10 * time.Minute
+const scriptLimit = 20 * time.Minute
 
 // logPatience is for a line that is to come to the log.
 const logPatience = time.Minute

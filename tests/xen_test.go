@@ -91,7 +91,7 @@ func realEnv() []string {
 		short = max(short, 15*d.connecting)
 	}
 	short = min(short, time.Minute)
-	return []string{fmt.Sprintf("SHORT=timeout=%d", int(short.Seconds())), "CONFIGS=" + realConfigs, "sshaccount=xen@alpha", "connect_timeout=30", "timeout=120"}
+	return []string{fmt.Sprintf("SHORT=timeout=%d", int(short.Seconds())), "CONFIGS=" + realConfigs, "sshaccount=xen@alpha", "connect_timeout=60", "timeout=300"}
 }
 
 // A realDom0 is the Dom0 of a Xen host. Root's ssh connection to it is kept open and shared.
@@ -123,7 +123,7 @@ func (d *realDom0) file(name string) string { return filepath.Join(labDir, d.nam
 
 // prepare boots the Dom0, installs ours on it, starts its guests, and saves it.
 func (d *realDom0) prepare() error {
-	if err := d.xen.Boot(5 * time.Minute); err != nil {
+	if err := d.xen.Boot(20 * time.Minute); err != nil {
 		return err
 	}
 	if err := d.connect(); err != nil {
@@ -142,7 +142,7 @@ func (d *realDom0) prepare() error {
 		if !strings.HasPrefix(guest, "node-") {
 			continue
 		}
-		if _, err := d.shell("timeout 120 sh -c 'until grep -q GUEST-READY /var/log/xen/console/guest-" + guest + ".log; do sleep 0.1; done'"); err != nil {
+		if _, err := d.shell("timeout 600 sh -c 'until grep -q GUEST-READY /var/log/xen/console/guest-" + guest + ".log; do sleep 0.1; done'"); err != nil {
 			return err
 		}
 	}
@@ -329,7 +329,7 @@ func (d *realDom0) ssh(args ...string) *exec.Cmd {
 
 // connect makes the connection that all calls share. It tries again until sshd answers.
 func (d *realDom0) connect() error {
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		start := time.Now()
 		err := d.tryConnect()
 		d.connecting = time.Since(start)
@@ -412,8 +412,8 @@ func (d *realDom0) log() ([]string, error) {
 
 func (d *realDom0) sshd(act string) error {
 	line, ok := map[string]string{
-		"stop":   "kill $(cat /run/sshd.pid) && timeout 30 sh -c 'while test -e /run/sshd.pid; do sleep 0.05; done'",
-		"start":  "/usr/sbin/sshd && timeout 30 sh -c 'until test -s /run/sshd.pid; do sleep 0.05; done'", // it listens before it writes that
+		"stop":   "kill $(cat /run/sshd.pid) && timeout 300 sh -c 'while test -e /run/sshd.pid; do sleep 0.05; done'",
+		"start":  "/usr/sbin/sshd && timeout 300 sh -c 'until test -s /run/sshd.pid; do sleep 0.05; done'", // it listens before it writes that
 		"freeze": "kill -STOP $(cat /run/sshd.pid)", "thaw": "kill -CONT $(cat /run/sshd.pid)",
 	}[act]
 	if !ok {
@@ -429,12 +429,12 @@ func (d *realDom0) crash(guest string) error {
 }
 
 func (d *realDom0) linger(guest string) error {
-	_, err := d.shell("hold-page $(xl domid " + guest + ") >/tmp/held 2>&1 </dev/null & timeout 30 sh -c 'until grep held /tmp/held; do sleep 0.05; done'")
+	_, err := d.shell("hold-page $(xl domid " + guest + ") >/tmp/held 2>&1 </dev/null & timeout 300 sh -c 'until grep held /tmp/held; do sleep 0.05; done'")
 	return err
 }
 
 func (d *realDom0) release() error {
-	_, err := d.shell("pkill -x hold-page; timeout 60 sh -c 'while xl list | grep -q \"^(null)\"; do sleep 0.05; done'")
+	_, err := d.shell("pkill -x hold-page; timeout 300 sh -c 'while xl list | grep -q \"^(null)\"; do sleep 0.05; done'")
 	return err
 }
 

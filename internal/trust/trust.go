@@ -211,7 +211,7 @@ func checkOwned(fd, flags int, path string) error {
 	}
 	kind := st.Mode & syscall.S_IFMT
 	if flags&syscall.O_DIRECTORY == 0 && kind != syscall.S_IFREG {
-		return fmt.Errorf("%s: not a regular file", path)
+		return fmt.Errorf("%s: %w", path, ErrNotRegular)
 	}
 	if err := checkOwner(path, st.Uid); err != nil {
 		return err
@@ -242,6 +242,9 @@ func checkWriters(path string, mode uint32) error {
 	}
 	return &Suspect{path, fmt.Sprintf("mode %04o lets others than its owner write", mode&0o7777), "chmod go-w " + path}
 }
+
+// ErrNotRegular is within the error of what is no regular file, such as a directory or a pipe.
+var ErrNotRegular = errors.New("not a regular file")
 
 // A Suspect is the error of a file, directory or link that somebody else could write or
 // exchange. All other errors are of another kind, as of a file that is not there.

@@ -79,7 +79,7 @@ func TestBadConfig(t *testing.T) {
 		{[]string{"nodes_file=/nowhere"}, "nodes_file: open /nowhere: no such file", ""},
 		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o666, "node-3 - - -\n")}, "mode 0666", "hint: chmod go-w"},
 		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o620, "node-3 - - -\n")}, "mode 0620", "hint: chmod go-w"},
-		{[]string{"nodes_file=" + t.TempDir()}, "not a regular file", ""},
+		{[]string{"nodes_file=" + t.TempDir()}, "is not a regular file", ""},
 		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o600, strings.Repeat("#\n", 1<<19+1))}, "has more than 1048576 bytes", ""},
 		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o600, "\n# a\nnode-1 192.0.2.1 admin\n")}, ":3: 3 words, want four", ""},
 		{[]string{"nodes_file=" + writeFile(t, "nodes", 0o600, "node-3 - - -\nNODE-3 - - -\n")}, `:2: node "NODE-3" is listed twice`, ""},

@@ -43,7 +43,7 @@ func TestPassword(t *testing.T) {
 		{name: "file with two lines", file: writeMode(t, 0o600, given+"\n"+given), says: "more than one line"},
 		{name: "long file", file: writeMode(t, 0o600, strings.Repeat(given, 1000)), says: "longer than 4096 bytes"},
 		{name: "file that others can read", file: writeMode(t, 0o640, given), says: "has mode 0640"},
-		{name: "directory", file: t.TempDir(), says: "not a regular file"},
+		{name: "directory", file: t.TempDir(), says: "is not a regular file"},
 		{name: "a character that XML has not", file: writeMode(t, 0o600, given+"\x07"), says: "a character that XML cannot carry"},
 		{name: "bytes that are no text", file: writeMode(t, 0o600, given+"\xff"), says: "a character that XML cannot carry"},
 		{name: "script by name", prog: "pass", says: `passwd_script: not an absolute path`},

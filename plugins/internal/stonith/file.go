@@ -66,6 +66,8 @@ func openFile(param, path string) (*os.File, error) {
 	case errors.As(err, &suspect):
 		return nil, Errorf(BadConfig, "%s: %w", param, err).
 			WithHint("%s, and look whether it is still what you wrote: who can write or exchange it decides about a fence", suspect.Remedy)
+	case errors.Is(err, trust.ErrNotRegular):
+		return nil, Errorf(BadConfig, "%s: %s is not a regular file", param, path)
 	case errors.As(err, &errno): // of the path that was given, not of a part of it
 		return nil, Errorf(BadConfig, "%s: %w", param, &fs.PathError{Op: "open", Path: path, Err: errno})
 	case err != nil:
