@@ -18,6 +18,9 @@ import (
 // systemKnownHosts is OpenSSH's GlobalKnownHostsFile, ssh_config(5).
 const systemKnownHosts = "/etc/ssh/ssh_known_hosts"
 
+// knownHostsHint says what the file is.
+const knownHostsHint = "the file has a line for each Dom0: its name, the type of its key, the key (ssh-keyscan prints them; compare them on each Dom0)"
+
 // hostKeys checks the keys by which Dom0s prove who they are.
 type hostKeys struct {
 	files []string
@@ -38,14 +41,17 @@ func readKnownHosts(file, sshDir string) (*hostKeys, error) {
 		if f == os.DevNull { // it has no key, and nobody can give it one
 			continue
 		}
-		if err := stonith.CheckFile("known_hosts", f); err != nil {
+		err := stonith.CheckFile("known_hosts", f)
+		if told := new(stonith.Error); errors.As(err, &told) && told.Hint == "" {
+			return nil, told.WithHint(knownHostsHint)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	check, err := knownhosts.New(files...)
 	if err != nil {
-		return nil, stonith.Errorf(stonith.BadConfig, "known_hosts: %w", err).
-			WithHint("the file has a line for each Dom0: its name, the type of its key, the key (ssh-keyscan prints them; compare them on each Dom0)")
+		return nil, stonith.Errorf(stonith.BadConfig, "known_hosts: %w", err).WithHint(knownHostsHint)
 	}
 	return &hostKeys{files: files, check: check}, nil
 }
