@@ -83,7 +83,7 @@ func (l Layout) find(name string) (string, error) {
 }
 
 // programLimit is what a program of the system may take; a name service may be slow.
-const programLimit = 30 * time.Second
+const programLimit = 2 * time.Minute
 
 // run runs a program of the system and returns its standard output. The error of
 // one that failed has what it wrote.
