@@ -612,3 +612,42 @@ func TestOverUDP(t *testing.T) {
 		<-done
 	}
 }
+
+// A BMC whose own code is right knows the password, so what it refuses after that is not
+// blamed on it. It is asked a few times only, in case it counts them.
+func TestRefusedAfterProof(t *testing.T) {
+	for _, status := range []byte{0x02, 0x08, 0x0C, 0x0D, 0x0F, 0x12, 0xFF} {
+		bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+			p.fault = alter("RAKP 3", 99, func(reply []byte) [][]byte {
+				return [][]byte{outsidePlus(reply[5], []byte{reply[16], status})}
+			})
+			_, err := p.opener(Config{}).open(ctx)
+			checkKind(t, err, nil)
+			if n := p.counts["RAKP 3"]; n != len(settles)+1 || !strings.Contains(err.Error(), "another copy of a message") {
+				t.Errorf("status %02Xh: %d proofs, %v", status, n, err)
+			}
+			p.open = false // the peer has opened it, whatever it was made to say
+		})
+	}
+}
+
+// A session that has lost its privilege to a copy of its own login asks for it again, once.
+func TestPrivilegeLost(t *testing.T) {
+	for lost, want := range map[int]error{1: nil, 99: ErrPrivilege} {
+		inSession(t, func(ctx context.Context, t *testing.T, p *peer, s *Session) {
+			p.fault = func(step string, n int, reply []byte) [][]byte {
+				if step == chassisControl.name && n >= lost {
+					delete(p.answers, chassisControl.code) // for the next one
+				}
+				return [][]byte{reply}
+			}
+			p.answers[chassisControl.code] = []byte{0xD4}
+			if err := s.ChassisControl(ctx, Down); !errors.Is(err, want) {
+				t.Errorf("lost %d times: %v after %q", lost, err, p.steps())
+			}
+			if n := p.counts[setSessionPrivilege.name]; n != 2 {
+				t.Errorf("asked for the privilege %d times", n)
+			}
+		})
+	}
+}
