@@ -220,7 +220,7 @@ func (b *bmcBed) parameters() []given {
 		{"ipport", "ipport", "u", strconv.Itoa(b.Port())},
 		{"username", "login", "l", bmc.DefaultUsers()[1].Name},
 		{"password", "passwd", "p", b.password},
-		{"cycle_time", "cycle_time", "", "500ms"}, // nobody cycles the node
+		{"cycle_time", "cycle_time", "", "1s"}, // nobody cycles the node
 		{"lanplus", "lanplus", "", "1"},
 	}
 }

@@ -34,7 +34,7 @@ func newCheckBeds(t *testing.T) []checkBed {
 			"hostlist=node-1", "pool=" + members.Member(0).Address(), "passwd_file=" + secretFile(t, poolPassword), "ca_file=" + members.ca,
 		}},
 		{device{agent: "fence_ipmi"}, ipmiProgram, one, []string{
-			"hostlist=node-1:" + bmcAddress(one.BMC), "userid=oper", "passwd_file=" + secretFile(t, one.password), "cycle_time=500ms",
+			"hostlist=node-1:" + bmcAddress(one.BMC), "userid=oper", "passwd_file=" + secretFile(t, one.password), "cycle_time=1s",
 		}},
 	}
 }

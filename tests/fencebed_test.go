@@ -248,7 +248,7 @@ func newFencedRack(t *testing.T) fenceBed {
 	if err := os.WriteFile(passwd, []byte(user.Password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.own = []string{"userid=" + user.Name, "passwd_file=" + passwd, "cycle_time=500ms"}
+	b.own = []string{"userid=" + user.Name, "passwd_file=" + passwd, "cycle_time=1s"}
 	return b
 }
 

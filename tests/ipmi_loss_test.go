@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/lossy"
@@ -54,6 +55,36 @@ func checkLoss(t *testing.T, name, face string, options lossy.Options) {
 	}
 	if proxy.Lost() == 0 && !slices.Contains(slices.Concat(options.Requests, options.Replies), longestCall) {
 		t.Errorf("no datagram was lost; %s", out)
+	}
+}
+
+// TestIPMICopies delivers each datagram several times, between external/ipmi2 and BMCs that
+// are not ours as well. Off succeeds, and the password is not blamed.
+func TestIPMICopies(t *testing.T) {
+	t.Parallel()
+	networks := map[string]lossy.Options{
+		"2 up, 2 down":        {RequestCopies: 1, ReplyCopies: 1},
+		"2 up":                {RequestCopies: 1},
+		"3 up":                {RequestCopies: 2},
+		"2 down":              {ReplyCopies: 1},
+		"2 up, 2 down, 3 ms":  {RequestCopies: 1, ReplyCopies: 1, CopyDelay: 3 * time.Millisecond},
+		"2 up, 2 down, 40 ms": {RequestCopies: 1, ReplyCopies: 1, CopyDelay: 40 * time.Millisecond},
+	}
+	for server, faces := range map[string][]string{
+		"bmc": {"lanplus", "lan"}, "ipmi_sim": {"lanplus", "lan"}, "pyghmi": {"lanplus"}, "go-ipmi": {"lanplus", "lan"},
+	} {
+		for _, face := range faces {
+			for name, network := range networks {
+				t.Run(server+" "+face+" "+name, func(t *testing.T) {
+					t.Parallel()
+					s := startPeer(t, server, realbmc.Options{})
+					p := newIPMIPeer(t, throughProxy{s, startProxy(t, s, network)}, "interface="+face)
+					if status, out := p.call("off"); status != 0 || s.Power() {
+						t.Errorf("off: exit status %d, the node is %s; %s", status, powerWord(s.Power()), out)
+					}
+				})
+			}
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/lossy"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/realbmc"
 )
 
 // A bmcFault is something wrong with a BMC, or with what we know of it, at the time of
@@ -120,9 +122,92 @@ func bmcFaults() []bmcFault {
 		{"the BMC answers with another cipher suite", usual, fails(bmc.OtherSuite), []string{short}, noneWell},
 		{"the BMC does not know the password", usual, failsAt(bmc.RAKP1, bmc.Corrupt), []string{short}, noneWell},
 		{"no session is free", usual, fails(bmc.Full), []string{short}, noneWell},
-		{"no session is free at first", usual, failsOnce(bmc.OpenSession, bmc.Full), nil, [4]int{0, 0, 0, 1}},
+		{"no session is free at first", usual, does(func(b *bmc.BMC) {
+			b.FailAt(bmc.At(bmc.OpenSession).Nth(1), bmc.Full) // with one suite
+			b.FailAt(bmc.At(bmc.OpenSession).Nth(2), bmc.Full) // with the other
+		}), nil, [4]int{0, 0, 0, 1}},
 		{"it is the BMC of another node, by bmc_guid", usual, none, []string{"bmc_guid=node-1=" + strings.Repeat("0", 32)}, noneWell},
 	}...)
+}
+
+// A networkFault is a bmcFault, and a network between external/ipmi2 and the BMC that
+// is not what it should be.
+type networkFault struct {
+	bmcFault
+	network *lossy.Options // nil is a direct way
+}
+
+// waysBack are the faults by which a node that looks off goes on, and those that keep a
+// fence from its proof in the same places.
+func waysBack() []networkFault {
+	short, lan := shortLimit, "interface=lan"
+	none, usual := does(func(*bmc.BMC) {}), bmc.Options{}
+	everything := bmc.Options{Auth: []bmc.Auth{bmc.AuthMD5, bmc.AuthStraight, bmc.AuthNone}}
+	mostWell, notOff := [4]int{0, 0, 1, 0}, [4]int{1, 1, 0, 0}
+	sleeps := does((*bmc.BMC).Sleep)
+	var all []networkFault
+	direct := func(faults ...bmcFault) {
+		for _, f := range faults {
+			all = append(all, networkFault{f, nil})
+		}
+	}
+	direct(
+		bmcFault{"the node sleeps (S3): the chassis says off", usual, sleeps, nil, allWell},
+		bmcFault{"the node sleeps (S3), and off is ignored", usual, does(func(b *bmc.BMC) { b.Sleep(); _ = b.Fail(bmc.IgnoreOff) }), []string{short}, notOff},
+		bmcFault{"off lets the node sleep (S3)", usual, fails(bmc.Suspends), []string{short}, notOff},
+		bmcFault{"the node hibernates (S4)", bmc.Options{Off: true}, does(func(b *bmc.BMC) { b.SetACPI(0x04) }), nil, mostWell},
+		bmcFault{"the BMC has just started, and says off", usual, fails(bmc.Starts, bmc.SaysOff, bmc.IgnoreOff), []string{short}, [4]int{1, 1, 1, 0}},
+		bmcFault{"the BMC wants no proof of packets, over lan", usual, fails(bmc.Unsigned), []string{short, lan}, noneWell},
+		bmcFault{"a suite without integrity behind others", usual, none, []string{"cipher=17 3 1"}, noneWell},
+		bmcFault{"a suite without integrity before others", usual, none, []string{"cipher=0 17"}, noneWell},
+	)
+	for _, refusal := range []byte{0x01, 0x02, 0x09, 0x0b, 0x0f, 0x12, 0x1f} {
+		direct(bmcFault{fmt.Sprintf("suite 17 is refused as %02Xh", refusal), usual, does(func(b *bmc.BMC) {
+			b.RefuseAt(bmc.At(bmc.OpenSession).Suite(17), refusal)
+		}), nil, allWell})
+	}
+	atSuite := func(step bmc.Step, fault bmc.Fault) func(*bmc.BMC) error {
+		return does(func(b *bmc.BMC) { b.FailAt(bmc.At(step).Suite(17), fault) })
+	}
+	direct(
+		bmcFault{"Open Session with suite 17 is met by silence", usual, atSuite(bmc.OpenSession, bmc.Silent), nil, allWell},
+		bmcFault{"RAKP 1 with suite 17 is met by silence", usual, atSuite(bmc.RAKP1, bmc.Silent), nil, allWell},
+		bmcFault{"the code of RAKP 2 with suite 17 is one of SHA-1", usual, atSuite(bmc.RAKP1, bmc.OtherHash), nil, allWell},
+		bmcFault{"both suites are refused as 12h", usual, refuses(bmc.OpenSession, 0x12), []string{short}, noneWell},
+	)
+	for _, step := range []bmc.Step{bmc.SetPrivilege, bmc.DeviceGUID, bmc.ChassisStatus} {
+		params := []string{"bmc_guid=GUID"}
+		direct(bmcFault{"the session dies at " + string(step), usual, failsOnce(step, bmc.Dies), params, allWell},
+			bmcFault{"the session dies at " + string(step) + ", over lan", usual, failsOnce(step, bmc.Dies), append(params, lan), allWell})
+	}
+	for _, face := range []string{"lanplus", "lan"} {
+		for _, quirk := range []bmc.Fault{"", bmc.OneLogin} {
+			arrange, name := none, face
+			if quirk != "" {
+				arrange, name = fails(quirk), face+", one login at a time"
+			}
+			doubled := bmcFault{"each datagram arrives twice, " + name, usual, arrange, []string{"interface=" + face}, allWell}
+			all = append(all, networkFault{doubled, &lossy.Options{RequestCopies: 1, ReplyCopies: 1}})
+			doubled.name = "each request arrives once more 40 ms later, " + name
+			all = append(all, networkFault{doubled, &lossy.Options{RequestCopies: 1, CopyDelay: 40 * time.Millisecond}})
+		}
+	}
+	for _, params := range []string{"cipher=17", "cipher=3", "cipher=2", lan} {
+		all = append(all, networkFault{
+			bmcFault{"someone on the way says off, " + params, everything, none, []string{params, short}, spoofed(params)},
+			&lossy.Options{Forge: &lossy.Spoofer{Bold: true}},
+		})
+	}
+	return all
+}
+
+// spoofed are the exit statuses where someone changes what can be read: what is encrypted
+// cannot, and passes.
+func spoofed(params string) [4]int {
+	if params == "cipher=17" || params == "cipher=3" {
+		return allWell
+	}
+	return [4]int{1, 1, 0, 0}
 }
 
 // refusesOnce answers the first message of a step with FFh.
@@ -134,7 +219,11 @@ func refusesOnce(step bmc.Step) func(*bmc.BMC) error {
 // status with the node's power. docs/faults.md is what it saw.
 func TestIPMIFaultMatrix(t *testing.T) {
 	t.Parallel()
-	all := bmcFaults()
+	var all []networkFault
+	for _, f := range bmcFaults() {
+		all = append(all, networkFault{f, nil})
+	}
+	all = append(all, waysBack()...)
 	cells := make([][len(verbs)]string, len(all))
 	t.Run("faults", func(t *testing.T) {
 		for i, f := range all {
@@ -154,7 +243,7 @@ func TestIPMIFaultMatrix(t *testing.T) {
 }
 
 // check runs one call in the fault and returns its cell of the table.
-func (f bmcFault) check(t *testing.T, verb string, want int) string {
+func (f networkFault) check(t *testing.T, verb string, want int) string {
 	b, err := bmc.Start(f.options)
 	if err != nil {
 		t.Fatal(err)
@@ -166,9 +255,17 @@ func (f bmcFault) check(t *testing.T, verb string, want int) string {
 	address := fmt.Sprintf("%s:%d", b.Host(), b.Port())
 	var params []string
 	for _, p := range f.params {
-		params = append(params, strings.Replace(p, "BMC", address, 1))
+		params = append(params, strings.NewReplacer("BMC", address, "GUID", fmt.Sprintf("node-1=%x", b.GUID())).Replace(p))
 	}
-	status, out := newIPMIPeer(t, b, params...).call(verb)
+	var server realbmc.Server = b
+	if f.network != nil {
+		network := *f.network
+		if network.Forge != nil {
+			network.Forge = &lossy.Spoofer{Bold: true}
+		}
+		server = throughProxy{b, startProxy(t, b, network)}
+	}
+	status, out := newIPMIPeer(t, server, params...).call(verb)
 	if status != want {
 		t.Errorf("%s: exit status %d, want %d; %s", verb, status, want, out)
 	}

@@ -270,7 +270,7 @@ func newIPMIPeer(t *testing.T, server realbmc.Server, words ...string) *ipmiPeer
 		return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, name+"=") })
 	}
 	oper := bmc.DefaultUsers()[1]
-	all := append([]string{"cycle_time=500ms"}, words...) // nobody cycles the node
+	all := append([]string{"cycle_time=1s"}, words...) // nobody cycles the node
 	if !has("hostlist") {
 		all = append(all, "hostlist=node-1:"+net.JoinHostPort(server.Host(), fmt.Sprint(server.Port())))
 	}

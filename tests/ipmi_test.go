@@ -49,7 +49,7 @@ func TestIPMI(t *testing.T) {
 			mark.set()
 			bed := &ipmiBed{scene: scene{log: mark.lines}, number: int(begun.Add(1)), bmcs: map[string]*bmc.BMC{}}
 			env.Values[bedKey{}] = bed
-			env.Vars = append(env.Vars, "SHORT=timeout=6s", "cycle_time=500ms", "LAN6="+lan6,
+			env.Vars = append(env.Vars, "SHORT=timeout=6s", "cycle_time=1s", "LAN6="+lan6,
 				"PLUGINS=/usr/lib/stonith/plugins/external", "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
 			return program.Renew(env.WorkDir) // a script may run its files
 		},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/tests/beds/bmc"
+	"github.com/stonith-plugins/stonith-plugins/tests/beds/lossy"
 )
 
 // A toolFence is external/ipmi2 with Debian's ipmitool, and a BMC.
@@ -34,7 +35,7 @@ func newToolFence(t *testing.T, options bmc.Options, params ...string) *toolFenc
 	t.Cleanup(b.Close)
 	f := &toolFence{t: t, bmc: b}
 	f.env = append([]string{
-		"HA_LOGFACILITY=none", "hostlist=node-1:" + f.address(), "userid=oper", "passwd=Secret-2", "cycle_time=500ms", "ipmitool=" + foreignProgram(t, "ipmitool"),
+		"HA_LOGFACILITY=none", "hostlist=node-1:" + f.address(), "userid=oper", "passwd=Secret-2", "cycle_time=1s", "ipmitool=" + foreignProgram(t, "ipmitool"),
 	}, params...)
 	return f
 }
@@ -157,7 +158,7 @@ func TestIPMIToolFails(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			f := newToolFence(t, bmc.Options{}, append([]string{"timeout=8"}, c.params...)...)
+			f := newToolFence(t, bmc.Options{}, append([]string{"timeout=16"}, c.params...)...)
 			c.prepare(f)
 			f.says("off", c.status, c.says, c.power)
 		})
@@ -265,5 +266,62 @@ func TestIPMIToolKilled(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("ipmitool outlives the plugin: %s", state)
 		}
+	}
+}
+
+// TestIPMIToolSpoofer shows what someone on the way, who knows no password, can say through
+// ipmitool, which takes packets without their code: so each call with it warns.
+func TestIPMIToolSpoofer(t *testing.T) {
+	t.Parallel()
+	for _, params := range []string{"cipher=17", "cipher=3", "cipher=2", "cipher=1", "cipher=15", "cipher=0", "interface=lan"} {
+		t.Run(params, func(t *testing.T) {
+			t.Parallel()
+			f := newToolFence(t, bmc.Options{}, params)
+			proxy, err := lossy.Start("127.0.0.1", f.address(), lossy.Options{Forge: &lossy.Spoofer{Bold: true}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(proxy.Close)
+			f.env = append(f.env, "hostlist=node-1:127.0.0.1:"+strconv.Itoa(proxy.Port()))
+			status, said := f.call("off", "node-1")
+			if encrypted := params == "cipher=17" || params == "cipher=3"; encrypted && (status != 0 || f.bmc.Power()) {
+				t.Errorf("exit status %d, node %s; %s", status, powerWord(f.bmc.Power()), said)
+			}
+			if !strings.Contains(said, "warning: off node-1: ipmitool is set") || !strings.Contains(said, "anyone on the network") {
+				t.Errorf("exit status %d, node %s, and no warning; %s", status, powerWord(f.bmc.Power()), said)
+			}
+		})
+	}
+}
+
+// TestIPMIToolSleeps shows that a node that sleeps or hibernates is no better hidden by
+// ipmitool.
+func TestIPMIToolSleeps(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		arrange func(*bmc.BMC)
+		verb    string
+		status  int
+		says    string
+		on      bool
+	}{
+		{"asleep", (*bmc.BMC).Sleep, "off", 0, "off-observed", false},
+		{"asleep, and off is ignored", func(b *bmc.BMC) { b.Sleep(); _ = b.Fail(bmc.IgnoreOff) }, "off", 1, "still-on: .*S3 .03h.", true},
+		{"hibernates", func(b *bmc.BMC) { b.SetPower(false); b.SetACPI(0x04) }, "reset", 0, "error: .*hibernates", false},
+		{"no such command", func(b *bmc.BMC) { b.RefuseAt(bmc.At(bmc.ACPIState), 0xc1) }, "off", 0, "off-observed", false},
+		{"the BMC has just started", func(b *bmc.BMC) {
+			_, _, _ = b.Fail(bmc.Starts), b.Fail(bmc.SaysOff), b.Fail(bmc.IgnoreOff)
+		}, "off", 1, "unknown-state: .*just started", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := newToolFence(t, bmc.Options{}, "timeout=30")
+			c.arrange(f.bmc)
+			status, said := f.call(c.verb, "node-1")
+			if status != c.status || f.bmc.Power() != c.on || !regexp.MustCompile(c.says).MatchString(said) {
+				t.Errorf("exit status %d, node %s, want %d and %q; %s", status, powerWord(f.bmc.Power()), c.status, c.says, said)
+			}
+		})
 	}
 }

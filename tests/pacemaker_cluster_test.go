@@ -155,7 +155,7 @@ func newCluster(t *testing.T, spare *memberNode) []*memberNode {
 			hostlist = append(hostlist, fmt.Sprintf("%s:%s:%d", n.name, n.bmc.Host(), n.bmc.Port()))
 		}
 		var pairs strings.Builder
-		for name, value := range map[string]string{"hostlist": strings.Join(hostlist, " "), "userid": user.Name, "passwd_file": passwd, "cycle_time": "500ms"} {
+		for name, value := range map[string]string{"hostlist": strings.Join(hostlist, " "), "userid": user.Name, "passwd_file": passwd, "cycle_time": "1s"} {
 			fmt.Fprintf(&pairs, `<nvpair id="%s-%s" name="%[2]s" value="%s"/>`, of, name, value)
 		}
 		return pairs.String()

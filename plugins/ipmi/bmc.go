@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	// lostAfter is the silence after which a session counts as lost: the BMC may have
-	// restarted. A request has been sent three times by then.
-	lostAfter = 3500 * time.Millisecond
+	// lostAfter is the silence after which a session counts as lost.
+	lostAfter = rmcp.SilenceLimit
 	// loginPause is the time between a login that was refused and the next one: a BMC
 	// may lock an account, and has few sessions.
 	loginPause = time.Second
@@ -35,6 +34,8 @@ type chassis interface {
 	KeepRestorePolicy(ctx context.Context) error
 	DeviceGUID(ctx context.Context) (rmcp.GUID, error)
 	SystemGUID(ctx context.Context) (rmcp.GUID, error)
+	ACPIPower(ctx context.Context) (rmcp.ACPIPower, error)
+	Starting(ctx context.Context) (bool, error)
 	Close() error
 }
 
@@ -54,6 +55,7 @@ type bmc struct {
 	turn     chan struct{} // has an element while somebody uses what is below
 	patient  bool          // a refused login is attempted again
 	session  chassis       // nil if there is none
+	known    bool          // the session is with the BMC that has the guid
 	proven   bool          // a login has succeeded in this call
 	refused  time.Time     // when a login was refused
 	refusals int           // of our credentials
@@ -63,6 +65,9 @@ type bmc struct {
 	offUntil time.Time     // the last look that saw it off
 	ours     bool          // the last command that it took switches off, and the look before saw the node on
 	dumped   bool          // the node has had its diagnostic interrupt
+
+	acpi, start question // whether the node sleeps, and whether the BMC has just started
+	hibernates  bool     // the node, when it was last seen off
 }
 
 func newBMC(by access, guid guid, patient bool) *bmc {
@@ -79,39 +84,61 @@ type sight struct {
 	offFor time.Duration
 }
 
-// look reads the state of the chassis.
+// look reads the state of the chassis. If that is off, it asks what else the BMC knows of
+// it: an error says why off is doubtful.
 func (b *bmc) look(ctx context.Context) (sight, error) {
 	var s sight
-	err := b.do(ctx, func(ctx context.Context, c chassis) error {
+	var doubt error
+	err := b.do(ctx, func(ctx context.Context, c chassis) (err error) {
 		asked := time.Now()
 		state, err := c.ChassisStatus(ctx)
-		if err != nil {
-			b.seen = stonith.Unknown
-			return err
+		if err == nil && !state.PowerOn {
+			doubt, err = b.doubt(ctx, c)
 		}
-		s = b.see(state.PowerOn, asked)
-		return nil
+		switch {
+		case err != nil:
+			b.seen = stonith.Unknown
+		case doubt != nil:
+			b.seen, b.offSince = stonith.Unknown, time.Time{}
+		default:
+			s = b.see(state.PowerOn, asked)
+		}
+		return err
 	})
+	if err == nil {
+		err = doubt
+	}
 	return s, err
 }
 
-// lookOnce is look for those who will not look again: the first refusal of a login is the
-// last word.
-func (b *bmc) lookOnce(ctx context.Context) (sight, error) {
+// lookOnce reads the power of the chassis for those who will not look again, and do not
+// want a proof: the first refusal of a login is the last word.
+func (b *bmc) lookOnce(ctx context.Context) (stonith.Power, error) {
 	err := b.inTurn(ctx, func() error {
 		b.patient = false
 		return nil
 	})
 	if err != nil {
-		return sight{}, err
+		return stonith.Unknown, err
 	}
-	return b.look(ctx)
+	power := stonith.Off
+	err = b.do(ctx, func(ctx context.Context, c chassis) error {
+		state, err := c.ChassisStatus(ctx)
+		if err == nil && state.PowerOn {
+			power = stonith.On
+		}
+		return err
+	})
+	if err != nil {
+		return stonith.Unknown, err
+	}
+	return power, nil
 }
 
 // see notes what was seen at a look that began at that time.
 func (b *bmc) see(on bool, began time.Time) sight {
 	if on {
-		b.seen, b.offSince = stonith.On, time.Time{}
+		b.seen, b.offSince, b.hibernates = stonith.On, time.Time{}, false
 		return sight{power: stonith.On}
 	}
 	unseen := began.Sub(b.offUntil) // from one sight to the next
@@ -145,6 +172,13 @@ func (b *bmc) mayDump() bool {
 	b.turn <- struct{}{}
 	defer func() { <-b.turn }()
 	return b.seen == stonith.On && !b.dumped
+}
+
+// isHibernating reports whether the node was last seen off and in hibernation.
+func (b *bmc) isHibernating() bool {
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
+	return b.hibernates
 }
 
 // do runs a command in the session. If the session is lost, be it by a restart of the
@@ -190,7 +224,7 @@ func (b *bmc) ready(ctx context.Context) error {
 	}
 	err := b.open(ctx)
 	told := explain(err, b.proven)
-	if b.patient && isCredential(err) && b.refusal == nil && !b.proven {
+	if refused := isCredential(err) || meant(err, refusals) != nil; b.patient && refused && b.refusal == nil && !b.proven {
 		return stonith.Errorf(stonith.DeviceError, "%w", told) // not final: there is one more attempt
 	}
 	return told
@@ -204,13 +238,16 @@ func (b *bmc) within(ctx context.Context, limit time.Duration, command func(cont
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	err := command(ctx, b.session)
+	err := b.identify(ctx)
+	if err == nil {
+		err = command(ctx, b.session)
+	}
 	if err == nil {
 		return nil
 	}
 	err = fmt.Errorf("%s: %w", b.session, err)
 	var answer *rmcp.CompletionError
-	if !errors.As(err, &answer) {
+	if errors.Is(err, errWrongBMC) || !errors.As(err, &answer) {
 		_ = b.session.Close() // it is lost, and its end need not be confirmed
 		b.session = nil
 		b.seen, b.ours, b.offSince = stonith.Unknown, false, time.Time{} // a BMC that starts anew may not know yet what its node does
@@ -230,7 +267,8 @@ func (b *bmc) open(ctx context.Context) error {
 	}
 	session, err := b.login(ctx)
 	if err == nil {
-		return b.take(ctx, session)
+		b.session, b.known, b.proven = session, false, true
+		return nil
 	}
 	if !errors.Is(err, rmcp.ErrNoAnswer) {
 		b.refuse(err)
@@ -245,25 +283,28 @@ func (b *bmc) refuse(err error) {
 		return
 	}
 	attempts := maxRefusals
-	if errors.Is(err, rmcp.ErrSilence) {
+	switch {
+	case errors.Is(err, rmcp.ErrSilence):
 		attempts = maxSilences
+	case errors.Is(err, rmcp.ErrKg):
+		attempts = 1 // each one leaves a session that only the BMC can end
 	}
 	if b.refusals++; b.refusals >= attempts {
 		b.refusal = err
 	}
 }
 
-// take keeps a session, if it is one with the right BMC.
-func (b *bmc) take(ctx context.Context, session chassis) error {
-	err := b.guid.check(ctx, session)
-	if err == nil {
-		b.session, b.proven = session, true
+// identify checks once in each session that it is one with the right BMC. Another one is
+// not asked again.
+func (b *bmc) identify(ctx context.Context) error {
+	if b.known {
 		return nil
 	}
-	_ = session.Close() // the error is what counts
+	err := b.guid.check(ctx, b.session)
 	if errors.Is(err, errWrongBMC) {
-		b.refusal = err
+		b.refusal = fmt.Errorf("%s: %w", b.session, err)
 	}
+	b.known = err == nil
 	return err
 }
 

@@ -35,6 +35,10 @@ type config struct {
 	ipmitool     stonith.Text
 }
 
+// leastCycleTime is what a power cycle is without power at least (IPMI specification v2.0,
+// section 28.3).
+const leastCycleTime = time.Second
+
 func newConfig() *config {
 	return &config{
 		ipport:       rmcp.Port,
@@ -127,18 +131,20 @@ func (c *config) protocolParams() []stonith.Param {
 	}, {
 		Name: "cipher", Value: &c.cipher,
 		Short: "Cipher suites of lanplus",
-		Long: "The numbers of the suites that may be used, of 17, 3, 16, 15, 2, 1 and 0, separated by blanks; the first one that the BMC " +
-			"has is taken. Only 17 and 3 hide what is sent, and with 0 and lan's none anyone can say that a node is off which is not.",
+		Long: "The numbers of the suites that may be used, of 17, 3, 16, 2, 15, 1 and 0, separated by blanks; the first one that the BMC " +
+			"takes is used. Only 17 and 3 hide what is sent. 15, 1 and 0 have no integrity: anyone can say that a node is off which is not. " +
+			"Such a suite stands alone or not at all, and each call warns of it.",
 	}, {
 		Name: "auth", Value: &c.auth,
 		Short: "Authentication of lan",
-		Long: "md5 proves the password, password sends it for all to read, and with none there is no proof: anyone can say that a node " +
-			"is off which is not.",
+		Long: "md5 proves each packet. password sends the password for all to read, and proves no packet; none proves nothing. With both " +
+			"anyone can say that a node is off which is not, and each call warns of it.",
 	}, {
 		Name: "ipmitool", Value: &c.ipmitool,
 		Short: "Program ipmitool, to be used instead of the built-in client",
 		Long: "The absolute path of ipmitool, for BMCs that only that program understands. It is slower, and does not say whether the " +
-			"password is wrong or the BMC dead. It gets the password by a pipe, and K_g in its environment.",
+			"password is wrong or the BMC dead. It gets the password by a pipe, and K_g in its environment. It takes answers without their " +
+			"code, whatever the cipher suite: anyone on the network can say that a node is off which is not, and each call warns of it.",
 	}}
 }
 
@@ -148,12 +154,12 @@ func (c *config) fenceParams() []stonith.Param {
 		Short: "How reset is done to a node that is on",
 		Long: "onoff switches the node off, sees that it is off, and switches it on. cycle asks for a power cycle, and is a success only if " +
 			"the node was seen off in between. hard asks for a hard reset: a success then says that the BMC has accepted it, and nothing " +
-			"has seen the node off, so that it may still run and write. A BMC that refuses cycle or hard gets onoff.",
+			"has seen the node off, so that it may still run and write: it is a warm start. A BMC that refuses cycle or hard gets onoff.",
 	}, {
 		Name: "cycle_time", Value: &c.cycleTime,
 		Short: "Time that a power cycle is without power",
 		Long: "A node that is off at first sight may be in the off half of a power cycle that somebody else began. It counts as off " +
-			"when it has been seen off for this time, and never on.",
+			"when it has been seen off for this time, and never on. No cycle takes less than 1s, and each call warns of less.",
 	}, {
 		Name: "diag", Value: &c.diag,
 		Short: "Time for a dump before off",
@@ -365,12 +371,16 @@ func (c *config) access(login rmcp.Config, script *passwordScript) access {
 			return tool.open(ctx)
 		}}
 	}
+	var opener *rmcp.Opener
 	return access{
 		login: func(ctx context.Context) (chassis, error) {
 			if err := c.complete(ctx, &login, script); err != nil {
 				return nil, err
 			}
-			session, err := rmcp.Open(ctx, login)
+			if opener == nil {
+				opener = rmcp.NewOpener(login)
+			}
+			session, err := opener.Open(ctx)
 			if err != nil {
 				return nil, fmt.Errorf("login of user %q: %w", login.User, err)
 			}
@@ -406,9 +416,15 @@ func (c *config) warnOfRisks(warn func(string)) {
 	case lan && c.auth.Chosen == "none":
 		warn("auth=none is set: " + anyone)
 	case lan && c.auth.Chosen == "password":
-		warn("auth=password is set: the password is sent for all to read")
-	case !lan && slices.Contains(c.cipher, 0):
-		warn(fmt.Sprintf("cipher has suite 0: %s", anyone))
+		warn("auth=password is set: the password is sent for all to read, and " + anyone)
+	case !lan && slices.ContainsFunc(c.cipher, rmcp.Unsigned):
+		warn(fmt.Sprintf("cipher is %s, a suite without integrity: %s", &c.cipher, anyone))
+	}
+	if time.Duration(c.cycleTime) < leastCycleTime {
+		warn(fmt.Sprintf("cycle_time is %s, and no power cycle is that short: a node in the middle of one counts as off", &c.cycleTime))
+	}
+	if c.ipmitool != "" {
+		warn("ipmitool is set, which takes answers without their code: " + anyone)
 	}
 	if c.way() == stonith.HardReset {
 		warn("method=hard is set: reset does not see that the node is off")

@@ -56,6 +56,9 @@ func (d *device) State(ctx context.Context, n stonith.Node) (stonith.Power, erro
 	for {
 		s, err := b.look(ctx)
 		if err != nil || s.power != stonith.Off || s.ours || s.offFor >= d.cycleTime {
+			if s.power == stonith.Off && d.cycleTime > 0 && b.isHibernating() {
+				d.warn(fmt.Sprintf("node %s hibernates: when it is switched on, it goes on with the memory that it had", n.Name))
+			}
 			return s.power, err
 		}
 		if !stonith.Sleep(ctx, min(lookAgain, d.cycleTime-s.offFor)) {
@@ -69,10 +72,20 @@ func (d *device) State(ctx context.Context, n stonith.Node) (stonith.Power, erro
 func (d *device) Switch(ctx context.Context, n stonith.Node, want stonith.Power) error {
 	b := d.bmcs[n.Name]
 	if want == stonith.On {
-		return b.control(ctx, rmcp.Up)
+		return d.switchOn(ctx, b)
 	}
 	d.interrupt(ctx, b)
 	return b.control(ctx, rmcp.Down)
+}
+
+// switchOn sends Power Up, but not to a node that would go on with the memory that it had.
+func (d *device) switchOn(ctx context.Context, b *bmc) error {
+	if b.isHibernating() {
+		return stonith.Errorf(stonith.DeviceError, "the node hibernates (ACPI power state %s), and is not switched on: it would go on with the memory that it had", rmcp.ACPIHibernates).
+			WithHint("remove the image from its disk, or have it ignored (noresume), and switch the node on by hand; nohibernate on its kernel's command line, AllowHibernation=no in systemd's sleep.conf").
+			AsFinal()
+	}
+	return b.control(ctx, rmcp.Up)
 }
 
 // interrupt lets a node that runs write a dump, once. A fence does not fail for want

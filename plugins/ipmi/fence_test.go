@@ -157,7 +157,7 @@ func TestFence(t *testing.T) {
 				b.FailAt(bmcbed.At(bmcbed.ActivateSession).Nth(n+1), bmcbed.Silent)
 			}
 		}, happens: []bmcbed.Happening{off}, says: []string{"off-observed"}},
-		{name: "unknown user", params: params("userid=nobody"), status: 1, on: true, logins: 2, says: []string{"not-authenticated"}},
+		{name: "unknown user", params: params("userid=nobody"), status: 1, on: true, logins: 4, says: []string{"not-authenticated"}},
 		{name: "a password that is refused once", given: func(b *bed) { b.RefuseAt(bmcbed.At(bmcbed.RAKP1).Nth(1), 0x0D) }, logins: 2, happens: []bmcbed.Happening{off}, says: []string{"off-observed"}},
 		{name: "a password that is refused later", given: func(b *bed) {
 			b.FailAt(bmcbed.At(bmcbed.ChassisControl).Nth(1), bmcbed.Restarts)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -45,7 +44,7 @@ func (g guid) check(ctx context.Context, c chassis) error {
 		case errors.As(err, &answer):
 			refused, busy = err, busy || slices.Contains(busyCodes, answer.Code)
 		case err != nil:
-			return fmt.Errorf("%s: %w", c, err)
+			return err
 		case g.is(its):
 			return nil
 		default:
@@ -53,13 +52,13 @@ func (g guid) check(ctx context.Context, c chassis) error {
 		}
 	}
 	if busy {
-		return fmt.Errorf("%s: %w", c, refused)
+		return refused
 	}
 	if len(found) == 0 {
-		return stonith.Errorf(stonith.NotFound, "%s: %w: it tells no GUID: %w", c, errWrongBMC, refused).
+		return stonith.Errorf(stonith.NotFound, "%w: it tells no GUID: %w", errWrongBMC, refused).
 			WithHint("leave this node out of bmc_guid: its BMC cannot be told from others by a GUID")
 	}
-	return stonith.Errorf(stonith.NotFound, "%s: %w: it has %s, not %s, and is not touched", c, errWrongBMC, strings.Join(found, " and "), g).
+	return stonith.Errorf(stonith.NotFound, "%w: it has %s, not %s, and is not touched", errWrongBMC, strings.Join(found, " and "), g).
 		WithHint("is the address that of another node's BMC? If the BMC was replaced, give bmc_guid its GUID")
 }
 

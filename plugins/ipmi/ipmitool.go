@@ -24,7 +24,7 @@ const (
 	// maxSaid is more than ipmitool prints, in bytes, and maxQuoted is what errors show of it.
 	maxSaid, maxQuoted = 4 << 10, 300
 	// killDelay is how long output is waited for once ipmitool has ended.
-	killDelay = 100 * time.Millisecond
+	killDelay = time.Second
 )
 
 // toolHint is for what ipmitool says of anything that keeps it from a session.
@@ -72,18 +72,14 @@ func checkCarried(login rmcp.Config) error {
 	return nil
 }
 
-// open finds an address and a protocol with which ipmitool can log in. An address
-// that is silent is tried once, and has its share of the time.
+// open finds an address and a protocol with which ipmitool can log in. Each has its share
+// of the time: a BMC may be silent to a cipher suite that it does not have.
 func (t *ipmitool) open(ctx context.Context) (chassis, error) {
 	var failed []error
 	for i, address := range t.addresses {
-		silent := false
 		for j, by := range t.protocols {
-			if silent {
-				break
-			}
 			c := &toolChassis{t, address, by}
-			err := c.probe(ctx, len(t.addresses)-i)
+			err := c.probe(ctx, (len(t.addresses)-i)*len(t.protocols)-j)
 			if err == nil {
 				t.addresses, t.protocols = preferred(t.addresses, i), preferred(t.protocols, j)
 				return c, nil
@@ -93,7 +89,6 @@ func (t *ipmitool) open(ctx context.Context) (chassis, error) {
 				return nil, err
 			}
 			failed = append(failed, err)
-			silent = errors.Is(err, rmcp.ErrNoAnswer)
 		}
 	}
 	return nil, stonith.Errorf(stonith.Unreachable, "%w", errors.Join(failed...)).WithHint(toolHint)
@@ -192,6 +187,29 @@ func (c *toolChassis) guid(ctx context.Context, command rawCommand) (rmcp.GUID, 
 		return rmcp.GUID{}, wrongLength(command, answer)
 	}
 	return rmcp.GUID(answer), nil
+}
+
+// ACPIPower reads the power state of the system by ACPI (section 20.6).
+func (c *toolChassis) ACPIPower(ctx context.Context) (rmcp.ACPIPower, error) {
+	command := rawCommand{"Get ACPI Power State", []byte{0x06, 0x07}}
+	answer, err := c.raw(ctx, command)
+	if err == nil && len(answer) < 1 {
+		err = wrongLength(command, answer)
+	}
+	if err != nil {
+		return rmcp.ACPIUnknown, err
+	}
+	return rmcp.ACPIPower(answer[0] & 0x7F), nil
+}
+
+// Starting reports whether the BMC initialises itself (section 20.1).
+func (c *toolChassis) Starting(ctx context.Context) (bool, error) {
+	command := rawCommand{"Get Device ID", []byte{0x06, 0x01}}
+	answer, err := c.raw(ctx, command)
+	if err == nil && len(answer) < 3 {
+		err = wrongLength(command, answer)
+	}
+	return err == nil && answer[2]&0x80 != 0, err
 }
 
 // Close does nothing: ipmitool has logged out.

@@ -31,11 +31,11 @@ func (d *device) Rehearse(ctx context.Context, n stonith.Node) (told string, err
 	var answer *rmcp.CompletionError
 	switch {
 	case errors.As(err, &answer) && answer.Code == unknownCommand:
-		return fmt.Sprintf("nothing, since this BMC has no request that changes nothing (%s); all before it worked, and the node is %s", answer, seen.power), nil
+		return fmt.Sprintf("nothing, since this BMC has no request that changes nothing (%s); all before it worked, and the node is %s", answer, seen), nil
 	case err != nil:
 		return "", err
 	}
-	return fmt.Sprintf("Set Power Restore Policy with no change, in the place of Power Down; the node is %s", seen.power), nil
+	return fmt.Sprintf("Set Power Restore Policy with no change, in the place of Power Down; the node is %s", seen), nil
 }
 
 // Diagnose sends a diagnostic interrupt.

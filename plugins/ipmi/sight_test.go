@@ -49,8 +49,14 @@ func (s *scripted) KeepRestorePolicy(context.Context) error { return s.failure(s
 func (s *scripted) DeviceGUID(context.Context) (rmcp.GUID, error) { return s.device, s.guidErr }
 
 func (s *scripted) SystemGUID(context.Context) (rmcp.GUID, error) { return s.system, s.guidErr }
-func (s *scripted) Close() error                                  { return nil }
-func (s *scripted) String() string                                { return "script" }
+
+func (s *scripted) ACPIPower(context.Context) (rmcp.ACPIPower, error) {
+	return rmcp.ACPIUnknown, &rmcp.CompletionError{Command: "Get ACPI Power State", Code: 0xC1}
+}
+
+func (s *scripted) Starting(context.Context) (bool, error) { return false, nil }
+func (s *scripted) Close() error                           { return nil }
+func (s *scripted) String() string                         { return "script" }
 
 // What a call has seen and sent decides what one more sight of an off node means.
 func TestSight(t *testing.T) {
@@ -148,6 +154,8 @@ func (silentOnce) KeepRestorePolicy(context.Context) error             { return 
 func (silentOnce) ChassisStatus(context.Context) (rmcp.Chassis, error) { return rmcp.Chassis{}, nil }
 func (silentOnce) DeviceGUID(context.Context) (rmcp.GUID, error)       { return rmcp.GUID{}, nil }
 func (silentOnce) SystemGUID(context.Context) (rmcp.GUID, error)       { return rmcp.GUID{}, nil }
+func (silentOnce) ACPIPower(context.Context) (rmcp.ACPIPower, error)   { return 0, nil }
+func (silentOnce) Starting(context.Context) (bool, error)              { return false, nil }
 func (silentOnce) Close() error                                        { return nil }
 func (silentOnce) String() string                                      { return "silent" }
 

@@ -10,7 +10,7 @@ import (
 
 // resolve returns the addresses behind all names. A name that is not found does no
 // harm as long as another one is.
-func (o *opener) resolve(ctx context.Context) ([]netip.AddrPort, error) {
+func (o *Opener) resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	var all []netip.AddrPort
 	var failed attempts
 	for _, address := range o.Addresses {
@@ -26,7 +26,7 @@ func (o *opener) resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	return all, nil
 }
 
-func (o *opener) resolveOne(ctx context.Context, address string) ([]netip.AddrPort, error) {
+func (o *Opener) resolveOne(ctx context.Context, address string) ([]netip.AddrPort, error) {
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)

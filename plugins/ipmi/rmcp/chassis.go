@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strings"
 )
 
 // A Chassis is the state of a chassis (section 28.2).
@@ -63,10 +64,64 @@ func (s *Session) ChassisControl(ctx context.Context, control Control) error {
 	if control > Diag {
 		return fmt.Errorf("%w: no %s", ErrConfig, control)
 	}
-	if _, err := s.link.command(ctx, s.layer, chassisControl, []byte{byte(control)}); err != nil {
+	if _, err := s.command(ctx, chassisControl, []byte{byte(control)}); err != nil {
 		return fmt.Errorf("%s: %w", control, err)
 	}
 	return nil
+}
+
+// An ACPIPower is the power state of the system by ACPI (section 20.6). The BMC knows it
+// from the system's firmware; many only know ACPIUnknown.
+type ACPIPower byte
+
+// The states that tell more than the power of the chassis does.
+const (
+	ACPISleeping1  ACPIPower = 0x01 // S1 to S3 keep the memory
+	ACPISleeping2  ACPIPower = 0x02
+	ACPISleeping3  ACPIPower = 0x03
+	ACPIHibernates ACPIPower = 0x04 // S4: the memory is on a disk
+	ACPISleeping   ACPIPower = 0x08 // S1, S2 or S3
+	ACPIAsleep     ACPIPower = 0x09 // S1 to S4
+	ACPIUnknown    ACPIPower = 0x2A
+)
+
+// Sleeps reports whether the system may have its memory, though the chassis may be without power.
+func (p ACPIPower) Sleeps() bool {
+	switch p {
+	case ACPISleeping1, ACPISleeping2, ACPISleeping3, ACPISleeping, ACPIAsleep:
+		return true
+	case ACPIHibernates, ACPIUnknown:
+	}
+	return false
+}
+
+// String returns the name of the state, with its number.
+func (p ACPIPower) String() string {
+	name := map[ACPIPower]string{
+		0x00: "S0", ACPISleeping1: "S1", ACPISleeping2: "S2", ACPISleeping3: "S3", ACPIHibernates: "S4", 0x05: "S5",
+		0x06: "S4 or S5", 0x07: "G3", ACPISleeping: "S1, S2 or S3", ACPIAsleep: "S1 to S4", ACPIUnknown: "unknown",
+	}[p]
+	return strings.TrimSpace(fmt.Sprintf("%s (%02Xh)", name, byte(p)))
+}
+
+// ACPIPower reads the power state of the system by ACPI. Not every BMC knows the command:
+// it then answers with a [CompletionError].
+func (s *Session) ACPIPower(ctx context.Context) (ACPIPower, error) {
+	answer, err := s.ask(ctx, getACPIPowerState, 1)
+	if err != nil {
+		return ACPIUnknown, err
+	}
+	return ACPIPower(answer[0] & 0x7F), nil
+}
+
+// Starting reports whether the BMC says of itself that its initialisation or an update of
+// its firmware is under way (section 20.1), so that what it says of its node may not be true yet.
+func (s *Session) Starting(ctx context.Context) (bool, error) {
+	answer, err := s.ask(ctx, getDeviceID, 3)
+	if err != nil {
+		return false, err
+	}
+	return answer[2]&0x80 != 0, nil
 }
 
 // noChange is the policy that leaves the policy as it is (table 28-8).

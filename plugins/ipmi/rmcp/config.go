@@ -2,6 +2,7 @@ package rmcp
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,13 +27,15 @@ type Config struct {
 	// Interface is Lanplus unless set.
 	Interface Interface
 	// Suites are the cipher suites for lanplus, the first one that the BMC has is
-	// taken. 17 and 3 if empty. 0 to 2, 15 and 16 leave out protection, so they must
-	// be named, and anyone on the way can claim that the BMC has no other.
+	// taken. 17 and 3 if empty. 2 and 16 do not hide what is sent. With an [Unsigned] one
+	// anyone on the way can answer for the BMC, and claim that it has no other, so it
+	// stands alone or not at all.
 	Suites []int
 	// AuthTypes are the authentication types for lan, the first one that the BMC has
-	// is taken. MD5 if empty: anyone on the way can claim that the BMC has no other
-	// than Straight, which sends the password, or None. A BMC that wants only the login
-	// authenticated, and not the packets after it, is refused unless None is among them.
+	// is taken. MD5 if empty. Anyone on the way can claim that the BMC has no other than
+	// Straight, which sends the password, or None, and answer for it then: so each of these
+	// stands alone. A BMC that wants only the login authenticated, and not the packets
+	// after it, is refused.
 	AuthTypes []AuthType
 	// Privilege is Operator unless set, which is enough for all that a Session does.
 	Privilege Privilege
@@ -149,9 +152,15 @@ func (c Config) checkAlgorithms() error {
 			return fmt.Errorf("%w: cipher suite %d is not one of %s", ErrConfig, number, knownSuites())
 		}
 	}
+	if i := slices.IndexFunc(c.Suites, Unsigned); i >= 0 && len(c.Suites) > 1 {
+		return fmt.Errorf("%w: cipher suite %d has no integrity, so it stands alone or not at all: %v", ErrConfig, c.Suites[i], c.Suites)
+	}
 	for _, t := range c.AuthTypes {
-		if t != None && t != MD5 && t != Straight {
+		switch {
+		case t != None && t != MD5 && t != Straight:
 			return fmt.Errorf("%w: %s", ErrConfig, t)
+		case t != MD5 && len(c.AuthTypes) > 1:
+			return fmt.Errorf("%w: with %s packets have no proof, so it stands alone or not at all", ErrConfig, t)
 		}
 	}
 	return nil

@@ -41,9 +41,16 @@ var (
 // errSessionGone is an answer for a session that the BMC has forgotten.
 var errSessionGone = errors.New("session forgotten by the BMC")
 
-// errOtherCopy is a proof of the password that the BMC refuses after it was sent copies
-// of a message: it may have gone on with another copy than the one whose answer we have.
-var errOtherCopy = errors.New("the BMC has answered another copy of a message")
+// errOtherCopy is a proof that does not fit, and not for the password's sake: the network
+// or we have sent copies of a message, and the BMC has gone on with another one than that
+// whose answer we have.
+var errOtherCopy = errors.New("the BMC has gone on with another copy of a message")
+
+// errOtherLength is a code that cannot be one of the cipher suite.
+var errOtherLength = errors.New("or a code of another cipher suite")
+
+// errEarlier is one more answer to a request that has been answered.
+var errEarlier = errors.New("one more answer to an earlier request")
 
 // A NoAnswerError is silence. It is [ErrNoAnswer], and also what explains it, if
 // something does: the error of the network, of a packet that was not accepted, or
@@ -143,19 +150,23 @@ var statusKinds = map[byte]error{
 	0x11: ErrSuite,       // no cipher suite match
 }
 
+// statusTexts are the status codes without a kind.
+var statusTexts = map[byte]string{
+	0x03: "invalid payload type",
+	0x0E: "unauthorized GUID",
+	0x12: "illegal or unrecognized parameter",
+}
+
 // Error names the step, the status and its meaning.
 func (e *StatusError) Error() string {
-	meaning := "refused"
+	meaning := statusTexts[e.Status]
 	if kind := statusKinds[e.Status]; kind != nil {
 		meaning = kind.Error()
 	}
+	if meaning == "" {
+		meaning = "refused"
+	}
 	return fmt.Sprintf("%s: %s (status %02Xh)", e.Step, meaning, e.Status)
-}
-
-// isStatus reports whether err is a refusal with the status.
-func isStatus(err error, status byte) bool {
-	var refused *StatusError
-	return errors.As(err, &refused) && refused.Status == status
 }
 
 // Unwrap returns the variable of this package that the status amounts to, or nil.
@@ -173,6 +184,38 @@ func (a attempts) Error() string {
 }
 
 func (a attempts) Unwrap() []error { return a }
+
+// SuiteErrors are what became of the login with each cipher suite that was tried.
+type SuiteErrors []SuiteError
+
+// A SuiteError is what became of the login with one suite, at the last attempt.
+type SuiteError struct {
+	Suite int
+	Err   error
+}
+
+// with returns the errors with what became of one more attempt.
+func (all SuiteErrors) with(suite int, err error) SuiteErrors {
+	for i := range all {
+		if all[i].Suite == suite {
+			all[i].Err = err
+			return all
+		}
+	}
+	return append(all, SuiteError{suite, err})
+}
+
+// Error names each suite.
+func (all SuiteErrors) Error() string { return attempts(all.Unwrap()).Error() }
+
+// Unwrap returns the errors.
+func (all SuiteErrors) Unwrap() []error {
+	errs := make([]error, len(all))
+	for i, one := range all {
+		errs[i] = fmt.Errorf("cipher suite %d: %w", one.Suite, one.Err)
+	}
+	return errs
+}
 
 // malformed returns an error that says what is wrong with a packet.
 func malformed(format string, args ...any) error {

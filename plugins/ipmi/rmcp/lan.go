@@ -9,31 +9,38 @@ import (
 	"slices"
 )
 
-// maxUnproven is how many logins may fail when the password has been sent, by silence
-// or by the refusal of a copy. A lost packet explains one of them.
+// maxUnproven is how many logins may end in silence when the password has been sent. A
+// lost packet explains one of them.
 const maxUnproven = 2
 
 // A lanLogin logs in by IPMI 1.5 (section 13.14).
 type lanLogin struct {
 	Config
 	authType AuthType
-	unproven int // logins that failed when the password had been sent
+	unproven int  // logins that ended in silence when the password had been sent
+	careful  bool // no other login waits longer for the last answer
 }
 
 // openLan opens a session of IPMI 1.5. The capabilities have a bit for each
 // authentication type.
-func (o *opener) openLan(ctx context.Context, target netip.AddrPort, capabilities byte) (*Session, error) {
+func (o *Opener) openLan(ctx context.Context, target netip.AddrPort, capabilities byte) (*Session, error) {
 	i := slices.IndexFunc(o.AuthTypes, func(t AuthType) bool { return capabilities&(1<<t) != 0 })
 	if i < 0 {
 		return nil, fmt.Errorf("%w: the BMC has %02Xh, asked for %v", ErrAuthType, capabilities, o.AuthTypes)
 	}
 	attempt := &lanLogin{Config: o.Config, authType: o.AuthTypes[i]}
-	session, err := o.restarting(ctx, target, attempt.run)
-	if err != nil {
-		return nil, err
+	for restarts := 0; ; restarts++ {
+		attempt.careful = o.care == len(settles)-1
+		session, err := o.login(ctx, target, attempt.run)
+		if err == nil {
+			session.about = fmt.Sprintf("%s session with BMC %s, %s, %s", o.Interface, target, attempt.authType, o.Privilege)
+			return session, nil
+		}
+		again := errors.Is(err, errOtherCopy) && o.bewareOfCopies() || isAgain(err)
+		if !again || ctx.Err() != nil || restarts == maxRestarts {
+			return nil, err
+		}
 	}
-	session.about = attempt.authType.String()
-	return session, nil
 }
 
 // run attempts the login.
@@ -42,20 +49,39 @@ func (a *lanLogin) run(ctx context.Context, l *link) (layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &lanSession{password: []byte(a.Password), authType: a.authType, perPacket: a.authType, session: temporary}
+	copies := l.copies
+	l.settle = 0 // a right answer is no worse for others that follow
+	s := &lanSession{password: []byte(a.Password), authType: a.authType, session: temporary}
 	err = a.activate(ctx, l, s, challenge)
-	silent, copyRefused := errors.Is(err, ErrNoAnswer), errors.Is(err, ErrPassword) && l.copies > 1
-	if ctx.Err() != nil || !silent && !copyRefused {
-		return s, err
-	}
-	a.unproven++
 	switch {
-	case a.unproven < maxUnproven && copyRefused:
-		return nil, fmt.Errorf("%s: %w", activateSession.name, errOtherCopy)
-	case a.unproven < maxUnproven || copyRefused:
+	case err == nil || ctx.Err() != nil:
+		return s, err
+	case errors.Is(err, ErrNoAnswer):
+		if l.doubled && !a.careful {
+			return nil, fmt.Errorf("%w: %w", err, errOtherCopy)
+		}
+		if a.unproven++; a.unproven >= maxUnproven {
+			return nil, fmt.Errorf("%s: %w: %w", activateSession.name, ErrPassword, ErrSilence)
+		}
+		return nil, err
+	case !isRefusal(err):
 		return nil, err
 	}
-	return nil, fmt.Errorf("%s: %w: %w", activateSession.name, ErrPassword, ErrSilence)
+	l.hear(ctx, func(datagram []byte) error {
+		m, err := outside{}.unwrap(datagram)
+		l.doubled = l.doubled || err == nil && len(m) > responseOverhead
+		return err
+	})
+	if l.doubled || max(copies, l.copies) > 1 {
+		return nil, fmt.Errorf("%w: %w", err, errOtherCopy)
+	}
+	return nil, err
+}
+
+// isRefusal reports whether err is a refusal of the challenge or of what was made of it.
+func isRefusal(err error) bool {
+	var answer *CompletionError
+	return errors.As(err, &answer) && !errors.Is(err, ErrSessions) && !errors.Is(err, ErrPrivilege)
 }
 
 // challenge returns the BMC's ID of the session until it is activated, and what is to
@@ -98,11 +124,9 @@ func (a *lanLogin) activate(ctx context.Context, l *link, s *lanSession, challen
 		return fmt.Errorf("%s: %w: the answer is not authenticated", activateSession.name, ErrDowngrade)
 	}
 	s.activate(binary.LittleEndian.Uint32(answer[1:]), binary.LittleEndian.Uint32(answer[5:]), binary.LittleEndian.Uint32(first[:]))
-	perPacket := AuthType(answer[0] & 0x0F)
-	if perPacket != a.authType && (perPacket != None || !slices.Contains(a.AuthTypes, None)) {
+	if perPacket := AuthType(answer[0] & 0x0F); perPacket != a.authType {
 		_ = (&Session{link: l, layer: s}).Close() // the answer is what counts
 		return fmt.Errorf("%s: %w: asked for %s, got %s for the packets", activateSession.name, ErrDowngrade, a.authType, perPacket)
 	}
-	s.perPacket = perPacket
 	return nil
 }

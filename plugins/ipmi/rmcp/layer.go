@@ -42,7 +42,10 @@ type inbound struct {
 }
 
 func (i *inbound) take(sequence uint32) error {
-	if ahead := sequence - i.last; i.known && (ahead == 0 || ahead > maxAhead) {
+	switch ahead := sequence - i.last; {
+	case i.known && -ahead <= maxAhead:
+		return errEarlier
+	case i.known && ahead > maxAhead:
 		return malformed("packet %d, not one of those after %d", sequence, i.last)
 	}
 	i.known, i.last = true, sequence
@@ -52,14 +55,13 @@ func (i *inbound) take(sequence uint32) error {
 // lanSession is a session of IPMI 1.5. It begins with Activate Session, whose
 // packets have sequence number 0.
 type lanSession struct {
-	password  []byte
-	authType  AuthType // asked for
-	perPacket AuthType // what packets have: authType, or None if the BMC wants none and may
-	session   uint32
-	active    bool
-	sequence  uint32 // of the next packet we send
-	proven    bool   // the last packet received had the right authentication code
-	inbound   inbound
+	password []byte
+	authType AuthType // asked for, and what all packets have
+	session  uint32
+	active   bool
+	sequence uint32 // of the next packet we send
+	proven   bool   // the last packet received had the right authentication code
+	inbound  inbound
 }
 
 func (s *lanSession) id() uint32 { return s.session }
@@ -73,7 +75,7 @@ func (s *lanSession) activate(session, ours, theirs uint32) {
 }
 
 func (s *lanSession) wrap(message []byte) []byte {
-	p := packet{authType: s.perPacket, session: s.session, sequence: s.sequence, message: message}
+	p := packet{authType: s.authType, session: s.session, sequence: s.sequence, message: message}
 	p.code = s.code(p)
 	if s.active {
 		s.sequence = max(s.sequence+1, 1) // 0 is for packets outside of sessions
@@ -95,7 +97,7 @@ func (s *lanSession) unwrap(datagram []byte) ([]byte, error) {
 		return p.message, nil
 	case p.session != s.session:
 		return nil, malformed("packet of session %08Xh", p.session)
-	case !s.proven && (p.authType != None || s.perPacket != None):
+	case !s.proven:
 		return nil, malformed("packet with wrong authentication code, %s", p.authType)
 	}
 	return p.message, s.inbound.take(p.sequence)

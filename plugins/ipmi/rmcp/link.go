@@ -14,6 +14,8 @@ const (
 	firstWait = 500 * time.Millisecond // until something is sent again
 	maxWait   = 2 * time.Second        // doubled up to this
 	maxPacket = 1024                   // longer ones are truncated
+	// hearing is how long a second answer may be behind one that is not understood.
+	hearing = 100 * time.Millisecond
 )
 
 // A link carries packets to one address of a BMC, and back.
@@ -22,6 +24,11 @@ type link struct {
 	number byte // of the last request
 	copies int  // of the last message that were sent
 	slow   bool // the BMC is: nothing is sent again soon
+	// settle is how long after an answer another one to the same message is waited for:
+	// what counts is the newest.
+	settle  time.Duration
+	doubled bool // a message was answered twice
+	lost    bool // the last command had no answer
 }
 
 // dialUDP connects a socket with a port of its own.
@@ -37,6 +44,7 @@ func (l *link) command(ctx context.Context, in layer, c command, data []byte) ([
 	l.number = (l.number + 1) % sequenceNumbers
 	r := request{c, l.number, data}
 	message := r.pack()
+	answered := false
 	var completion byte
 	var answer []byte
 	err := l.exchange(ctx, c.name, func() []byte { return in.wrap(message) }, func(datagram []byte) error {
@@ -44,9 +52,18 @@ func (l *link) command(ctx context.Context, in layer, c command, data []byte) ([
 		if err != nil {
 			return err
 		}
-		completion, answer, err = r.unpackResponse(m)
-		return err
+		code, its, err := r.unpackResponse(m)
+		switch {
+		case err != nil:
+			l.doubled = l.doubled || errors.Is(err, errEarlier)
+			return err
+		case answered && completion == 0 && code != 0:
+			return errEarlier // another copy was refused: what was granted stands
+		}
+		answered, completion, answer = true, code, its
+		return nil
 	})
+	l.lost = err != nil
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +93,33 @@ func (l *link) exchange(ctx context.Context, step string, next func() []byte, ac
 			return err
 		}
 		answered, err := l.receive(ctx, wait, silence, accept)
+		if answered {
+			l.awaitNewest(ctx, accept)
+		}
 		if answered || err != nil {
 			return err
 		}
 	}
+}
+
+// awaitNewest takes what else answers the same message, until nothing has come for the
+// time of settle.
+func (l *link) awaitNewest(ctx context.Context, accept func([]byte) error) {
+	for l.settle > 0 {
+		answered, err := l.receive(ctx, l.settle, &NoAnswerError{}, accept)
+		if !answered || err != nil {
+			return // the network was well a moment ago, and tells us in the next step
+		}
+		l.doubled = true
+	}
+}
+
+// hear listens for a moment to what comes without having been asked for.
+func (l *link) hear(ctx context.Context, note func([]byte) error) {
+	_, _ = l.receive(ctx, hearing, &NoAnswerError{}, func(datagram []byte) error {
+		_ = note(datagram)
+		return errEarlier
+	})
 }
 
 // send sends a packet. A socket that was told by ICMP of the fate of an earlier one
@@ -112,7 +152,9 @@ func (l *link) receive(ctx context.Context, wait time.Duration, silence *NoAnswe
 		if err = accept(datagram[:n]); err == nil {
 			return true, nil
 		}
-		silence.Last = err
+		if !errors.Is(err, errEarlier) {
+			silence.Last = err
+		}
 	}
 	return false, nil
 }

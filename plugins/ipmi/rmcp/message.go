@@ -26,6 +26,8 @@ var (
 	chassisControl   = command{netFnChassis, 0x02, "Chassis Control", nil}
 	setRestorePolicy = command{netFnChassis, 0x06, "Set Power Restore Policy", nil}
 
+	getDeviceID            = command{netFnApp, 0x01, "Get Device ID", nil}
+	getACPIPowerState      = command{netFnApp, 0x07, "Get ACPI Power State", nil}
 	getDeviceGUID          = command{netFnApp, 0x08, "Get Device GUID", nil}
 	getSystemGUID          = command{netFnApp, 0x37, "Get System GUID", nil}
 	getChannelCapabilities = command{netFnApp, 0x38, "Get Channel Authentication Capabilities", nil}
@@ -72,6 +74,8 @@ func (r request) unpackResponse(message []byte) (completion byte, data []byte, e
 		return 0, nil, malformed("response of %d bytes", len(m))
 	case checksum(m[:3]) != 0 || checksum(m[3:]) != 0:
 		return 0, nil, malformed("wrong checksum")
+	case m[4]>>2 == (r.sequence+sequenceNumbers-1)%sequenceNumbers: // whatever it was
+		return 0, nil, errEarlier
 	case m[1]>>2 != r.netFn|1 || m[5] != r.code: // some BMCs differ in the addresses
 		return 0, nil, malformed("response to another command, %02Xh/%02Xh", m[1]>>2, m[5])
 	case m[4]>>2 != r.sequence:

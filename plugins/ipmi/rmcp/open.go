@@ -16,23 +16,34 @@ const (
 	silenceLimit = 1400 * time.Millisecond
 	// maxRestarts is how often a login begins again.
 	maxRestarts = 8
+	// SilenceLimit is the silence after which a session counts as lost: the BMC may have
+	// restarted. A request has been sent three times by then.
+	SilenceLimit = 3500 * time.Millisecond
 )
 
-// An opener opens one session.
-type opener struct {
+// settles are the times for which the last of several answers to a message of the login is
+// waited for: none at first, and more each time that the BMC has gone on with another copy
+// of a message.
+var settles = [...]time.Duration{0, 150 * time.Millisecond, 900 * time.Millisecond}
+
+// An Opener opens sessions with one BMC, one after the other, and remembers what worked.
+// It is not for use by several goroutines at once.
+type Opener struct {
 	Config
 	dial   func(context.Context, netip.AddrPort) (net.Conn, error)
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	tag    byte // of the last login
+	care   int  // index of settles
 }
 
-func newOpener(config Config) *opener {
-	return &opener{Config: config.withDefaults(), dial: dialUDP, lookup: net.DefaultResolver.LookupNetIP}
+// NewOpener returns an Opener for the BMC of the configuration, and contacts nothing.
+func NewOpener(config Config) *Opener {
+	return &Opener{Config: config.withDefaults(), dial: dialUDP, lookup: net.DefaultResolver.LookupNetIP}
 }
 
 // open tries one address after the other. If there are several, all of them get
 // their turn again until ctx ends.
-func (o *opener) open(ctx context.Context) (*Session, error) {
+func (o *Opener) open(ctx context.Context) (*Session, error) {
 	targets, err := o.resolve(ctx)
 	if err != nil {
 		return nil, err
@@ -64,32 +75,21 @@ func ofAddress(err error) bool {
 
 // openAt opens the session at one address. If there are others it gives up soon when
 // nobody is there.
-func (o *opener) openAt(ctx context.Context, target netip.AddrPort, others bool) (*Session, error) {
+func (o *Opener) openAt(ctx context.Context, target netip.AddrPort, others bool) (*Session, error) {
 	capabilities, err := o.probe(ctx, target, others)
 	if err != nil {
 		return nil, err
 	}
-	var session *Session
 	if o.Interface == Lan {
-		session, err = o.openLan(ctx, target, capabilities)
-	} else {
-		session, err = o.openLanplus(ctx, target)
+		return o.openLan(ctx, target, capabilities)
 	}
-	if err != nil {
-		return nil, err
-	}
-	session.about = fmt.Sprintf("%s session with BMC %s, %s, %s", o.Interface, target, session.about, o.Privilege)
-	if err := session.setPrivilege(ctx, o.Privilege); err != nil {
-		_ = session.Close() // the refusal is what counts
-		return nil, err
-	}
-	return session, nil
+	return o.openLanplus(ctx, target)
 }
 
 // probe asks for the authentication capabilities (section 22.13) and returns those
 // of IPMI 1.5. The question is in a packet of IPMI 1.5 for both interfaces: some
 // BMCs do not answer it in RMCP+.
-func (o *opener) probe(ctx context.Context, target netip.AddrPort, others bool) (byte, error) {
+func (o *Opener) probe(ctx context.Context, target netip.AddrPort, others bool) (byte, error) {
 	l, err := o.connect(ctx, target)
 	if err != nil {
 		return 0, err
@@ -119,7 +119,7 @@ func (o *opener) probe(ctx context.Context, target netip.AddrPort, others bool) 
 	return answer[1], nil
 }
 
-func (o *opener) connect(ctx context.Context, target netip.AddrPort) (*link, error) {
+func (o *Opener) connect(ctx context.Context, target netip.AddrPort) (*link, error) {
 	conn, err := o.dial(ctx, target)
 	if err != nil {
 		return nil, err
@@ -130,31 +130,55 @@ func (o *opener) connect(ctx context.Context, target netip.AddrPort) (*link, err
 // A login is one attempt to log in.
 type login func(context.Context, *link) (layer, error)
 
-// restarting attempts a login, and again from a new port when a step of it is met by
-// silence: some BMCs know a console by its port.
-func (o *opener) restarting(ctx context.Context, target netip.AddrPort, attempt login) (*Session, error) {
-	for restarts := 0; ; restarts++ {
-		l, err := o.connect(ctx, target)
-		if err != nil {
-			return nil, err
-		}
-		in, err := attempt(ctx, l)
-		if err == nil {
-			return &Session{link: l, layer: in}, nil
-		}
-		l.close()
-		again := errors.Is(err, ErrNoAnswer) || errors.Is(err, errSessionGone) || errors.Is(err, errOtherCopy)
-		if !again || ctx.Err() != nil || restarts == maxRestarts {
-			return nil, err
-		}
+// login makes one attempt, from a port of its own: some BMCs know a console by its port.
+// The session has the privilege that is asked for. One that is silent when it is asked
+// for it is of no use, and is left to the BMC.
+func (o *Opener) login(ctx context.Context, target netip.AddrPort, attempt login) (*Session, error) {
+	l, err := o.connect(ctx, target)
+	if err != nil {
+		return nil, err
 	}
+	l.settle = settles[o.care]
+	in, err := attempt(ctx, l)
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	l.settle = 0
+	session := &Session{link: l, layer: in}
+	limited, cancel := context.WithTimeout(ctx, SilenceLimit)
+	defer cancel()
+	if err := withinStep(ctx, session.setPrivilege(limited, o.Privilege)); err != nil {
+		_ = session.Close() // the error is what counts
+		if errors.Is(err, ErrNoAnswer) {
+			o.bewareOfCopies() // of which one may have opened another session in its place
+		}
+		return nil, err
+	}
+	return session, nil
 }
+
+// bewareOfCopies reports whether the next login can wait longer for the last answer.
+func (o *Opener) bewareOfCopies() bool {
+	if o.care == len(settles)-1 {
+		return false
+	}
+	o.care++
+	return true
+}
+
+// isAgain reports whether the same login may work next time.
+func isAgain(err error) bool { return errors.Is(err, ErrNoAnswer) || errors.Is(err, errSessionGone) }
 
 // step runs one step of a login within silenceLimit.
 func step(ctx context.Context, do func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, silenceLimit)
 	defer cancel()
-	err := do(limited)
+	return withinStep(ctx, do(limited))
+}
+
+// withinStep returns the error of something that had a limit of its own within ctx.
+func withinStep(ctx context.Context, err error) error {
 	var silence *NoAnswerError
 	if errors.As(err, &silence) {
 		silence.end = context.Cause(ctx) // that of the step is nobody's concern

@@ -57,14 +57,14 @@ func newPeer() *peer {
 }
 
 // opener returns one that reaches the peer at any address but those named.
-func (p *peer) opener(c Config, dead ...string) *opener {
+func (p *peer) opener(c Config, dead ...string) *Opener {
 	if c.Addresses == nil {
 		c.Addresses = []string{"192.0.2.1:623"}
 	}
 	if c.User == "" {
 		c.User, c.Password = rightUser, rightPassword
 	}
-	o := newOpener(c)
+	o := NewOpener(c)
 	o.dial = func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
 		n := &port{peer: p, number: len(p.ports) + 1, dead: slices.Contains(dead, to.Addr().String())}
 		n.inbox, n.moved = make(chan []byte, 64), make(chan struct{}, 1)
@@ -143,7 +143,7 @@ func (p *peer) replyLan(datagram []byte) (step string, reply []byte) {
 		return step, outside{}.wrap(answer)
 	}
 	message, err := p.lan.unwrap(datagram)
-	if err != nil || !p.lan.proven && p.lan.perPacket != None {
+	if err != nil || !p.lan.proven {
 		return "refused: unproven", nil
 	}
 	step, answer := p.carryOut(message)
@@ -151,9 +151,6 @@ func (p *peer) replyLan(datagram []byte) (step string, reply []byte) {
 	if step == activateSession.name {
 		p.lan.activate(p.lan.session, binary.LittleEndian.Uint32(message[6+18:]), 9)
 		p.lan.inbound.known = false // the same may come again, with number 0
-		if AuthType(answer[7]&0x0F) == None {
-			p.lan.perPacket = None
-		}
 	}
 	return step, reply
 }
@@ -161,7 +158,7 @@ func (p *peer) replyLan(datagram []byte) (step string, reply []byte) {
 // carryOut answers a message.
 func (p *peer) carryOut(m []byte) (step string, answer []byte) {
 	commands := []command{
-		getChassisStatus, chassisControl, setRestorePolicy, getDeviceGUID, getSystemGUID, getChannelCapabilities,
+		getChassisStatus, chassisControl, setRestorePolicy, getDeviceID, getACPIPowerState, getDeviceGUID, getSystemGUID, getChannelCapabilities,
 		getSessionChallenge, activateSession, setSessionPrivilege, closeSession,
 	}
 	i := slices.IndexFunc(commands, func(c command) bool { return c.code == m[5] && c.netFn == m[1]>>2 })
@@ -181,7 +178,7 @@ func (p *peer) data(c command, sent []byte) []byte {
 	case getChannelCapabilities.code:
 		return []byte{0, 1, p.capable, 0, 2, 0, 0, 0, 0}
 	case getSessionChallenge.code:
-		p.lan = &lanSession{password: []byte(p.password), authType: AuthType(sent[0]), perPacket: AuthType(sent[0]), session: 77}
+		p.lan = &lanSession{password: []byte(p.password), authType: AuthType(sent[0]), session: 77}
 		return append([]byte{0, 77, 0, 0, 0}, make([]byte, 16)...)
 	case activateSession.code:
 		p.open = true
@@ -198,6 +195,10 @@ func (p *peer) data(c command, sent []byte) []byte {
 			return []byte{0xCC}
 		}
 		return []byte{0, 7}
+	case getDeviceID.code:
+		return []byte{0, 0x20, 0x81, 1}
+	case getACPIPowerState.code:
+		return []byte{0, 0, 0}
 	case getDeviceGUID.code, getSystemGUID.code:
 		return append([]byte{0}, "0123456789abcdef"...)
 	}

@@ -9,6 +9,7 @@ package rmcp
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -16,8 +17,12 @@ import (
 // Port is the UDP port of a BMC, asf-rmcp (section 13.1.2).
 const Port = 623
 
-// closeLimit is the time that the end of a session may take.
-const closeLimit = 300 * time.Millisecond
+// closeLimit is the time that the end of a session may take, and lostCloseLimit that of
+// one whose BMC does not answer.
+const (
+	closeLimit     = 300 * time.Millisecond
+	lostCloseLimit = 10 * time.Millisecond
+)
 
 // A Session is a login at a BMC (section 6.12). It is not for use by several
 // goroutines at once. A BMC has few sessions, so every one must be closed.
@@ -26,6 +31,8 @@ type Session struct {
 	layer  layer
 	about  string
 	closed bool
+	// granted is the privilege that the session was given, 0 if none yet.
+	granted Privilege
 }
 
 // Open logs in to the BMC (sections 13.14 and 13.15), and asks for the privilege of the
@@ -38,23 +45,28 @@ type Session struct {
 // [CompletionError], [StatusError] and [NoAnswerError] tell more. None holds a
 // secret. After an error no session is left open, but for one that the BMC may have
 // opened without our knowledge: when its last answer to the login was lost or wrong.
-func Open(ctx context.Context, config Config) (*Session, error) {
-	if err := config.Check(); err != nil {
+func (o *Opener) Open(ctx context.Context) (*Session, error) {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	return newOpener(config).open(ctx)
+	return o.open(ctx)
 }
 
 // Close ends the session (section 22.19) and its connection, within 0.3 s. The
 // error says that the BMC did not confirm it; it ends the session by itself later,
-// most after a minute. Closing again does nothing.
+// most after a minute. A BMC that did not answer the last command is told, and not waited
+// for. Closing again does nothing.
 func (s *Session) Close() error {
 	if s.closed {
 		return nil
 	}
 	s.closed = true
 	defer s.link.close()
-	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	limit := closeLimit
+	if s.link.lost {
+		limit = lostCloseLimit
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	_, err := s.link.command(ctx, s.layer, closeSession, binary.LittleEndian.AppendUint32(nil, s.layer.id()))
 	return err
@@ -66,6 +78,7 @@ func (s *Session) String() string { return s.about }
 // setPrivilege raises the session to a level (section 22.18). A session begins
 // with the level User, whatever it was opened for.
 func (s *Session) setPrivilege(ctx context.Context, level Privilege) error {
+	s.granted = 0
 	got, err := s.ask(ctx, setSessionPrivilege, 1, byte(level))
 	if err != nil {
 		return err
@@ -73,12 +86,26 @@ func (s *Session) setPrivilege(ctx context.Context, level Privilege) error {
 	if Privilege(got[0]&0x0F) < level {
 		return fmt.Errorf("%s: %w: asked for %s, got %s", setSessionPrivilege.name, ErrPrivilege, level, Privilege(got[0]&0x0F))
 	}
+	s.granted = level
 	return nil
+}
+
+// command carries out a command. A session that may not do what it was granted has been
+// begun anew by a copy of a message of the login, and asks for its privilege once more.
+func (s *Session) command(ctx context.Context, c command, data []byte) ([]byte, error) {
+	answer, err := s.link.command(ctx, s.layer, c, data)
+	if s.granted == 0 || !errors.Is(err, ErrPrivilege) {
+		return answer, err
+	}
+	if err := s.setPrivilege(ctx, s.granted); err != nil {
+		return nil, err
+	}
+	return s.link.command(ctx, s.layer, c, data)
 }
 
 // ask carries out a command whose answer has at least so many bytes of data.
 func (s *Session) ask(ctx context.Context, c command, least int, data ...byte) ([]byte, error) {
-	answer, err := s.link.command(ctx, s.layer, c, data)
+	answer, err := s.command(ctx, c, data)
 	if err != nil {
 		return nil, err
 	}

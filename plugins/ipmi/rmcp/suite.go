@@ -44,6 +44,10 @@ var suites = map[int]suite{
 	17: {algorithms{3, 4, 1}, sha256.New, 16},
 }
 
+// Unsigned reports whether a cipher suite leaves the packets of a session without
+// integrity: whatever the login proved, nothing then ties an answer to the BMC.
+func Unsigned(number int) bool { return suites[number].algorithms[integrity] == 0 }
+
 // knownSuites lists the numbers of the suites.
 func knownSuites() string { return fmt.Sprint(slices.Sorted(maps.Keys(suites))) }
 

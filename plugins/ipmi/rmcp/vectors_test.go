@@ -75,7 +75,7 @@ func TestCapturedLan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &lanSession{password: []byte(rightPassword), authType: MD5, perPacket: MD5, session: p.session, active: true}
+		s := &lanSession{password: []byte(rightPassword), authType: MD5, session: p.session, active: true}
 		if m, err := s.unwrap(packets[i]); err != nil || checksum(m[3:]) != 0 {
 			t.Errorf("packet %d: %x, %v", i, m, err)
 		}

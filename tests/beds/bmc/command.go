@@ -50,6 +50,7 @@ const (
 func commands() map[commandKey]command {
 	return map[commandKey]command{
 		{netFnApp, 0x01}:     {DeviceID, Viewer, 0, (*BMC).deviceID},
+		{netFnApp, 0x07}:     {ACPIState, Viewer, 0, (*BMC).acpiState},
 		{netFnApp, 0x08}:     {DeviceGUID, Viewer, 0, (*BMC).ownGUID},
 		{netFnApp, 0x37}:     {SystemGUID, 0, 0, (*BMC).ownGUID},
 		{netFnApp, 0x38}:     {AuthCapabilities, 0, 2, (*BMC).authCapabilities},
@@ -91,10 +92,16 @@ func (b *BMC) carryOut(r *request) []byte {
 	return c.do(b, r)
 }
 
-func (b *BMC) deviceID(*request) []byte {
-	// device 20h, firmware 1.00, IPMI 2.0, a chassis device, manufacturer and product 0
-	return []byte{success, 0x20, 0, 1, 0, 0x02, 0x80, 0, 0, 0, 0, 0}
+func (b *BMC) deviceID(r *request) []byte {
+	firmware := byte(1)
+	if r.faults[Starts] {
+		firmware |= 0x80
+	}
+	// device 20h with SDRs, firmware 1.00, IPMI 2.0, a chassis device, manufacturer and product 0
+	return []byte{success, 0x20, 0x80, firmware, 0, 0x02, 0x80, 0, 0, 0, 0, 0}
 }
+
+func (b *BMC) acpiState(*request) []byte { return []byte{success, b.node.acpiState(), 0} }
 
 func (b *BMC) ownGUID(*request) []byte { return append([]byte{success}, b.guid[:]...) }
 
@@ -141,6 +148,9 @@ func (b *BMC) sessionChallenge(r *request) []byte {
 	case !known:
 		return []byte{unknownUser}
 	}
+	if r.faults[OneLogin] {
+		b.endLogins()
+	}
 	s := b.begin(r.from)
 	s.User, s.user, s.Auth, s.limit = name, user, auth, user.Limit
 	s.challenge = make([]byte, 16)
@@ -179,7 +189,11 @@ func (b *BMC) activateSession(r *request) []byte {
 	number := randomID()
 	s.State, s.sent, s.window = Open, outbound, newWindow(number-1)
 	s.Privilege = min(Viewer, s.limit)
-	return slices.Concat([]byte{success, byte(s.Auth)}, uint32s(s.id, number), []byte{byte(s.limit)})
+	auth := s.Auth
+	if r.faults[Unsigned] {
+		auth = AuthNone
+	}
+	return slices.Concat([]byte{success, byte(auth)}, uint32s(s.id, number), []byte{byte(s.limit)})
 }
 
 // fullBut tells whether there is no room, the session itself not counted.

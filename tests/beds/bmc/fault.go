@@ -17,6 +17,13 @@ const (
 	OtherSuite Fault = "other-suite" // Open Session is answered with a weaker suite than asked for, which then holds
 	Full       Fault = "full"        // no session is free
 	Restarts   Fault = "restarts"    // all sessions are forgotten, and what came in is not answered
+	Dies       Fault = "dies"        // the session is silent from this message on
+	OtherHash  Fault = "other-hash"  // the codes of RAKP 2 are those of SHA-1, whatever the suite is
+	OtherCode  Fault = "other-code"  // the code of RAKP 2 is wrong, but as long as it should be
+	Repeats    Fault = "repeats"     // a copy of RAKP 1 is answered as the first one was, without a new random number
+	OneLogin   Fault = "one-login"   // a new Open Session or Get Session Challenge ends the logins that are under way
+	OneAnswer  Fault = "one-answer"  // a copy of Open Session or RAKP 3 is refused, as a step of no session
+	Unsigned   Fault = "unsigned"    // Activate Session leaves packets without authentication
 
 	IgnoreOff Fault = "ignore-off" // off, cycle and reset are accepted, and nothing happens
 	IgnoreOn  Fault = "ignore-on"  // so is on
@@ -25,6 +32,8 @@ const (
 	SlowOff   Fault = "slow-off"   // off comes SlowOffTime after the command
 	RefuseSet Fault = "refuse-set" // Chassis Control ends with completion code FFh
 	RefuseGet Fault = "refuse-get" // so does Get Chassis Status
+	Suspends  Fault = "suspends"   // off lets the node sleep, by its operating system
+	Starts    Fault = "starts"     // Get Device ID says that the BMC initialises itself
 )
 
 // SlowOffTime is how long SlowOff takes, in seconds.
@@ -34,6 +43,7 @@ const SlowOffTime = 2
 func Faults() []Fault {
 	return []Fault{
 		Refused, Silent, LoseAnswer, Slow, Truncated, Garbage, Corrupt, Empty, Replay, OtherSuite, Full, Restarts,
+		Dies, OtherHash, OtherCode, Repeats, OneLogin, OneAnswer, Unsigned, Suspends, Starts,
 		IgnoreOff, IgnoreOn, SaysOff, SaysOn, SlowOff, RefuseSet, RefuseGet,
 	}
 }
@@ -80,14 +90,21 @@ type When struct {
 	step  Step
 	nth   int
 	after int
+	suite int // -1 for any
 }
 
 // At is each message of that step; AnyStep is each message.
-func At(step Step) When { return When{step: step} }
+func At(step Step) When { return When{step: step, suite: -1} }
 
 // Nth picks one message only, counted from 1 and from now on.
 func (w When) Nth(n int) When {
 	w.nth = n
+	return w
+}
+
+// Suite picks only steps of a login, or messages of a session, with that suite of lanplus.
+func (w When) Suite(number int) When {
+	w.suite = number
 	return w
 }
 
@@ -130,7 +147,7 @@ func (b *BMC) strike(r *request) (acts []func()) {
 		r.faults[f] = true
 	}
 	for _, rule := range b.rules {
-		if !rule.hits(r.step) {
+		if !rule.hits(r.step, b.suiteOf(r)) {
 			continue
 		}
 		switch {
@@ -151,11 +168,15 @@ func (b *BMC) strike(r *request) (acts []func()) {
 		acts = append(acts, b.Restart)
 		r.faults[Silent] = true
 	}
+	if r.session != nil {
+		r.session.dead = r.session.dead || r.faults[Dies]
+		r.faults[Silent] = r.faults[Silent] || r.session.dead
+	}
 	return acts
 }
 
-func (r *rule) hits(step Step) bool {
-	if r.when.step != AnyStep && r.when.step != step {
+func (r *rule) hits(step Step, suite int) bool {
+	if r.when.step != AnyStep && r.when.step != step || r.when.suite >= 0 && r.when.suite != suite {
 		return false
 	}
 	r.seen++

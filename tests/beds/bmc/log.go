@@ -23,6 +23,7 @@ const (
 	SystemGUID     Step = "Get System GUID"
 	DeviceGUID     Step = "Get Device GUID"
 	DeviceID       Step = "Get Device ID"
+	ACPIState      Step = "Get ACPI Power State"
 	ChassisStatus  Step = "Get Chassis Status"
 	ChassisControl Step = "Chassis Control"
 	RestorePolicy  Step = "Set Power Restore Policy"

@@ -34,8 +34,12 @@ func TestNoProof(t *testing.T) {
 	id := opened[8:12]
 	first := plus(kindRAKP1, []byte{2, 0, 0, 0}, id, make([]byte, 16), []byte{0x14, 0, 0, 5}, []byte("admin"))
 	second := ask(first)
-	if again := ask(first); string(again) != string(second) {
-		t.Errorf("a resent RAKP 1: % x, not % x", again, second)
+	if again := ask(first); len(again) != len(second) || string(again) == string(second) {
+		t.Errorf("a resent RAKP 1 makes no new random number: % x, %x", again, second)
+	} else if err := b.Fail(Repeats); err != nil {
+		t.Error(err)
+	} else if third := ask(first); string(third) != string(again) {
+		t.Errorf("a resent RAKP 1: % x, not % x", third, again)
 	}
 	for _, proof := range [][]byte{make([]byte, 20), {}} {
 		fourth := ask(plus(kindRAKP3, []byte{3, 0, 0, 0}, id, proof))

@@ -26,11 +26,47 @@ const (
 type node struct {
 	on      bool
 	history []Event
+	asleep  bool // it is on, with its memory, and its chassis reads off
+	acpi    byte // that the BMC tells, if acpiSet
+	acpiSet bool
 	plan    int  // what is to come belongs to the newest plan, or does not happen
 	ending  bool // off is to come, and nothing after it
 }
 
-// Power tells whether the node truly has power.
+// States of Get ACPI Power State.
+const (
+	acpiOn     = 0x00
+	acpiSleeps = 0x03
+	acpiOff    = 0x05
+)
+
+func (n *node) acpiState() byte {
+	switch {
+	case n.acpiSet:
+		return n.acpi
+	case n.asleep:
+		return acpiSleeps
+	case n.on:
+		return acpiOn
+	}
+	return acpiOff
+}
+
+// Sleep lets the node suspend to its memory: it can go on, and its chassis reads off.
+func (b *BMC) Sleep() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.node.asleep = b.node.on
+}
+
+// SetACPI makes the BMC tell this state by ACPI from now on, whatever is true.
+func (b *BMC) SetACPI(state byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.node.acpi, b.node.acpiSet = state, true
+}
+
+// Power tells whether the node truly has power, or could go on with its memory.
 func (b *BMC) Power() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -60,6 +96,7 @@ func (b *BMC) SetTimes(off, on, cycle time.Duration) {
 }
 
 func (b *BMC) turn(on bool) {
+	b.node.asleep = false
 	if b.node.on == on {
 		return
 	}
@@ -150,9 +187,13 @@ func (b *BMC) powerDown(r *request) {
 	}
 	b.newPlan()
 	b.node.ending = true
+	suspends := r.faults[Suspends]
 	b.later(b.offTime(r), func() {
+		if b.node.ending = false; suspends {
+			b.node.asleep = b.node.on
+			return
+		}
 		b.turn(false)
-		b.node.ending = false
 	})
 }
 
@@ -171,5 +212,5 @@ func (b *BMC) says(r *request) (on bool) {
 	case r.faults[SaysOn]:
 		return true
 	}
-	return b.node.on
+	return b.node.on && !b.node.asleep
 }

@@ -35,11 +35,11 @@ func (b *BMC) login(r *request) []byte {
 		return failure(r, statusInvalidSession, 0)
 	}
 	b.commands[r.entry].Session = s.number
-	if bytes.Equal(s.asked, r.payload) {
-		return s.reply // the client has not got it
-	}
+	again := bytes.Equal(s.asked, r.payload)
 	var reply []byte
 	switch {
+	case again && r.step == RAKP1 && r.faults[Repeats], again && r.step == RAKP3 && !r.faults[OneAnswer]:
+		return s.reply // the client has not got it
 	case r.refusal != 0:
 		s.end(Rejected)
 		return failure(r, r.refusal, s.console)
@@ -62,8 +62,14 @@ func failure(r *request, status byte, console uint32) []byte {
 // openSession gives a session to the client, if it is to have one.
 func (b *BMC) openSession(r *request) []byte {
 	console := binary.LittleEndian.Uint32(r.payload[4:])
-	if again := b.openedBefore(r); again != nil {
+	if again := b.openedBefore(r); again != nil && !r.faults[OneLogin] {
+		if r.faults[OneAnswer] {
+			return failure(r, statusInvalidSession, console)
+		}
 		return again.reply
+	}
+	if r.faults[OneLogin] {
+		b.endLogins()
 	}
 	asked, ok := readAlgorithms(r.payload[8:])
 	number := b.suiteNumber(asked)
@@ -97,6 +103,36 @@ func (b *BMC) openSession(r *request) []byte {
 		s.reply = append(s.reply, byte(i), 0, 0, 8, algorithm, 0, 0, 0)
 	}
 	return s.reply
+}
+
+// suiteOf is the suite of lanplus that a message belongs to, -1 if there is none.
+func (b *BMC) suiteOf(r *request) int {
+	if r.handshake() && r.step == OpenSession {
+		asked, _ := readAlgorithms(r.payload[8:])
+		for number, known := range suites {
+			if known == asked {
+				return number
+			}
+		}
+		return -1
+	}
+	s := r.session
+	if r.handshake() {
+		s = b.find(binary.LittleEndian.Uint32(r.payload[4:]))
+	}
+	if s == nil || !s.Plus {
+		return -1
+	}
+	return s.Suite
+}
+
+// endLogins ends all logins that are under way.
+func (b *BMC) endLogins() {
+	for _, s := range b.sessions {
+		if s.State == Opening {
+			s.end(Rejected)
+		}
+	}
 }
 
 // openedBefore finds the session that this very request has opened.
@@ -168,7 +204,14 @@ func (b *BMC) rakp1(r *request, s *session) []byte {
 		s.limit = wanted
 	}
 	s.login = keysExchanged
-	proof := s.suite.mac([]byte(user.Password), uint32s(s.console, s.id), s.data.clientRandom, s.data.ownRandom, b.guid[:], s.data.identity)
+	by := s.suite
+	if r.faults[OtherHash] {
+		by.auth = authSHA1
+	}
+	proof := by.mac([]byte(user.Password), uint32s(s.console, s.id), s.data.clientRandom, s.data.ownRandom, b.guid[:], s.data.identity)
+	if r.faults[OtherCode] {
+		fillRandom(proof)
+	}
 	return slices.Concat(failure(r, 0, s.console), s.data.ownRandom, b.guid[:], proof)
 }
 

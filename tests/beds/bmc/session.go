@@ -17,6 +17,7 @@ type session struct {
 	heard   time.Time
 	window  window
 	sent    uint32
+	dead    bool // it gets no answer any more
 
 	answered []byte   // the datagram sent last
 	login    progress // lanplus

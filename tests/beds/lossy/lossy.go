@@ -1,4 +1,5 @@
-// Package lossy is a UDP proxy on the loopback that loses and changes datagrams.
+// Package lossy is a UDP proxy on the loopback that loses, changes, doubles and forges
+// datagrams.
 package lossy
 
 import (
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Options say what is lost and changed. The zero value passes all on as it is.
@@ -17,6 +19,22 @@ type Options struct {
 	Percent  int   // of all datagrams, either way
 	Changed  int   // percent of the replies: a byte of them is another one
 	Seed     int64 // which ones they are
+
+	RequestCopies int           // how many more of each request arrive
+	ReplyCopies   int           // how many more of each reply arrive
+	CopyOnly      []int         // the requests and replies that have copies, counted from 1; nil is all
+	CopyDelay     time.Duration // between two copies
+
+	// Forge, if it is set, is someone between the two, see Spoofer.
+	Forge Forger
+}
+
+// A Forger is someone on the way, who knows no secret.
+type Forger interface {
+	// Request returns what is answered to a request, which then does not arrive; nil lets it pass.
+	Request(datagram []byte) (answer []byte)
+	// Reply returns what arrives in the place of a reply.
+	Reply(datagram []byte) []byte
 }
 
 // A Proxy is between clients and a server.
@@ -79,9 +97,16 @@ func (p *Proxy) forward() {
 		if err != nil {
 			return
 		}
+		datagram := slices.Clone(buffer[:n])
+		if p.options.Forge != nil {
+			if answer := p.options.Forge.Request(datagram); answer != nil {
+				_, _ = p.conn.WriteToUDPAddrPort(answer, from)
+				continue
+			}
+		}
 		to, err := p.client(from)
-		if err == nil && !p.loses(&p.requests, p.options.Requests) {
-			_, _ = to.Write(buffer[:n]) // a server that is gone answers nothing
+		if lost, number := p.loses(&p.requests, p.options.Requests); err == nil && !lost {
+			p.deliver(number, p.options.RequestCopies, func() { _, _ = to.Write(datagram) }) // a server that is gone answers nothing
 		}
 	}
 }
@@ -111,8 +136,15 @@ func (p *Proxy) back(to *net.UDPConn, from netip.AddrPort) {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err == nil && !p.loses(&p.replies, p.options.Replies):
-			_, _ = p.conn.WriteToUDPAddrPort(p.change(buffer[:n]), from)
+		case err != nil:
+			continue
+		}
+		reply := p.change(slices.Clone(buffer[:n]))
+		if p.options.Forge != nil {
+			reply = p.options.Forge.Reply(reply)
+		}
+		if lost, number := p.loses(&p.replies, p.options.Replies); !lost {
+			p.deliver(number, p.options.ReplyCopies, func() { _, _ = p.conn.WriteToUDPAddrPort(reply, from) })
 		}
 	}
 }
@@ -126,19 +158,34 @@ func (p *Proxy) hangUp() {
 	}
 }
 
+// deliver lets a datagram arrive, and copies of it. A delay holds up nothing else.
+func (p *Proxy) deliver(number, copies int, arrive func()) {
+	arrive()
+	if p.options.CopyOnly != nil && !slices.Contains(p.options.CopyOnly, number) {
+		return
+	}
+	for n := 1; n <= copies; n++ {
+		if p.options.CopyDelay == 0 {
+			arrive()
+			continue
+		}
+		time.AfterFunc(time.Duration(n)*p.options.CopyDelay, arrive)
+	}
+}
+
 // loses counts a datagram, and tells whether it gets lost.
-func (p *Proxy) loses(count *int, these []int) bool {
+func (p *Proxy) loses(count *int, these []int) (lost bool, number int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	*count++
-	lost := slices.Contains(these, *count)
+	lost = slices.Contains(these, *count)
 	if p.options.Percent > 0 && p.random.Intn(100) < p.options.Percent {
 		lost = true
 	}
 	if lost {
 		p.lost++
 	}
-	return lost
+	return lost, *count
 }
 
 // change gives a reply another byte, if it is one of those.

@@ -115,3 +115,35 @@ func TestChanged(t *testing.T) {
 		}
 	}
 }
+
+func TestCopies(t *testing.T) {
+	for name, c := range map[string]struct {
+		options Options
+		want    []string
+	}{
+		"requests":      {Options{RequestCopies: 1}, []string{"1", "1", "2", "2", "3", "3"}},
+		"replies":       {Options{ReplyCopies: 2}, []string{"1", "1", "1", "2", "2", "2", "3", "3", "3"}},
+		"both":          {Options{RequestCopies: 1, ReplyCopies: 1}, []string{"1", "1", "1", "1", "2", "2", "2", "2", "3", "3", "3", "3"}},
+		"one":           {Options{RequestCopies: 1, CopyOnly: []int{2}}, []string{"1", "2", "2", "3"}},
+		"one, too late": {Options{RequestCopies: 1, CopyOnly: []int{2}, CopyDelay: time.Hour}, []string{"1", "2", "3"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if came := through(t, start(t, c.options), 3); !slices.Equal(came, c.want) {
+				t.Errorf("came: %q, not %q", came, c.want)
+			}
+		})
+	}
+	conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", start(t, Options{RequestCopies: 1, CopyDelay: 10 * time.Millisecond}).Port()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "late")
+	buffer := make([]byte, 16)
+	for range 2 {
+		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if n, err := conn.Read(buffer); err != nil || string(buffer[:n]) != "late" {
+			t.Errorf("%q, %v", buffer[:n], err)
+		}
+	}
+}
