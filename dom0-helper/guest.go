@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/guestconfig"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
@@ -142,10 +143,10 @@ func checkConfig(g policy.Guest) error {
 	case err != nil:
 		return failf(wire.BadConfig, "configuration of guest %s: %w", g.Name, err)
 	}
-	if name := toolstack.ConfigName(text); name != g.Name {
+	if name := guestconfig.Name(text); name != g.Name {
 		return failf(wire.BadConfig, "configuration of guest %s: %s has the name %q", g.Name, g.Config, name)
 	}
-	if uuid := toolstack.ConfigUUID(text); g.UUID != "" && uuid != g.UUID {
+	if uuid := guestconfig.UUID(text); g.UUID != "" && uuid != g.UUID {
 		return failf(wire.BadConfig, "configuration of guest %s: %s has the UUID %q, and the policy says %s", g.Name, g.Config, uuid, g.UUID)
 	}
 	return nil
@@ -154,10 +155,10 @@ func checkConfig(g policy.Guest) error {
 // configUUID is the UUID that a good configuration gives to the guest, if it gives one.
 func configUUID(g policy.Guest) string {
 	text, err := policy.ReadTrustedLink(g.Config, maxConfig)
-	if err != nil || toolstack.ConfigName(text) != g.Name {
+	if err != nil || guestconfig.Name(text) != g.Name {
 		return ""
 	}
-	return toolstack.ConfigUUID(text)
+	return guestconfig.UUID(text)
 }
 
 // check proves that requests for the guests would be obeyed: the toolstack

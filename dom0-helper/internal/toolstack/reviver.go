@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/guestconfig"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 )
 
@@ -66,7 +67,7 @@ func servesGuest(pid int, guest, config string) (bool, error) {
 // namesAnother reports whether the configuration file is, by mistake, that of another guest.
 func namesAnother(config, guest string) bool {
 	text, err := os.ReadFile(config)
-	name := ConfigName(text)
+	name := guestconfig.Name(text)
 	return err == nil && name != "" && name != guest
 }
 
