@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/saved"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 )
 
@@ -44,14 +45,20 @@ func newFake(t *testing.T, domains ...toolstack.Domain) (*fakeStack, *host) {
 		domains:  append([]toolstack.Domain{{ID: 0, Name: "Domain-0"}}, domains...),
 		revivers: map[string][]*fakeReviver{},
 	}
-	return f, &host{stack: f, stateDir: filepath.Join(t.TempDir(), "state"), record: f.newAudit()}
+	return f, &host{stack: f, stateDir: filepath.Join(t.TempDir(), "state"), record: f.newAudit(), images: &saved.Store{}}
 }
 
 // another is another request to the host.
 func (f *fakeStack) another(h *host) *host {
 	its := *h
-	its.record = f.newAudit()
+	its.record, its.identities = f.newAudit(), nil
 	return &its
+}
+
+// offErr is off without its remark.
+func (h *host) offErr(ctx context.Context, g policy.Guest) error {
+	_, err := h.off(ctx, g)
+	return err
 }
 
 func (f *fakeStack) newAudit() *audit {
@@ -167,7 +174,11 @@ type fakeReviver struct {
 	pid    int
 	immune bool // does not end
 	ended  chan struct{}
+	// watching says that it makes no domain but when one restarts.
+	watching bool
 }
+
+func (r *fakeReviver) Watches() bool { return r.watching }
 
 func (r *fakeReviver) String() string { return fmt.Sprintf("process %d", r.pid) }
 

@@ -35,13 +35,39 @@ const (
 	GuestRestarting GuestState = "restarting"
 	// GuestAmbiguous: a domain has the guest's name, and another UUID than the policy gives.
 	GuestAmbiguous GuestState = "ambiguous"
+	// GuestSaved: an image of the guest's memory lies where something restores it by
+	// itself. There is no domain of it, and no process that would create one.
+	GuestSaved GuestState = "saved"
 	// GuestDying: a domain without a name is still being torn down, and may have been the guest.
 	GuestDying GuestState = "dying"
 )
 
-// Done is the result of off and on. That of state is a GuestState, that of
-// rehearse a text for people. Those of list and check are GUEST=STATE and GUEST=KNOWN words, one for each guest in its order.
+// States are all of them.
+var States = []GuestState{
+	GuestOn, GuestStopped, GuestOff, GuestAbsent, GuestRestarting, GuestAmbiguous, GuestSaved, GuestDying,
+}
+
+// Done is the result of off and on. That of state is a GuestState, that of rehearse a text
+// for people. Those of list and check are GUEST=STATE and GUEST=KNOWN words, one for each
+// guest in its order. A remark may follow all but that of rehearse, see WithRemark.
 const Done = "done"
+
+// remarkMark is in no result.
+const remarkMark = "; "
+
+// WithRemark returns a result with a remark for people, if that is not empty.
+func WithRemark(result, remark string) string {
+	if remark == "" {
+		return result
+	}
+	return result + remarkMark + Clean(remark)
+}
+
+// SplitRemark returns the result and the remark of a text of WithRemark.
+func SplitRemark(text string) (result, remark string) {
+	result, remark, _ = strings.Cut(text, remarkMark)
+	return result, remark
+}
 
 // The words that check has for a guest. Requests for both would be obeyed.
 const (
