@@ -115,8 +115,9 @@ func TestRenamedWithoutUUID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, h := newFake(t, named(3, "web-1"))
 		f.addReviver("node-1", 91).watching = true
-		g := guestNamed(t, "node-1")
-		requireReason(t, h.offErr(t.Context(), g), wire.UnknownState,
+		ctx, cancel := context.WithTimeout(t.Context(), offLimit)
+		defer cancel()
+		requireReason(t, h.offErr(ctx, guestNamed(t, "node-1")), wire.UnknownState,
 			"process 91 watches guest node-1, and no domain of that name is here: the guest may run under another name")
 		f.requireActs(t)
 	})
