@@ -45,6 +45,7 @@ type fence struct {
 	locked bool            // the lock is ours, or there is none
 	begun  bool            // something of the guest was ended
 	uuids  map[string]bool // of domains that were seen under the guest's name
+	images []string        // that processes were writing of the guest when they were ended
 	start  time.Time
 	last   sight
 }
@@ -106,33 +107,57 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 // buildLimit is how long an xl that builds a domain may take to name it.
 const buildLimit = 4 * time.Second
 
-// endRevivers ends what would bring the guest back. An xl that is killed after it
-// has made a domain, and before it has named it, leaves one that is there for
-// ever, and nobody can tell whose it is. So one that may be building is stopped
-// first; if there is such a domain then, it goes on for a while, and is not ended
-// in this round.
+// endRevivers ends what would bring the guest back. What writes an image of it goes
+// first: once that has lost its helper or its stream, it would resume the guest.
+//
+// An xl that is killed after it has made a domain, and before it has named it, leaves
+// one that is there for ever, and nobody can tell whose it is. So one that may be
+// building is stopped first; if there is such a domain then, it goes on for a while,
+// and is not ended in this round.
 func (f *fence) endRevivers(ctx context.Context) (building bool, err error) {
+	err = f.end(ctx, toolstack.Writes)
 	if f.mayBuild() && time.Since(f.start) < buildLimit {
-		for _, r := range f.last.revivers {
+		builders := f.having(toolstack.Builds)
+		for _, r := range builders {
 			err = errors.Join(err, r.Freeze(ctx))
 		}
 		domains, lookErr := f.host.stack.Domains(ctx)
-		if lookErr == nil && slices.ContainsFunc(judge(f.guest, domains, nil).nameless, isHalfBuilt) {
-			for _, r := range f.last.revivers {
+		if lookErr == nil && slices.ContainsFunc(judge(f.guest, domains, toolstack.Found{}).nameless, isHalfBuilt) {
+			for _, r := range builders {
 				err = errors.Join(err, r.Thaw())
 			}
 			return true, err
 		}
 		err = errors.Join(err, lookErr)
 	}
-	for _, r := range f.last.revivers {
-		err = errors.Join(err, r.End(ctx))
-	}
-	return false, err
+	return false, errors.Join(err, f.end(ctx, toolstack.Builds), f.end(ctx, toolstack.Helps))
 }
 
-// mayBuild reports whether there are more processes than domains that run: each of
-// these has its xl, which only waits. When such a domain ends, xl lets 2 s pass
+// end ends the processes of a role.
+func (f *fence) end(ctx context.Context, role toolstack.Role) error {
+	var err error
+	for _, r := range f.having(role) {
+		if image := r.Saves(); image != "" && !slices.Contains(f.images, image) {
+			f.images = append(f.images, image)
+		}
+		err = errors.Join(err, r.End(ctx))
+	}
+	return err
+}
+
+// having returns the processes of a role.
+func (f *fence) having(role toolstack.Role) []toolstack.Reviver {
+	var found []toolstack.Reviver
+	for _, r := range f.last.revivers {
+		if r.Role() == role {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// mayBuild reports whether there are more processes that build than domains that run:
+// each of these has its xl, which only waits. When such a domain ends, xl lets 2 s pass
 // before it builds the next (tools/xl/xl_vmcontrol.c).
 func (f *fence) mayBuild() bool {
 	running := 0
@@ -141,7 +166,7 @@ func (f *fence) mayBuild() bool {
 			running++
 		}
 	}
-	return len(f.last.revivers) > running
+	return len(f.having(toolstack.Builds)) > running
 }
 
 func isHalfBuilt(d toolstack.Domain) bool { return !d.Dying }

@@ -84,7 +84,7 @@ func (h *host) state(ctx context.Context, g policy.Guest) (string, error) {
 	if pending && s.gone() {
 		s.state = wire.GuestRestarting
 	}
-	return string(s.state), errors.Join(err, s.ambiguity(g))
+	return string(s.state), errors.Join(err, s.ambiguity(g), s.doubt(g))
 }
 
 // on creates the guest unless it is there, and returns when it was seen. It
@@ -152,6 +152,11 @@ func checkConfig(g policy.Guest) error {
 	return nil
 }
 
+// identity is what tells the guest from others.
+func identity(g policy.Guest) toolstack.Identity {
+	return toolstack.Identity{Name: g.Name, UUID: g.UUID, ConfigUUID: configUUID(g), Config: g.Config}
+}
+
 // configUUID is the UUID that a good configuration gives to the guest, if it gives one.
 func configUUID(g policy.Guest) string {
 	text, err := policy.ReadTrustedLink(g.Config, maxConfig)
@@ -165,7 +170,7 @@ func configUUID(g policy.Guest) string {
 // answers, there is a lock for each, and no configuration is wrong. A guest of
 // which nothing is here may have its place on another Dom0, and is only told so.
 func (h *host) check(ctx context.Context, guests []policy.Guest) (string, error) {
-	domains, err := h.stack.Domains(ctx)
+	_, domains, err := h.see(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -180,15 +185,12 @@ func (h *host) check(ctx context.Context, guests []policy.Guest) (string, error)
 
 // checkGuest returns the word that check has for the guest.
 func (h *host) checkGuest(g policy.Guest, domains []toolstack.Domain) (string, error) {
-	if _, err := h.stack.Revivers(g.Name, g.Config); err != nil {
-		return "", err
-	}
 	lock, err := h.openLock(g.Name)
 	if err != nil {
 		return "", err
 	}
 	_ = lock.Close() // it was only tried
-	seen := judge(g, domains, nil)
+	seen := judge(g, domains, toolstack.Found{})
 	if err := seen.ambiguity(g); err != nil {
 		return "", err
 	}
@@ -218,20 +220,13 @@ func (h *host) list(ctx context.Context, guests []policy.Guest) (string, error) 
 
 // states looks at all guests at once.
 func (h *host) states(ctx context.Context, guests []policy.Guest) ([]wire.GuestState, error) {
-	revivers := make([][]toolstack.Reviver, len(guests)) // looked for first, as glance does
-	for i, g := range guests {
-		var err error
-		if revivers[i], err = h.stack.Revivers(g.Name, g.Config); err != nil {
-			return nil, err
-		}
-	}
-	domains, err := h.stack.Domains(ctx)
+	processes, domains, err := h.see(ctx)
 	if err != nil {
 		return nil, err
 	}
 	states := make([]wire.GuestState, len(guests))
 	for i, g := range guests {
-		states[i] = judge(g, domains, revivers[i]).state
+		states[i] = judge(g, domains, processes.Of(identity(g), domains)).state
 	}
 	return states, nil
 }
@@ -256,7 +251,7 @@ func (h *host) rehearse(ctx context.Context, g policy.Guest) (string, error) {
 		return "", errHeld(g.Name)
 	}
 	s, err := h.look(ctx, g)
-	if err = errors.Join(err, s.ambiguity(g)); err != nil {
+	if err = errors.Join(err, s.ambiguity(g), s.doubt(g)); err != nil {
 		return "", err
 	}
 	if s.state == wire.GuestAbsent {

@@ -19,13 +19,17 @@ type sight struct {
 	nameless  []toolstack.Domain // that may be the guest
 	strangers []toolstack.Domain // that have the guest's name and are another machine
 	revivers  []toolstack.Reviver
+	unknown   []toolstack.Unknown // processes that may bring the guest back, or another one
 }
 
+// doubtLimit is how long a process may take to show which guest it brings.
+const doubtLimit = 3 * time.Second
+
 // look observes one guest. Where a guest that restarts can be absent unseen, only
-// one that stays so is gone.
+// one that stays so is gone; and what is doubtful may soon be plain.
 func (h *host) look(ctx context.Context, g policy.Guest) (sight, error) {
 	s, err := h.glance(ctx, g)
-	for since := time.Now(); err == nil && s.gone() && time.Since(since) < h.stack.Gap(); {
+	for since := time.Now(); err == nil && h.isUnsettled(s, time.Since(since)); {
 		if !pause(ctx, lookAgain) {
 			return sight{}, ctx.Err()
 		}
@@ -34,25 +38,36 @@ func (h *host) look(ctx context.Context, g policy.Guest) (sight, error) {
 	return s, err
 }
 
+// isUnsettled reports whether a sight that is so old is to be looked at again.
+func (h *host) isUnsettled(s sight, age time.Duration) bool {
+	return s.gone() && age < h.stack.Gap() || s.isDoubtful() && age < doubtLimit
+}
+
 // glance looks once. It looks for processes that create the guest before it
 // looks for domains: whatever the former finish in between, the latter shows.
 func (h *host) glance(ctx context.Context, g policy.Guest) (sight, error) {
-	revivers, err := h.stack.Revivers(g.Name, g.Config)
-	if err != nil {
-		return sight{}, fmt.Errorf("processes of guest %s: %w", g.Name, err)
-	}
-	domains, err := h.stack.Domains(ctx)
+	processes, domains, err := h.see(ctx)
 	if err != nil {
 		return sight{}, err
 	}
-	return judge(g, domains, revivers), nil
+	return judge(g, domains, processes.Of(identity(g), domains)), nil
+}
+
+// see looks at all processes and domains, in this order.
+func (h *host) see(ctx context.Context) (toolstack.Processes, []toolstack.Domain, error) {
+	processes, err := h.stack.Processes()
+	if err != nil {
+		return nil, nil, fmt.Errorf("processes: %w", err)
+	}
+	domains, err := h.stack.Domains(ctx)
+	return processes, domains, err
 }
 
 // judge says what state a guest is in. Absent is not yet off: what has no name
 // may be the guest at its end, a reviver will bring it back, and what has the
 // guest's name and another UUID may be the guest, made anew.
-func judge(g policy.Guest, domains []toolstack.Domain, revivers []toolstack.Reviver) sight {
-	s := sight{revivers: revivers}
+func judge(g policy.Guest, domains []toolstack.Domain, found toolstack.Found) sight {
+	s := sight{revivers: found.Revivers, unknown: found.Unknown}
 	uuid := g.UUID
 	if uuid == "" && slices.ContainsFunc(domains, func(d toolstack.Domain) bool { return d.Name == "" }) {
 		uuid = configUUID(g)
@@ -71,7 +86,7 @@ func judge(g policy.Guest, domains []toolstack.Domain, revivers []toolstack.Revi
 		s.state = wire.GuestDying
 	case len(s.strangers) > 0:
 		s.state = wire.GuestAmbiguous
-	case len(revivers) > 0:
+	case len(s.revivers)+len(s.unknown) > 0:
 		s.state = wire.GuestRestarting
 	case checkConfig(g) == nil:
 		s.state = wire.GuestOff
@@ -104,6 +119,19 @@ func (s *sight) sort(g policy.Guest, d toolstack.Domain, uuid string) {
 // gone reports whether nothing of the guest is left here.
 func (s sight) gone() bool { return s.state == wire.GuestOff || s.state == wire.GuestAbsent }
 
+// isDoubtful reports whether nothing of the guest is here but what may be another's.
+func (s sight) isDoubtful() bool {
+	return s.state == wire.GuestRestarting && len(s.revivers) == 0 && len(s.unknown) > 0
+}
+
+// doubt says which process that is.
+func (s sight) doubt(g policy.Guest) error {
+	if !s.isDoubtful() {
+		return nil
+	}
+	return failf(wire.UnknownState, "guest %s may come back by %s", g.Name, s.unknown[0].Text)
+}
+
 // ambiguity says which other machine has the guest's name, if that is all that is here.
 func (s sight) ambiguity(g policy.Guest) error {
 	if s.state != wire.GuestAmbiguous {
@@ -128,6 +156,9 @@ func (s sight) text() string {
 	}
 	for _, r := range s.revivers {
 		parts = append(parts, r.String())
+	}
+	for _, u := range s.unknown {
+		parts = append(parts, u.Text)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -169,7 +169,7 @@ func TestRunEndsWhatHangs(t *testing.T) {
 		if got := fmt.Sprint(err); !strings.HasPrefix(got, "xl create "+config+": no answer") {
 			t.Errorf("%s: error %q does not tell the command", what, got)
 		}
-		if left := reviverPIDs(t, x, "no-guest", config); len(left) > 0 {
+		if left := reviverPIDs(t, "no-guest", config); len(left) > 0 {
 			t.Errorf("%s: processes %v are left", what, left)
 		}
 	}
