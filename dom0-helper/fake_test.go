@@ -166,6 +166,13 @@ func (f *fakeStack) addReviver(guest string, pid int) *fakeReviver {
 	return r
 }
 
+// removeReviver lets all processes of a guest end by themselves.
+func (f *fakeStack) removeReviver(guest string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.revivers[guest] = nil
+}
+
 // requireActs demands that this was done to guests, and nothing else.
 func (f *fakeStack) requireActs(t *testing.T, want ...string) {
 	t.Helper()

@@ -250,8 +250,10 @@ func (p *process) examineRestore(dir string, args []string, files *reader) error
 		}
 	}
 	if len(p.subjects) == 0 {
-		made, _ := files.image(at(dir, rest[0]))
-		p.subjects = []subject{made}
+		made, err := files.image(at(dir, rest[0]))
+		if !errors.Is(err, image.ErrNotImage) { // else xl refuses that
+			p.subjects = []subject{made}
+		}
 	}
 	return nil
 }

@@ -30,6 +30,13 @@ func beProgram(args []string) int {
 	switch args[0] {
 	case "create", "hang":
 		time.Sleep(time.Minute)
+	case "restore": // opens the file that is its last word, and says so
+		file, err := os.Open(args[len(args)-1])
+		if err == nil {
+			fmt.Println("open")
+			time.Sleep(time.Minute)
+			_ = file.Close() // it is open until then
+		}
 	case "list": // prints the file of that name beside it
 		text, err := os.ReadFile(filepath.Join(filepath.Dir(os.Args[0]), strings.Join(args, " ")))
 		if err != nil {
