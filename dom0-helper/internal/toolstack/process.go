@@ -214,15 +214,13 @@ func (p *process) examineCreate(dir string, args []string, files *reader) {
 	if path == "" {
 		return // xl refuses that
 	}
-	made, info := subject{}, os.FileInfo(nil)
+	p.file = absolute(dir, path)
 	if path == "/dev/null" { // stands for none
-		made = told(settings, nil)
-	} else {
-		p.configAs = absolute(dir, path)
-		p.file = p.configAs
-		made, info = files.config(at(dir, path), settings)
+		p.subjects = []subject{told(settings, nil)}
+		return
 	}
-	p.subjects, p.config = []subject{made}, info
+	made, info := files.config(at(dir, path), settings)
+	p.subjects, p.config, p.configAs = []subject{made}, info, p.file
 }
 
 // examineRestore looks for the image that a restore reads: an open descriptor, which

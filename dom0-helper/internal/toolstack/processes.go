@@ -101,9 +101,7 @@ func (ps seen) Of(id Identity, domains []Domain) Found {
 			found.Unknown = append(found.Unknown, Unknown{p.doubt(id)})
 		}
 	}
-	for _, r := range ps.helpersOf(list) {
-		list = append(list, r)
-	}
+	list = append(list, ps.helpersOf(list)...)
 	slices.SortStableFunc(list, func(a, b reviver) int { return cmp.Compare(a.Role(), b.Role()) })
 	for _, r := range list {
 		found.Revivers = append(found.Revivers, r)

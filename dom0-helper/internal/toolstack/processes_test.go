@@ -129,10 +129,14 @@ func TestProcessesThatRestore(t *testing.T) {
 	testProcesses(t, []processesTest{
 		{name: "restore", list: one("restore @node-1.save"), want: ends},
 		{name: "restore, shortened, with options", list: one("-vvv -t res -p -e node-1.save"), want: ends},
-		{name: "restore of an image that was removed", want: ends,
-			list: []fakeProcess{{pid: 10, words: "restore @gone.save", fds: map[string]string{"7": "node-1.save"}}}},
-		{name: "restore of an image that was replaced", want: ends,
-			list: []fakeProcess{{pid: 10, words: "restore @web.save", fds: map[string]string{"7": "node-1.save"}}}},
+		{
+			name: "restore of an image that was removed", want: ends,
+			list: []fakeProcess{{pid: 10, words: "restore @gone.save", fds: map[string]string{"7": "node-1.save"}}},
+		},
+		{
+			name: "restore of an image that was replaced", want: ends,
+			list: []fakeProcess{{pid: 10, words: "restore @web.save", fds: map[string]string{"7": "node-1.save"}}},
+		},
 		{name: "restore of another", list: one("restore @web.save")},
 		{name: "restore under another name", list: one("restore @web-pin.save"), want: unknown, pinned: ends},
 		{name: "restore of another UUID", list: one("restore @node-1-other.save"), want: ends, pinned: unknown},
@@ -143,10 +147,14 @@ func TestProcessesThatRestore(t *testing.T) {
 		{name: "restore with another configuration", list: one("restore @web.cfg @node-1.save")},
 		{name: "restore with the guest's configuration", list: one("restore @node-1.cfg @web.save"), want: ends},
 		{name: "restore without words", list: one("restore")},
-		{name: "restore from a pipe, by its helper", domains: []Domain{web, node1}, want: "ends 10 11",
-			list: []fakeProcess{{pid: 11, parent: 10, exe: programHelper, words: "--restore-domain 7 -1 3 1 0 2 0 3 0"}, {pid: 10, words: "restore @pipe"}}},
-		{name: "restore from a pipe, another's by its helper", domains: []Domain{web, node1},
-			list: []fakeProcess{{pid: 11, parent: 10, exe: programHelper, words: "--restore-domain 7 -1 4 1 0 2 0 3 0"}, {pid: 10, words: "restore @pipe"}}},
+		{
+			name: "restore from a pipe, by its helper", domains: []Domain{web, node1}, want: "ends 10 11",
+			list: []fakeProcess{{pid: 11, parent: 10, exe: programHelper, words: "--restore-domain 7 -1 3 1 0 2 0 3 0"}, {pid: 10, words: "restore @pipe"}},
+		},
+		{
+			name: "restore from a pipe, another's by its helper", domains: []Domain{web, node1},
+			list: []fakeProcess{{pid: 11, parent: 10, exe: programHelper, words: "--restore-domain 7 -1 4 1 0 2 0 3 0"}, {pid: 10, words: "restore @pipe"}},
+		},
 		{name: "a list", list: one("list @node-1.save")},
 		{name: "two at once", want: "ends 10 unknown 12", list: []fakeProcess{
 			{pid: 10, words: "restore @node-1.save"}, {pid: 11, words: "restore @web.save"}, {pid: 12, words: "restore @pipe"},
@@ -179,8 +187,10 @@ func TestProcessesThatCreate(t *testing.T) {
 		{name: "create from a pipe", list: one("create @pipe"), want: unknown},
 		{name: "create from a pipe with a name", list: one("create @pipe name='web'")},
 		{name: "create from stdin", list: []fakeProcess{{pid: 10, words: "create /dev/stdin", fds: map[string]string{"0": "node-1.cfg"}}}, want: ends},
-		{name: "create from a stdin that is a pipe", want: unknown,
-			list: []fakeProcess{{pid: 10, words: "create /dev/stdin", fds: map[string]string{"0": "pipe"}}}},
+		{
+			name: "create from a stdin that is a pipe", want: unknown,
+			list: []fakeProcess{{pid: 10, words: "create /dev/stdin", fds: map[string]string{"0": "pipe"}}},
+		},
 		{name: "create without words", list: one("create")},
 		{name: "watcher", list: []fakeProcess{{pid: 10, words: "create @gone.cfg", log: "node-1"}}, want: ends},
 		{name: "watcher of another", list: []fakeProcess{{pid: 10, words: "create @gone.cfg", log: "web"}}},
@@ -387,8 +397,8 @@ func TestPipeIsLeftAlone(t *testing.T) {
 		requireNil(t, err)
 	}
 	select {
-	case <-opened:
-		t.Error("the pipe was opened")
+	case err := <-opened:
+		t.Errorf("the pipe was opened: %v", err)
 	default:
 	}
 	reader, err := os.OpenFile(pipe, os.O_RDONLY, 0)

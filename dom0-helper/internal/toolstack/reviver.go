@@ -17,12 +17,12 @@ import (
 type Role int
 
 const (
-	// Writes: it saves the guest, or sends it to another host. If it loses its helper
+	// Writes is of one that saves the guest, or sends it to another host. If it loses its helper
 	// or its stream, it resumes the guest, so it goes first.
 	Writes Role = iota
-	// Builds: it makes a domain of the guest, or will do so when that restarts.
+	// Builds is of one that makes a domain of the guest, or will do so when that restarts.
 	Builds
-	// Helps: it reads or writes the guest's memory for one of these.
+	// Helps is of one that reads or writes the guest's memory for one of these.
 	Helps
 )
 

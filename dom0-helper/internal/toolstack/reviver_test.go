@@ -228,11 +228,11 @@ func TestSignalToAnotherProcess(t *testing.T) {
 }
 
 // reviversOf are those that a look at this machine finds.
-func reviversOf(t *testing.T, id Identity, domains ...Domain) []Reviver {
+func reviversOf(t *testing.T, id Identity) []Reviver {
 	t.Helper()
 	processes, err := xl{}.Processes()
 	requireNil(t, err)
-	return processes.Of(id, domains).Revivers
+	return processes.Of(id, nil).Revivers
 }
 
 func reviverPIDs(t *testing.T, guest, config string) []int {
