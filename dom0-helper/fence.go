@@ -58,8 +58,10 @@ type fence struct {
 	begun  bool            // something of the guest was ended
 	uuids  map[string]bool // of domains that were seen under the guest's name
 	moved  []movedImage
-	start  time.Time
-	last   sight
+	// partial are images that processes were writing of the guest when they were ended.
+	partial []string
+	start   time.Time
+	last    sight
 	// unwatched says that the guest ran, and no process was seen that watches it.
 	unwatched bool
 	absent    time.Time // since when nothing has been left
@@ -157,8 +159,8 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 // and no domain was seen. To end the process would prove nothing, and leave no trace of
 // the guest. If the guest reboots, its domain will come.
 func (f *fence) mayBeRenamed() bool {
-	return f.last.state == wire.GuestRestarting && f.last.id.uuid == "" && len(f.uuids) == 0 &&
-		!slices.ContainsFunc(f.last.revivers, func(r toolstack.Reviver) bool { return !watches(r) })
+	return f.last.state == wire.GuestRestarting && len(f.last.revivers) > 0 && f.last.id.uuid == "" && len(f.uuids) == 0 &&
+		!slices.ContainsFunc(f.last.revivers, func(r toolstack.Reviver) bool { return !r.Watches() })
 }
 
 // moveImages puts the guest's images out of reach.
@@ -196,29 +198,42 @@ func (f *fence) dropOlder() {
 // buildLimit is how long an xl that builds a domain may take to name it.
 const buildLimit = 4 * time.Second
 
-// endRevivers ends what would bring the guest back. An xl that is killed after it
-// has made a domain, and before it has named it, leaves one that is there for
-// ever, and nobody can tell whose it is. So one that may be building is stopped
-// first; if there is such a domain then, it goes on for a while, and is not ended
-// in this round.
+// endRevivers ends what would bring the guest back. What writes an image of it goes
+// first: once that has lost its helper or its stream, it would resume the guest.
+//
+// An xl that is killed after it has made a domain, and before it has named it, leaves
+// one that is there for ever, and nobody can tell whose it is. So one that may be
+// building is stopped first; if there is such a domain then, it goes on for a while,
+// and is not ended in this round.
 func (f *fence) endRevivers(ctx context.Context) (building bool, err error) {
+	err = f.end(ctx, toolstack.Writes)
 	if f.last.mayBuild() && time.Since(f.start) < buildLimit {
-		for _, r := range f.last.revivers {
+		builders := f.last.having(toolstack.Builds)
+		for _, r := range builders {
 			err = errors.Join(err, r.Freeze(ctx))
 		}
 		domains, lookErr := f.host.stack.Domains(ctx)
 		if lookErr == nil && slices.ContainsFunc(judge(f.last.id, found{domains: domains}).nameless, isHalfBuilt) {
-			for _, r := range f.last.revivers {
+			for _, r := range builders {
 				err = errors.Join(err, r.Thaw())
 			}
 			return true, err
 		}
 		err = errors.Join(err, lookErr)
 	}
-	for _, r := range f.last.revivers {
+	return false, errors.Join(err, f.end(ctx, toolstack.Builds), f.end(ctx, toolstack.Helps))
+}
+
+// end ends the processes of a role.
+func (f *fence) end(ctx context.Context, role toolstack.Role) error {
+	var err error
+	for _, r := range f.last.having(role) {
+		if image := r.Saves(); image != "" && !slices.Contains(f.partial, image) {
+			f.partial = append(f.partial, image)
+		}
 		err = errors.Join(err, r.End(ctx))
 	}
-	return false, err
+	return err
 }
 
 func isHalfBuilt(d toolstack.Domain) bool { return !d.Dying }

@@ -92,7 +92,7 @@ func (h *host) state(ctx context.Context, g policy.Guest) (string, error) {
 	if pending && s.gone() {
 		s.state = wire.GuestRestarting
 	}
-	return string(s.state), errors.Join(err, s.ambiguity())
+	return string(s.state), errors.Join(err, s.ambiguity(), s.doubt())
 }
 
 // on creates the guest unless it is there, and returns when it was seen. It
@@ -165,8 +165,8 @@ func (h *host) check(ctx context.Context, guests []policy.Guest) (known, remark 
 // remainsGo is how long check lets the remains of domains that end just now go away.
 const remainsGo = 3 * time.Second
 
-// isUnsure reports whether remains are there that may be the guest.
-func (s sight) isUnsure() bool { return len(s.nameless) > 0 }
+// isUnsure reports whether something is there that may be the guest, and may soon go or be plain.
+func (s sight) isUnsure() bool { return len(s.nameless) > 0 || s.isDoubtful() }
 
 // checkGuest returns the word that check has for the guest.
 func (h *host) checkGuest(s sight) (string, error) {
@@ -178,7 +178,7 @@ func (h *host) checkGuest(s sight) (string, error) {
 	if s.unknown != nil {
 		return "", failf(wire.UnknownState, "guest %s could not be proven off: %w", s.id.Name, s.unknown)
 	}
-	if err := errors.Join(s.ambiguity(), s.inTheWay()); err != nil {
+	if err := errors.Join(s.ambiguity(), s.doubt(), s.inTheWay()); err != nil {
 		return "", err
 	}
 	err = s.id.config
@@ -228,29 +228,6 @@ func (h *host) list(ctx context.Context, guests []policy.Guest) (states, remark 
 	return wire.PerGuest(names(guests), func(guest string) string { return known[guest] }), warnings(seen), nil
 }
 
-// glanceAll looks at all guests at once, in the order of glance.
-func (h *host) glanceAll(ctx context.Context, guests []policy.Guest) ([]sight, error) {
-	before := h.images.Look()
-	revivers := make([][]toolstack.Reviver, len(guests))
-	for i, g := range guests {
-		var err error
-		if revivers[i], err = h.revivers(ctx, g); err != nil {
-			return nil, err
-		}
-	}
-	domains, err := h.stack.Domains(ctx)
-	if err != nil {
-		return nil, err
-	}
-	images := before.And(h.images.Look())
-	seen := make([]sight, len(guests))
-	for i, g := range guests {
-		seen[i] = judge(h.identity(g), found{domains, revivers[i], images})
-		h.noteBeside(&seen[i])
-	}
-	return seen, nil
-}
-
 func names(guests []policy.Guest) []string {
 	list := make([]string, len(guests))
 	for i, g := range guests {
@@ -271,7 +248,7 @@ func (h *host) rehearse(ctx context.Context, g policy.Guest) (string, error) {
 		return "", errHeld(g.Name)
 	}
 	s, err := h.look(ctx, g)
-	if err = errors.Join(err, s.ambiguity(), s.inTheWay()); err != nil {
+	if err = errors.Join(err, s.ambiguity(), s.doubt(), s.inTheWay()); err != nil {
 		return "", err
 	}
 	if s.state == wire.GuestAbsent {

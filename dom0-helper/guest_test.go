@@ -58,14 +58,14 @@ func TestJudge(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(test.want, judge(here, found{domains: test.domains, revivers: test.revivers}).state); diff != "" {
+			if diff := cmp.Diff(test.want, judge(here, found{domains: test.domains, processes: toolstack.Found{Revivers: test.revivers}}).state); diff != "" {
 				t.Errorf("judge (-want +got):\n%s", diff)
 			}
 			want := test.want
 			if want == wire.GuestOff {
 				want = wire.GuestAbsent
 			}
-			if diff := cmp.Diff(want, judge(elsewhere, found{domains: test.domains, revivers: test.revivers}).state); diff != "" {
+			if diff := cmp.Diff(want, judge(elsewhere, found{domains: test.domains, processes: toolstack.Found{Revivers: test.revivers}}).state); diff != "" {
 				t.Errorf("judge of a guest without a configuration (-want +got):\n%s", diff)
 			}
 		})

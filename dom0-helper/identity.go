@@ -8,6 +8,7 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/guestconfig"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/saved"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
@@ -45,6 +46,19 @@ func (h *host) identity(g policy.Guest) identity {
 // pinned reports whether the policy says which machine the guest is. What only
 // its configuration says holds less: people copy configurations.
 func (id identity) pinned() bool { return id.Guest.UUID != "" }
+
+// toolstack is the identity as the toolstack wants it. A configuration that hangs is
+// not for it to look at.
+func (id identity) toolstack() toolstack.Identity {
+	its := toolstack.Identity{Name: id.Name, UUID: id.Guest.UUID, Config: id.Config}
+	if !id.pinned() {
+		its.ConfigUUID = id.uuid
+	}
+	if id.unread() != nil {
+		its.Config = ""
+	}
+	return its
+}
 
 // owns reports whether an image is the guest's.
 func (id identity) owns(i saved.Image) bool {

@@ -153,7 +153,7 @@ func TestOffFails(t *testing.T) {
 		{
 			name:    "processes that cannot be seen",
 			prepare: func(f *fakeStack) { f.find = failing(always, errors.New("no processes")) },
-			reason:  wire.DeviceError, text: "never seen\nprocesses of guest node-1: no processes",
+			reason:  wire.DeviceError, text: "never seen\nprocesses: no processes",
 		},
 	})
 }

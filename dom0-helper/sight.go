@@ -22,25 +22,29 @@ type sight struct {
 	nameless  []toolstack.Domain // that may be the guest
 	strangers []toolstack.Domain // that have the guest's name or UUID, and may be another machine
 	revivers  []toolstack.Reviver
-	images    []saved.Image // of the guest's memory
-	doubtful  []saved.Image // that have the guest's name or UUID, and may be another machine's
-	fenced    []string      // files that were put out of reach, of any guest
-	unknown   error         // what could not be looked at
+	suspects  []toolstack.Unknown // processes that may bring the guest back, or another one
+	images    []saved.Image       // of the guest's memory
+	doubtful  []saved.Image       // that have the guest's name or UUID, and may be another machine's
+	fenced    []string            // files that were put out of reach, of any guest
+	unknown   error               // what could not be looked at
 }
 
 // found is what there is on this Dom0 at one look, of the guest and of others.
 type found struct {
-	domains  []toolstack.Domain
-	revivers []toolstack.Reviver // of the guest alone
-	images   saved.Sight
+	domains   []toolstack.Domain
+	processes toolstack.Found // of the guest alone
+	images    saved.Sight
 }
 
+// doubtLimit is how long a process may take to show which guest it brings.
+const doubtLimit = 3 * time.Second
+
 // look observes one guest. Where a guest that restarts can be absent unseen, only
-// one that stays so is gone; and only once the names of the images that were put
+// one that stays so is gone; what is doubtful may soon be plain; and gone is only a guest once the names of the images that were put
 // out of reach are on disk.
 func (h *host) look(ctx context.Context, g policy.Guest) (sight, error) {
 	s, err := h.glance(ctx, g)
-	for since := time.Now(); err == nil && s.gone() && time.Since(since) < h.stack.Gap(); {
+	for since := time.Now(); err == nil && h.isUnsettled(s, time.Since(since)); {
 		if !pause(ctx, lookAgain) {
 			return sight{}, ctx.Err()
 		}
@@ -57,52 +61,48 @@ func (h *host) look(ctx context.Context, g policy.Guest) (sight, error) {
 	return s, err
 }
 
-// glance looks once, in the order in which a guest comes back: images, processes
-// that create it, domains. Whatever one of them becomes in between, the next shows.
-// A guest that is saved goes the other way, so it looks at the images once more.
+// isUnsettled reports whether a sight that is so old is to be looked at again.
+func (h *host) isUnsettled(s sight, age time.Duration) bool {
+	return s.gone() && age < h.stack.Gap() || s.isDoubtful() && age < doubtLimit
+}
+
+// glance looks once at one guest.
 func (h *host) glance(ctx context.Context, g policy.Guest) (sight, error) {
-	before := h.images.Look()
-	revivers, err := h.revivers(ctx, g)
+	seen, err := h.glanceAll(ctx, []policy.Guest{g})
 	if err != nil {
 		return sight{}, err
+	}
+	return seen[0], nil
+}
+
+// glanceAll looks once, in the order in which a guest comes back: images, processes
+// that create it, domains. Whatever one of them becomes in between, the next shows.
+// A guest that is saved goes the other way, so it looks at the images once more.
+func (h *host) glanceAll(ctx context.Context, guests []policy.Guest) ([]sight, error) {
+	before := h.images.Look()
+	processes, err := h.stack.Processes()
+	if err != nil {
+		return nil, fmt.Errorf("processes: %w", err)
 	}
 	domains, err := h.stack.Domains(ctx)
 	if err != nil {
-		return sight{}, err
+		return nil, err
 	}
-	s := judge(h.identity(g), found{domains, revivers, before.And(h.images.Look())})
-	h.noteBeside(&s)
-	return s, nil
-}
-
-// revivers returns the processes that would bring the guest back. They are not
-// waited for without limit: a configuration that they name may be on storage that hangs.
-func (h *host) revivers(ctx context.Context, g policy.Guest) ([]toolstack.Reviver, error) {
-	type result struct {
-		list []toolstack.Reviver
-		err  error
+	images := before.And(h.images.Look())
+	seen := make([]sight, len(guests))
+	for i, g := range guests {
+		id := h.identity(g)
+		seen[i] = judge(id, found{domains, processes.Of(id.toolstack(), domains), images})
+		h.noteBeside(&seen[i])
 	}
-	done := make(chan result, 1)
-	go func() {
-		list, err := h.stack.Revivers(g.Name, g.Config)
-		done <- result{list, err}
-	}()
-	select {
-	case got := <-done:
-		if got.err != nil {
-			return nil, fmt.Errorf("processes of guest %s: %w", g.Name, got.err)
-		}
-		return got.list, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("processes of guest %s: %w", g.Name, ctx.Err())
-	}
+	return seen, nil
 }
 
 // judge says what state a guest is in. Absent is not yet off: what has no name
 // may be the guest at its end, a reviver or an image will bring it back, and what has
 // the guest's name and another UUID, or the other way round, may be the guest.
 func judge(id identity, all found) sight {
-	s := sight{id: id, revivers: all.revivers, fenced: all.images.Fenced, unknown: errors.Join(all.images.Unknown, id.unread())}
+	s := sight{id: id, revivers: all.processes.Revivers, suspects: all.processes.Unknown, fenced: all.images.Fenced, unknown: errors.Join(all.images.Unknown, id.unread())}
 	for _, d := range all.domains {
 		s.sort(d)
 	}
@@ -118,7 +118,7 @@ func judge(id identity, all found) sight {
 		s.state = wire.GuestDying
 	case len(s.strangers) > 0:
 		s.state = wire.GuestAmbiguous
-	case len(s.revivers) > 0:
+	case len(s.revivers)+len(s.suspects) > 0:
 		s.state = wire.GuestRestarting
 	case len(s.doubtful) > 0:
 		s.state = wire.GuestAmbiguous
@@ -174,8 +174,26 @@ func (s *sight) sortImage(i saved.Image) {
 // gone reports whether nothing of the guest is left here.
 func (s sight) gone() bool { return s.state == wire.GuestOff || s.state == wire.GuestAbsent }
 
-// mayBuild reports whether there are more processes than domains that run: each of
-// these has its xl, which only waits. When such a domain ends, xl lets 2 s pass
+// isDoubtful reports whether nothing of the guest is here but what may be another's.
+func (s sight) isDoubtful() bool {
+	return s.state == wire.GuestRestarting && len(s.revivers) == 0 && len(s.suspects) > 0
+}
+
+// doubt says which process that is.
+func (s sight) doubt() error {
+	if !s.isDoubtful() {
+		return nil
+	}
+	return failf(wire.UnknownState, "guest %s may come back by %s", s.id.Name, s.suspects[0].Text)
+}
+
+// having returns the processes of a role.
+func (s sight) having(role toolstack.Role) []toolstack.Reviver {
+	return slices.DeleteFunc(slices.Clone(s.revivers), func(r toolstack.Reviver) bool { return r.Role() != role })
+}
+
+// mayBuild reports whether there are more processes that build than domains that run:
+// each of these has its xl, which only waits. When such a domain ends, xl lets 2 s pass
 // before it builds the next (tools/xl/xl_vmcontrol.c).
 func (s sight) mayBuild() bool {
 	running := 0
@@ -184,12 +202,14 @@ func (s sight) mayBuild() bool {
 			running++
 		}
 	}
-	return len(s.revivers) > running
+	return len(s.having(toolstack.Builds)) > running
 }
 
 // unwatched reports whether the guest runs, and no process is seen that watches it:
 // libvirt may, or who started it wanted none.
-func (s sight) unwatched() bool { return s.state == wire.GuestOn && len(s.revivers) == 0 }
+func (s sight) unwatched() bool {
+	return s.state == wire.GuestOn && len(s.having(toolstack.Builds)) == 0
+}
 
 // ambiguity says what may be the guest or another machine, if that is all that is here.
 func (s sight) ambiguity() error {
@@ -230,14 +250,11 @@ func (s sight) text() string {
 	for _, r := range s.revivers {
 		parts = append(parts, r.String())
 	}
+	for _, p := range s.suspects {
+		parts = append(parts, p.Text)
+	}
 	for _, i := range slices.Concat(s.images, s.doubtful) {
 		parts = append(parts, i.String())
 	}
 	return strings.Join(parts, ", ")
-}
-
-// watches reports whether a process only watches the guest, and is not about to make it.
-func watches(r toolstack.Reviver) bool {
-	w, ok := r.(interface{ Watches() bool })
-	return ok && w.Watches()
 }

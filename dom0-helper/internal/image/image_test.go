@@ -85,8 +85,10 @@ func TestReadHeader(t *testing.T) {
 
 func TestNotImage(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"", "x", "Xen saved domain"[:15], "xen saved domain, xl format", "name = 'node-1'\n and so on",
-		"LinuxGuestRecorD....", "libvirt-xml\n \x00 \n....", "LibvirtQemudSave", " Xen saved domain, xl format\n \x00 \r"} {
+	for _, file := range []string{
+		"", "x", "Xen saved domain"[:15], "xen saved domain, xl format", "name = 'node-1'\n and so on",
+		"LinuxGuestRecorD....", "libvirt-xml\n \x00 \n....", "LibvirtQemudSave", " Xen saved domain, xl format\n \x00 \r",
+	} {
 		if h, err := ReadHeader(strings.NewReader(file)); !errors.Is(err, ErrNotImage) {
 			t.Errorf("ReadHeader(%q) = %+v, %v, want ErrNotImage", file, h, err)
 		}
