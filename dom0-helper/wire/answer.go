@@ -43,6 +43,25 @@ const (
 // rehearse a text for people. Those of list and check are GUEST=STATE and GUEST=KNOWN words, one for each guest in its order.
 const Done = "done"
 
+// WithNote returns a result of any verb but rehearse with what people are to be told beside
+// it, if there is something: "done; image moved".
+func WithNote(result, note string) string {
+	if note == "" {
+		return result
+	}
+	return result + noteMark + Clean(note)
+}
+
+// CutNote returns the result and the note in it, "" if there is none.
+func CutNote(text string) (result, note string) {
+	result, note, _ = strings.Cut(text, noteMark)
+	return result, note
+}
+
+// noteMark is before a note. No result has it: those of all verbs but rehearse are words and
+// guests' names.
+const noteMark = "; "
+
 // The words that check has for a guest. Requests for both would be obeyed.
 const (
 	Known   = "known"   // a domain or a configuration of the guest is here
@@ -99,11 +118,13 @@ type Answer struct {
 	// Text is the result, or what a person wants to know of the reason: printable
 	// ASCII, not empty, without blanks at its ends or two in a row.
 	Text string
+	// Previous says that the line is of PreviousVersion.
+	Previous bool
 }
 
 // String returns the line, without its end.
 func (a Answer) String() string {
-	words := []string{Version, a.ID, string(a.Status)}
+	words := []string{version(a.Previous), a.ID, string(a.Status)}
 	if a.Status != OK {
 		words = append(words, a.Reason)
 	}
@@ -120,11 +141,12 @@ func ParseAnswer(line string) (Answer, error) {
 	if len(line) > MaxAnswer {
 		return Answer{}, fmt.Errorf("answer of %d bytes, at most %d are allowed", len(line), MaxAnswer)
 	}
+	previous := IsPrevious(line)
 	fields := strings.SplitN(line, " ", 4)
-	if len(fields) != 4 || fields[0] != Version {
+	if len(fields) != 4 || fields[0] != version(previous) {
 		return Answer{}, fmt.Errorf("answer %s is not of the form \"%s ID STATUS TEXT\"", excerpt(line), Version)
 	}
-	a := Answer{ID: fields[1], Status: Status(fields[2]), Text: fields[3]}
+	a := Answer{ID: fields[1], Status: Status(fields[2]), Text: fields[3], Previous: previous}
 	switch a.Status {
 	case OK:
 	case Refused, Failed:
