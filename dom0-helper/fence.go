@@ -42,7 +42,7 @@ func (h *host) fence(ctx context.Context, g policy.Guest) (*fence, error) {
 		err = fmt.Errorf("%w; %s", err, remark)
 	}
 	if f.begun {
-		h.leaveNote(g.Name, wire.WithRemark(wire.Done, f.remark()), err)
+		h.leaveNote(g.Name, wire.WithNote(wire.Done, f.remark()), err)
 	}
 	if err == nil {
 		f.dropOlder()

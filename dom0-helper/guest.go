@@ -51,15 +51,15 @@ func (h *host) carryOut(ctx context.Context, verb wire.Verb, guests []policy.Gue
 		return h.state(ctx, guests[0])
 	case wire.Off:
 		remark, err := h.off(ctx, guests[0])
-		return wire.WithRemark(wire.Done, remark), err
+		return wire.WithNote(wire.Done, remark), err
 	case wire.On:
 		return wire.Done, h.on(ctx, guests[0])
 	case wire.Check:
 		known, remark, err := h.check(ctx, guests)
-		return wire.WithRemark(known, remark), err
+		return wire.WithNote(known, remark), err
 	case wire.List:
 		states, remark, err := h.list(ctx, guests)
-		return wire.WithRemark(states, remark), err
+		return wire.WithNote(states, remark), err
 	case wire.Rehearse:
 		return h.rehearse(ctx, guests[0])
 	case wire.Reset: // in the form of 2007 only

@@ -47,7 +47,7 @@ func runRoot(args []string, account string) int {
 		record.note(wire.Request{}, line)
 		return record.finish(refuse("", wire.BadRequest, "%v", err))
 	}
-	record.Client, record.Source, record.legacy = relay.Client, relay.Source, relay.Legacy
+	record.Client, record.Source, record.legacy, record.previous = relay.Client, relay.Source, relay.Legacy, relay.Previous
 	record.note(relay.Request, line)
 	start := time.Now()
 	answer := serve(context.Background(), policyPath, relay, &record)

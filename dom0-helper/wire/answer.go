@@ -31,43 +31,39 @@ const (
 	// GuestAbsent: as GuestOff, but nothing here says that there is a guest of this
 	// name. If every Dom0 says so, the name is wrong, and the guest may be running by another.
 	GuestAbsent GuestState = "absent"
+	// GuestSaved: no domain of the guest exists, and no process that would create one, but an
+	// image of its memory lies where something restores it by itself.
+	GuestSaved GuestState = "saved"
 	// GuestRestarting: no domain of the guest exists now, and a process is there that will create one.
 	GuestRestarting GuestState = "restarting"
 	// GuestAmbiguous: a domain has the guest's name, and another UUID than the policy gives.
 	GuestAmbiguous GuestState = "ambiguous"
-	// GuestSaved: an image of the guest's memory lies where something restores it by
-	// itself. There is no domain of it, and no process that would create one.
-	GuestSaved GuestState = "saved"
 	// GuestDying: a domain without a name is still being torn down, and may have been the guest.
 	GuestDying GuestState = "dying"
 )
 
-// States are all of them.
-var States = []GuestState{
-	GuestOn, GuestStopped, GuestOff, GuestAbsent, GuestRestarting, GuestAmbiguous, GuestSaved, GuestDying,
-}
-
-// Done is the result of off and on. That of state is a GuestState, that of rehearse a text
-// for people. Those of list and check are GUEST=STATE and GUEST=KNOWN words, one for each
-// guest in its order. A remark may follow all but that of rehearse, see WithRemark.
+// Done is the result of off and on. That of state is a GuestState, that of
+// rehearse a text for people. Those of list and check are GUEST=STATE and GUEST=KNOWN words, one for each guest in its order.
 const Done = "done"
 
-// remarkMark is in no result.
-const remarkMark = "; "
-
-// WithRemark returns a result with a remark for people, if that is not empty.
-func WithRemark(result, remark string) string {
-	if remark == "" {
+// WithNote returns a result of any verb but rehearse with what people are to be told beside
+// it, if there is something: "done; image moved".
+func WithNote(result, note string) string {
+	if note == "" {
 		return result
 	}
-	return result + remarkMark + Clean(remark)
+	return result + noteMark + Clean(note)
 }
 
-// SplitRemark returns the result and the remark of a text of WithRemark.
-func SplitRemark(text string) (result, remark string) {
-	result, remark, _ = strings.Cut(text, remarkMark)
-	return result, remark
+// CutNote returns the result and the note in it, "" if there is none.
+func CutNote(text string) (result, note string) {
+	result, note, _ = strings.Cut(text, noteMark)
+	return result, note
 }
+
+// noteMark is before a note. No result has it: those of all verbs but rehearse are words and
+// guests' names.
+const noteMark = "; "
 
 // The words that check has for a guest. Requests for both would be obeyed.
 const (
@@ -125,11 +121,13 @@ type Answer struct {
 	// Text is the result, or what a person wants to know of the reason: printable
 	// ASCII, not empty, without blanks at its ends or two in a row.
 	Text string
+	// Previous says that the line is of PreviousVersion.
+	Previous bool
 }
 
 // String returns the line, without its end.
 func (a Answer) String() string {
-	words := []string{Version, a.ID, string(a.Status)}
+	words := []string{version(a.Previous), a.ID, string(a.Status)}
 	if a.Status != OK {
 		words = append(words, a.Reason)
 	}
@@ -146,11 +144,12 @@ func ParseAnswer(line string) (Answer, error) {
 	if len(line) > MaxAnswer {
 		return Answer{}, fmt.Errorf("answer of %d bytes, at most %d are allowed", len(line), MaxAnswer)
 	}
+	previous := IsPrevious(line)
 	fields := strings.SplitN(line, " ", 4)
-	if len(fields) != 4 || fields[0] != Version {
+	if len(fields) != 4 || fields[0] != version(previous) {
 		return Answer{}, fmt.Errorf("answer %s is not of the form \"%s ID STATUS TEXT\"", excerpt(line), Version)
 	}
-	a := Answer{ID: fields[1], Status: Status(fields[2]), Text: fields[3]}
+	a := Answer{ID: fields[1], Status: Status(fields[2]), Text: fields[3], Previous: previous}
 	switch a.Status {
 	case OK:
 	case Refused, Failed:
