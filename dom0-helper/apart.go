@@ -16,6 +16,9 @@ const cgroups = "/sys/fs/cgroup"
 // limits hold for all that is in it. Where there is no such group, or it must not be
 // left, the guest stays.
 func leaveSession(root string) {
+	if root == "" {
+		return
+	}
 	for _, group := range []string{"", "systemd", "unified"} { // version 2, version 1, both
 		path := filepath.Join(root, group, "cgroup.procs")
 		if file, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {

@@ -36,6 +36,7 @@ type host struct {
 	images   *saved.Store
 	// unwatchedGap is how long a guest must stay absent that ran without a process which watches it.
 	unwatchedGap time.Duration
+	cgroups      string              // where Linux shows its control groups, empty for nowhere
 	identities   map[string]identity // of the guests that this request has looked at
 }
 
@@ -124,7 +125,7 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 		return err
 	}
 	h.record.begin()
-	leaveSession(cgroups)
+	leaveSession(h.cgroups)
 	createErr := h.stack.Create(ctx, g.Config)
 	if s, err = h.look(ctx, g); err != nil {
 		return errors.Join(createErr, err)

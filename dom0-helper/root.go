@@ -139,7 +139,7 @@ func newHost(rules *policy.Policy, record *audit) (*host, error) {
 	return &host{
 		stack: stack, stateDir: cmp.Or(rules.State, defaultState),
 		starts: rules.Starts, dump: rules.Dump, record: record,
-		images: images, unwatchedGap: unwatchedGap,
+		images: images, unwatchedGap: unwatchedGap, cgroups: cgroups,
 	}, nil
 }
 

@@ -183,8 +183,7 @@ func (s *Sight) read(dir string, at func(string)) {
 			}
 			continue
 		}
-		kind := entry.Type()
-		if kind != 0 && kind != fs.ModeSymlink {
+		if kind := entry.Type(); kind != 0 && kind != fs.ModeSymlink {
 			continue
 		}
 		at(path)
