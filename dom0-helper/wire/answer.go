@@ -31,6 +31,9 @@ const (
 	// GuestAbsent: as GuestOff, but nothing here says that there is a guest of this
 	// name. If every Dom0 says so, the name is wrong, and the guest may be running by another.
 	GuestAbsent GuestState = "absent"
+	// GuestSaved: no domain of the guest exists, and no process that would create one, but an
+	// image of its memory lies where something restores it by itself.
+	GuestSaved GuestState = "saved"
 	// GuestRestarting: no domain of the guest exists now, and a process is there that will create one.
 	GuestRestarting GuestState = "restarting"
 	// GuestAmbiguous: a domain has the guest's name, and another UUID than the policy gives.
