@@ -50,7 +50,8 @@ type fence struct {
 	last   sight
 }
 
-// run goes in rounds until nothing of the guest is left, or ctx ends.
+// run goes in rounds until nothing of the guest is left, or only what nobody can tell,
+// or ctx ends.
 func (f *fence) run(ctx context.Context, lock *os.File) error {
 	var trouble error // of the last round that the end of ctx did not cut short
 	for {
@@ -58,6 +59,9 @@ func (f *fence) run(ctx context.Context, lock *os.File) error {
 		done, err := f.round(ctx)
 		if ambiguity := f.last.ambiguity(f.guest); ambiguity != nil {
 			return ambiguity
+		}
+		if doubt := f.last.doubt(f.guest); doubt != nil {
+			return errors.Join(doubt, err)
 		}
 		if done && f.locked {
 			return nil
