@@ -85,8 +85,14 @@ func (r reviver) Role() Role {
 	return Builds
 }
 
+// endLimit is how long a process may take to end once it was killed. One that the
+// kernel holds, in a write to a network that hangs, does nothing more of its own.
+const endLimit = 2 * time.Second
+
 // End kills also a process that is frozen.
 func (r reviver) End(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, endLimit)
+	defer cancel()
 	return r.signal(ctx, syscall.SIGKILL, "ZXx")
 }
 
