@@ -2,6 +2,7 @@ package toolstack
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -435,4 +438,23 @@ func TestRestoreOfARemovedImage(t *testing.T) {
 	if other := reviverPIDs(t, guest+"0", ""); len(other) > 0 {
 		t.Errorf("revivers of another guest: %v", other)
 	}
+}
+
+// A file that cannot be read in time is not waited for, and neither is what comes after it.
+func TestHangingFile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		defer close(release)
+		files, start := newReader(), time.Now()
+		for range 3 {
+			_, err := within(files, func() (int, error) { <-release; return 1, nil })
+			if !errors.Is(err, errHangs) {
+				t.Errorf("error %v, want %v", err, errHangs)
+			}
+		}
+		if took := time.Since(start); took != readLimit {
+			t.Errorf("it took %s, want %s", took, readLimit)
+		}
+	})
 }

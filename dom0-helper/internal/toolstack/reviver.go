@@ -41,9 +41,11 @@ type Reviver interface {
 	String() string
 }
 
-// Processes looks at all processes once, for all guests.
+// Processes looks at all processes once, for all guests. What is in /proc of a process
+// may not be readable for as long as the kernel holds that.
 func (x xl) Processes() (Processes, error) {
-	list, err := scan(procDir)
+	limit := &reader{time.Now().Add(lookLimit)}
+	list, err := within(limit, func() ([]process, error) { return scan(procDir) })
 	if err != nil {
 		return nil, err
 	}
