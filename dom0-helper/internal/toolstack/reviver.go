@@ -87,14 +87,13 @@ func (r reviver) Role() Role {
 	return Builds
 }
 
-// endLimit is how long a process may take to end once it was killed. One that the
-// kernel holds, in a write to a network that hangs, does nothing more of its own.
-const endLimit = 2 * time.Second
+// heedLimit is how long a process may take to heed a signal. One that the kernel
+// holds, say in a write to a network that hangs, does nothing of its own meanwhile, nor
+// afterwards.
+const heedLimit = 2 * time.Second
 
 // End kills also a process that is frozen.
 func (r reviver) End(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, endLimit)
-	defer cancel()
 	return r.signal(ctx, syscall.SIGKILL, "ZXx")
 }
 
@@ -113,6 +112,8 @@ func (r reviver) Thaw() error {
 // looks at it once more, so that a process id that was given to another in
 // between is not hit.
 func (r reviver) signal(ctx context.Context, signal syscall.Signal, states string) error {
+	ctx, cancel := context.WithTimeout(ctx, heedLimit)
+	defer cancel()
 	pinned, err := os.FindProcess(r.pid)
 	if err != nil {
 		return gone(err)
