@@ -342,9 +342,12 @@ func plain(err error) string {
 	return err.Error()
 }
 
-// text tells the process for people. Its words may have passwords.
+// id tells the process for people.
+func (p process) id() string { return fmt.Sprintf("%s process %d", p.program, p.pid) }
+
+// text tells also what it does. Its other words may have passwords.
 func (p process) text() string {
-	text := fmt.Sprintf("%s process %d", p.program, p.pid)
+	text := p.id()
 	switch {
 	case p.file != "":
 		text += fmt.Sprintf(" (%s %s)", p.command, excerpt(p.file))

@@ -68,7 +68,13 @@ type reviver struct {
 	proc string
 }
 
-func (r reviver) String() string { return r.text() }
+// String leaves out what an xl in the background was begun for.
+func (r reviver) String() string {
+	if r.watches() {
+		return r.id()
+	}
+	return r.text()
+}
 
 func (r reviver) Saves() string {
 	if r.command == save {
