@@ -30,8 +30,9 @@ type audit struct {
 	Line         string      `json:"line,omitempty"` // what was received, if it was no request
 	Milliseconds int64       `json:"ms"`
 
-	legacy bool              // the client wants the answers of 2007
-	log    func(line string) // takes the lines
+	legacy   bool              // the client wants the answers of 2007
+	previous bool              // the client wants answers of wire.PreviousVersion
+	log      func(line string) // takes the lines
 }
 
 // note records the request, or the beginning of the line that was none.
@@ -58,6 +59,9 @@ func (a *audit) finish(answer wire.Answer) int {
 	a.log(a.line())
 	if a.legacy {
 		return a.sendLegacy(answer)
+	}
+	if answer.Previous = a.previous; a.previous && wire.Verb(a.Verb) != wire.Rehearse && answer.Status == wire.OK {
+		answer.Text, _ = wire.CutNote(answer.Text) // it would not understand that
 	}
 	return send(answer)
 }

@@ -55,7 +55,7 @@ func runGate(args []string) int {
 		return record.finish(refuse("", wire.BadConfig, "forced command: %v", err))
 	}
 	record.Client = g.client
-	record.legacy = wire.IsLegacy(request)
+	record.legacy, record.previous = wire.IsLegacy(request), wire.IsPrevious(request)
 	judge := g.judge
 	if record.legacy {
 		judge = g.judgeLegacy

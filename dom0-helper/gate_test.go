@@ -67,12 +67,12 @@ func TestGateJudge(t *testing.T) {
 		line string
 		want wire.Request
 	}{
-		{"dom0/1 off node-1 7", wire.Request{Verb: wire.Off, Guests: []string{"node-1"}, ID: "7"}},
-		{"dom0/1 on node-2 7", wire.Request{Verb: wire.On, Guests: []string{"node-2"}, ID: "7"}},
-		{"dom0/1 state node-2 7", wire.Request{Verb: wire.State, Guests: []string{"node-2"}, ID: "7"}},
-		{"dom0/1 check node-2,node-1 7", wire.Request{Verb: wire.Check, Guests: []string{"node-2", "node-1"}, ID: "7"}},
-		{"dom0/1 list node-2 7", wire.Request{Verb: wire.List, Guests: []string{"node-2"}, ID: "7"}},
-		{"dom0/1 list - 7", wire.Request{Verb: wire.List, Guests: []string{"node-1", "node-2"}, ID: "7"}},
+		{"dom0/2 off node-1 7", wire.Request{Verb: wire.Off, Guests: []string{"node-1"}, ID: "7"}},
+		{"dom0/2 on node-2 7", wire.Request{Verb: wire.On, Guests: []string{"node-2"}, ID: "7"}},
+		{"dom0/2 state node-2 7", wire.Request{Verb: wire.State, Guests: []string{"node-2"}, ID: "7"}},
+		{"dom0/2 check node-2,node-1 7", wire.Request{Verb: wire.Check, Guests: []string{"node-2", "node-1"}, ID: "7"}},
+		{"dom0/2 list node-2 7", wire.Request{Verb: wire.List, Guests: []string{"node-2"}, ID: "7"}},
+		{"dom0/2 list - 7", wire.Request{Verb: wire.List, Guests: []string{"node-1", "node-2"}, ID: "7"}},
 	}
 	for _, test := range tests {
 		got, refusal := g.judge(test.line)
@@ -88,26 +88,26 @@ func TestGateJudge(t *testing.T) {
 func TestGateJudgeRefuses(t *testing.T) {
 	t.Parallel()
 	g := &gate{allow: guestSet{"node-1", "node-2"}, client: "a"}
-	const foreign = "dom0/1 7 refused not-permitted client a may not control guest "
-	const bad = "dom0/1 - refused bad-request "
+	const foreign = "dom0/2 7 refused not-permitted client a may not control guest "
+	const bad = "dom0/2 - refused bad-request "
 	tests := []struct{ name, line, want string }{
 		{"shell", "", bad + `request "" is not of the form`},
 		{"command", "xl destroy node-1", bad},
 		{"subsystem", "internal-sftp", bad},
-		{"too long", "dom0/1 list " + strings.Repeat("node-1,", wire.MaxRequest) + "node-2 7", bad + "request of "},
-		{"two lines", "dom0/1 off node-1 7\ndom0/1 off node-3 8", bad},
-		{"longer name", "dom0/1 off node-10 7", foreign + "node-10"},
-		{"shorter name", "dom0/1 off node 7", foreign + "node"},
-		{"other letters", "dom0/1 off NODE-1 7", foreign + "NODE-1"},
-		{"on of another", "dom0/1 on node-3 7", foreign + "node-3"},
-		{"state of another", "dom0/1 state node-3 7", foreign + "node-3"},
-		{"list of another", "dom0/1 list node-3 7", foreign + "node-3"},
-		{"check of several", "dom0/1 check node-1,node-3,node-2 7", foreign + "node-3"},
-		{"pattern", "dom0/1 off node-? 7", bad},
-		{"control domain", "dom0/1 off Domain-0 7", bad},
-		{"no guest", "dom0/1 off - 7", bad},
-		{"relayed request", "dom0/1 off node-1 7 client root from ::1", bad},
-		{"reply in the request", "dom0/1 off node-1 7\r\ndom0/1 7 ok done", bad},
+		{"too long", "dom0/2 list " + strings.Repeat("node-1,", wire.MaxRequest) + "node-2 7", bad + "request of "},
+		{"two lines", "dom0/2 off node-1 7\ndom0/2 off node-3 8", bad},
+		{"longer name", "dom0/2 off node-10 7", foreign + "node-10"},
+		{"shorter name", "dom0/2 off node 7", foreign + "node"},
+		{"other letters", "dom0/2 off NODE-1 7", foreign + "NODE-1"},
+		{"on of another", "dom0/2 on node-3 7", foreign + "node-3"},
+		{"state of another", "dom0/2 state node-3 7", foreign + "node-3"},
+		{"list of another", "dom0/2 list node-3 7", foreign + "node-3"},
+		{"check of several", "dom0/2 check node-1,node-3,node-2 7", foreign + "node-3"},
+		{"pattern", "dom0/2 off node-? 7", bad},
+		{"control domain", "dom0/2 off Domain-0 7", bad},
+		{"no guest", "dom0/2 off - 7", bad},
+		{"relayed request", "dom0/2 off node-1 7 client root from ::1", bad},
+		{"reply in the request", "dom0/2 off node-1 7\r\ndom0/2 7 ok done", bad},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -33,6 +33,9 @@ const (
 	// GuestAbsent: as GuestOff, but nothing here says that there is a guest of this
 	// name. If every Dom0 says so, the name is wrong, and the guest may be running by another.
 	GuestAbsent GuestState = "absent"
+	// GuestSaved: no domain of the guest exists, and no process that would create one, but an
+	// image of its memory lies where something restores it by itself.
+	GuestSaved GuestState = "saved"
 	// GuestRestarting: no domain of the guest exists now, and a process is there that will create one.
 	GuestRestarting GuestState = "restarting"
 	// GuestAmbiguous: a domain has the guest's name, and another UUID than the policy gives.
@@ -44,6 +47,25 @@ const (
 // Done is the result of off and on. That of state is a GuestState, that of
 // rehearse a text for people. Those of list and check are GUEST=STATE and GUEST=KNOWN words, one for each guest in its order.
 const Done = "done"
+
+// WithNote returns a result of any verb but rehearse with what people are to be told beside
+// it, if there is something: "done; image moved".
+func WithNote(result, note string) string {
+	if note == "" {
+		return result
+	}
+	return result + noteMark + Clean(note)
+}
+
+// CutNote returns the result and the note in it, "" if there is none.
+func CutNote(text string) (result, note string) {
+	result, note, _ = strings.Cut(text, noteMark)
+	return result, note
+}
+
+// noteMark is before a note. No result has it: those of all verbs but rehearse are words and
+// guests' names.
+const noteMark = "; "
 
 // The words that check has for a guest. Requests for both would be obeyed.
 const (
@@ -101,11 +123,13 @@ type Answer struct {
 	// Text is the result, or what a person wants to know of the reason: printable
 	// ASCII, not empty, without blanks at its ends or two in a row.
 	Text string
+	// Previous says that the line is of PreviousVersion.
+	Previous bool
 }
 
 // String returns the line, without its end.
 func (a Answer) String() string {
-	words := []string{Version, a.ID, string(a.Status)}
+	words := []string{version(a.Previous), a.ID, string(a.Status)}
 	if a.Status != OK {
 		words = append(words, a.Reason)
 	}
@@ -122,11 +146,12 @@ func ParseAnswer(line string) (Answer, error) {
 	if len(line) > MaxAnswer {
 		return Answer{}, fmt.Errorf("answer of %d bytes, at most %d are allowed", len(line), MaxAnswer)
 	}
+	previous := IsPrevious(line)
 	fields := strings.SplitN(line, " ", 4)
-	if len(fields) != 4 || fields[0] != Version {
+	if len(fields) != 4 || fields[0] != version(previous) {
 		return Answer{}, fmt.Errorf("answer %s is not of the form \"%s ID STATUS TEXT\"", excerpt(line), Version)
 	}
-	a := Answer{ID: fields[1], Status: Status(fields[2]), Text: fields[3]}
+	a := Answer{ID: fields[1], Status: Status(fields[2]), Text: fields[3], Previous: previous}
 	switch a.Status {
 	case OK:
 	case Refused, Failed:

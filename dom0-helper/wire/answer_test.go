@@ -10,16 +10,17 @@ import (
 
 func TestParseAnswer(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", MaxAnswer-len("dom0/1 7 ok "))
+	long := strings.Repeat("x", MaxAnswer-len("dom0/2 7 ok "))
 	tests := map[string]Answer{
-		"dom0/1 7 ok off":                          {ID: "7", Status: OK, Text: "off"},
-		"dom0/1 7 ok node-1=on node-2=off":         {ID: "7", Status: OK, Text: "node-1=on node-2=off"},
-		"dom0/1 7 ok -":                            {ID: "7", Status: OK, Text: "-"},
-		"dom0/1 - refused bad-request no \"line\"": {ID: "-", Status: Refused, Reason: "bad-request", Text: "no \"line\""},
-		"dom0/1 7 failed still-on $(id); a":        {ID: "7", Status: Failed, Reason: "still-on", Text: "$(id); a"},
-		"dom0/1 7 failed a-b-c ok":                 {ID: "7", Status: Failed, Reason: "a-b-c", Text: "ok"},
-		"dom0/1 7 ok bad-request a":                {ID: "7", Status: OK, Text: "bad-request a"},
-		"dom0/1 7 ok " + long:                      {ID: "7", Status: OK, Text: long},
+		"dom0/1 7 ok off":                          {ID: "7", Status: OK, Text: "off", Previous: true},
+		"dom0/2 7 ok off":                          {ID: "7", Status: OK, Text: "off"},
+		"dom0/2 7 ok node-1=on node-2=off":         {ID: "7", Status: OK, Text: "node-1=on node-2=off"},
+		"dom0/2 7 ok -":                            {ID: "7", Status: OK, Text: "-"},
+		"dom0/2 - refused bad-request no \"line\"": {ID: "-", Status: Refused, Reason: "bad-request", Text: "no \"line\""},
+		"dom0/2 7 failed still-on $(id); a":        {ID: "7", Status: Failed, Reason: "still-on", Text: "$(id); a"},
+		"dom0/2 7 failed a-b-c ok":                 {ID: "7", Status: Failed, Reason: "a-b-c", Text: "ok"},
+		"dom0/2 7 ok bad-request a":                {ID: "7", Status: OK, Text: "bad-request a"},
+		"dom0/2 7 ok " + long:                      {ID: "7", Status: OK, Text: long},
 	}
 	testAccepted(t, ParseAnswer, tests)
 }
@@ -29,41 +30,41 @@ func TestParseAnswerRefuses(t *testing.T) {
 	tests := map[string]string{
 		"nothing":              "",
 		"no version":           "7 ok off",
-		"wrong version":        "dom0/2 7 ok off",
-		"longer version":       "dom0/10 7 ok off",
-		"no id":                "dom0/1 ok off",
-		"empty id":             "dom0/1  ok off",
-		"option for an id":     "dom0/1 -7 ok off",
-		"slash in an id":       "dom0/1 a/b ok off",
-		"id too long":          "dom0/1 " + strings.Repeat("i", 129) + " ok off",
-		"no text":              "dom0/1 7 ok",
-		"empty text":           "dom0/1 7 ok ",
-		"unknown status":       "dom0/1 7 okay off",
-		"status in capitals":   "dom0/1 7 OK off",
-		"no reason":            "dom0/1 7 failed",
-		"reason without text":  "dom0/1 7 failed still-on",
-		"empty text of reason": "dom0/1 7 failed still-on ",
-		"reason in capitals":   "dom0/1 7 failed Still-On a",
-		"reason with a digit":  "dom0/1 7 failed still-0n a",
-		"reason ends in -":     "dom0/1 7 refused still- a",
-		"reason begins with -": "dom0/1 7 refused -still a",
-		"two - in a reason":    "dom0/1 7 refused still--on a",
-		"blank before":         " dom0/1 7 ok off",
-		"blank behind":         "dom0/1 7 ok off ",
-		"two blanks":           "dom0/1 7 ok node-1=on  node-2=on",
-		"two before the text":  "dom0/1 7 ok  off",
-		"two after a reason":   "dom0/1 7 failed still-on  a",
-		"line end":             "dom0/1 7 ok off\n",
-		"carriage return":      "dom0/1 7 ok off\r",
-		"second line":          "dom0/1 7 failed still-on a\ndom0/1 7 ok off",
-		"line before":          "Warning: a\ndom0/1 7 ok off",
-		"tab":                  "dom0/1 7 ok a\tb",
-		"NUL":                  "dom0/1 7 ok off\x00",
-		"escape":               "dom0/1 7 ok \x1b[2J",
-		"delete":               "dom0/1 7 ok \x7f",
-		"UTF-8":                "dom0/1 7 ok \u043eff",
-		"no UTF-8":             "dom0/1 7 ok \xff",
-		"one byte too long":    "dom0/1 7 ok " + strings.Repeat("x", MaxAnswer+1-len("dom0/1 7 ok ")),
+		"wrong version":        "dom0/3 7 ok off",
+		"longer version":       "dom0/20 7 ok off",
+		"no id":                "dom0/2 ok off",
+		"empty id":             "dom0/2  ok off",
+		"option for an id":     "dom0/2 -7 ok off",
+		"slash in an id":       "dom0/2 a/b ok off",
+		"id too long":          "dom0/2 " + strings.Repeat("i", 129) + " ok off",
+		"no text":              "dom0/2 7 ok",
+		"empty text":           "dom0/2 7 ok ",
+		"unknown status":       "dom0/2 7 okay off",
+		"status in capitals":   "dom0/2 7 OK off",
+		"no reason":            "dom0/2 7 failed",
+		"reason without text":  "dom0/2 7 failed still-on",
+		"empty text of reason": "dom0/2 7 failed still-on ",
+		"reason in capitals":   "dom0/2 7 failed Still-On a",
+		"reason with a digit":  "dom0/2 7 failed still-0n a",
+		"reason ends in -":     "dom0/2 7 refused still- a",
+		"reason begins with -": "dom0/2 7 refused -still a",
+		"two - in a reason":    "dom0/2 7 refused still--on a",
+		"blank before":         " dom0/2 7 ok off",
+		"blank behind":         "dom0/2 7 ok off ",
+		"two blanks":           "dom0/2 7 ok node-1=on  node-2=on",
+		"two before the text":  "dom0/2 7 ok  off",
+		"two after a reason":   "dom0/2 7 failed still-on  a",
+		"line end":             "dom0/2 7 ok off\n",
+		"carriage return":      "dom0/2 7 ok off\r",
+		"second line":          "dom0/2 7 failed still-on a\ndom0/2 7 ok off",
+		"line before":          "Warning: a\ndom0/2 7 ok off",
+		"tab":                  "dom0/2 7 ok a\tb",
+		"NUL":                  "dom0/2 7 ok off\x00",
+		"escape":               "dom0/2 7 ok \x1b[2J",
+		"delete":               "dom0/2 7 ok \x7f",
+		"UTF-8":                "dom0/2 7 ok \u043eff",
+		"no UTF-8":             "dom0/2 7 ok \xff",
+		"one byte too long":    "dom0/2 7 ok " + strings.Repeat("x", MaxAnswer+1-len("dom0/2 7 ok ")),
 	}
 	testRefused(t, ParseAnswer, tests)
 }
@@ -128,8 +129,8 @@ func TestClean(t *testing.T) {
 
 func FuzzParseAnswer(f *testing.F) {
 	for _, line := range []string{
-		"", "dom0/1 7 ok off", "dom0/1 - refused bad-request a b", "dom0/1 7 failed still-on", "dom0/1 7 ok  off",
-		"dom0/1 7 ok node-1=on node-2=off", "dom0/1 7 ok off\n", "dom0/1 7 refused ok ok",
+		"", "dom0/2 7 ok off", "dom0/2 - refused bad-request a b", "dom0/2 7 failed still-on", "dom0/2 7 ok  off",
+		"dom0/2 7 ok node-1=on node-2=off", "dom0/2 7 ok off\n", "dom0/2 7 refused ok ok",
 	} {
 		f.Add(line)
 	}
@@ -168,4 +169,23 @@ func FuzzClean(f *testing.F) {
 			t.Errorf("Clean(%q) = %q, and Clean of that is %q", text, clean, again)
 		}
 	})
+}
+
+func TestNote(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("guest-with-a-name=known ", 100) + "x=known"
+	tests := []struct{ result, note, want, wantNote string }{
+		{Done, "", "done", ""},
+		{Done, "image /a/b moved; to /a/.b\n", "done; image /a/b moved; to /a/.b", "image /a/b moved; to /a/.b"},
+		{long, "a", long + "; a", "a"},
+	}
+	for _, test := range tests {
+		text := WithNote(test.result, test.note)
+		if diff := cmp.Diff(test.want, text); diff != "" {
+			t.Errorf("WithNote(%.40q, %q) (-want +got):\n%s", test.result, test.note, diff)
+		}
+		if result, note := CutNote(text); result != test.result || note != test.wantNote {
+			t.Errorf("CutNote(%.60q) = %.40q, %q, want %.40q, %q", text, result, note, test.result, test.wantNote)
+		}
+	}
 }

@@ -21,7 +21,7 @@ type Relay struct {
 func (r Relay) String() string {
 	request := r.Request.String()
 	if r.Legacy {
-		request = legacyVersion + strings.TrimPrefix(request, Version)
+		request = legacyVersion + strings.TrimPrefix(request, version(r.Previous))
 	}
 	return request + " client " + r.Client + " from " + r.Source
 }

@@ -10,8 +10,26 @@ import (
 	"strings"
 )
 
-// Version is the first word of every line.
-const Version = "dom0/1"
+// Version is the first word of every line. A new promise is a new version: who cannot keep
+// it refuses the request, and is known by that.
+const Version = "dom0/2"
+
+// PreviousVersion is the first word of plugins and Dom0s for which a guest was off though an
+// image of its memory lay where something restores it, or a restore was under way. They
+// have the same grammar, and no notes.
+const PreviousVersion = "dom0/1"
+
+// version returns the word that a line begins with, or is to begin with.
+func version(previous bool) string {
+	if previous {
+		return PreviousVersion
+	}
+	return Version
+}
+
+// IsPrevious reports whether a line wants answers of the previous version: those that are of
+// no version do, since a plugin of the previous one may have sent them.
+func IsPrevious(line string) bool { return !strings.HasPrefix(line, Version+" ") }
 
 // MaxRequest and MaxAnswer are the longest lines, in bytes without the line's end.
 const (
@@ -92,6 +110,8 @@ type Request struct {
 	Guests []string
 	// ID is chosen by the client and stands in the answer and in the logs of both sides.
 	ID string
+	// Previous says that the line is of PreviousVersion, and wants an answer of that.
+	Previous bool
 }
 
 // String returns the line, without its end.
@@ -100,7 +120,7 @@ func (r Request) String() string {
 	if guests == "" {
 		guests = "-"
 	}
-	return strings.Join([]string{Version, string(r.Verb), guests, r.ID}, " ")
+	return strings.Join([]string{version(r.Previous), string(r.Verb), guests, r.ID}, " ")
 }
 
 // Guest returns the guest of a request that names one.
@@ -111,11 +131,12 @@ func ParseRequest(line string) (Request, error) {
 	if len(line) > MaxRequest {
 		return Request{}, fmt.Errorf("request of %d bytes, at most %d are allowed", len(line), MaxRequest)
 	}
+	previous := IsPrevious(line)
 	fields := strings.Split(line, " ")
-	if len(fields) != 4 || fields[0] != Version {
-		return Request{}, fmt.Errorf("request %s is not of the form \"%s VERB GUEST ID\"", excerpt(line), Version)
+	if len(fields) != 4 || fields[0] != version(previous) {
+		return Request{}, fmt.Errorf("request %s is not of the form \"%s VERB GUEST ID\"", excerpt(line), version(previous))
 	}
-	r := Request{Verb: Verb(fields[1]), ID: fields[3]}
+	r := Request{Verb: Verb(fields[1]), ID: fields[3], Previous: previous}
 	if fields[2] != "-" {
 		r.Guests = strings.Split(fields[2], ",")
 	}

@@ -116,17 +116,18 @@ func TestParseRequest(t *testing.T) {
 	t.Parallel()
 	longest := longRequest(MaxRequest)
 	tests := map[string]Request{
-		"dom0/1 state node-1 1":                    {Verb: State, Guests: []string{"node-1"}, ID: "1"},
-		"dom0/1 off node-1 host.4711":              {Verb: Off, Guests: []string{"node-1"}, ID: "host.4711"},
-		"dom0/1 on node-10 ::1":                    {Verb: On, Guests: []string{"node-10"}, ID: "::1"},
-		"dom0/1 check node-1 1":                    {Verb: Check, Guests: []string{"node-1"}, ID: "1"},
-		"dom0/1 check node-1,node-10 1":            {Verb: Check, Guests: []string{"node-1", "node-10"}, ID: "1"},
-		"dom0/1 list - 1":                          {Verb: List, ID: "1"},
-		"dom0/1 list node-1,Node-1 1":              {Verb: List, Guests: []string{"node-1", "Node-1"}, ID: "1"},
-		"dom0/1 off state off":                     {Verb: Off, Guests: []string{"state"}, ID: "off"},
+		"dom0/1 state node-1 1":                    {Verb: State, Guests: []string{"node-1"}, ID: "1", Previous: true},
+		"dom0/2 state node-1 1":                    {Verb: State, Guests: []string{"node-1"}, ID: "1"},
+		"dom0/2 off node-1 host.4711":              {Verb: Off, Guests: []string{"node-1"}, ID: "host.4711"},
+		"dom0/2 on node-10 ::1":                    {Verb: On, Guests: []string{"node-10"}, ID: "::1"},
+		"dom0/2 check node-1 1":                    {Verb: Check, Guests: []string{"node-1"}, ID: "1"},
+		"dom0/2 check node-1,node-10 1":            {Verb: Check, Guests: []string{"node-1", "node-10"}, ID: "1"},
+		"dom0/2 list - 1":                          {Verb: List, ID: "1"},
+		"dom0/2 list node-1,Node-1 1":              {Verb: List, Guests: []string{"node-1", "Node-1"}, ID: "1"},
+		"dom0/2 off state off":                     {Verb: Off, Guests: []string{"state"}, ID: "off"},
 		longest:                                    {Verb: List, Guests: strings.Split(strings.Fields(longest)[2], ","), ID: "1"},
-		"dom0/1 off n " + strings.Repeat("i", 128): {Verb: Off, Guests: []string{"n"}, ID: strings.Repeat("i", 128)},
-		"dom0/1 state node-1.example_a--b 1":       {Verb: State, Guests: []string{"node-1.example_a--b"}, ID: "1"},
+		"dom0/2 off n " + strings.Repeat("i", 128): {Verb: Off, Guests: []string{"n"}, ID: strings.Repeat("i", 128)},
+		"dom0/2 state node-1.example_a--b 1":       {Verb: State, Guests: []string{"node-1.example_a--b"}, ID: "1"},
 	}
 	testAccepted(t, ParseRequest, tests)
 }
@@ -135,51 +136,51 @@ func TestParseRequestRefuses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
 		"nothing":                    "",
-		"version alone":              "dom0/1",
+		"version alone":              "dom0/2",
 		"no version":                 "off node-1 1",
 		"old version":                "dom0/0 off node-1 1",
-		"later version":              "dom0/2 off node-1 1",
+		"later version":              "dom0/3 off node-1 1",
 		"version in capitals":        "DOM0/1 off node-1 1",
-		"longer version":             "dom0/10 off node-1 1",
-		"no id":                      "dom0/1 off node-1",
-		"empty id":                   "dom0/1 off node-1 ",
-		"id of an answer to nothing": "dom0/1 off node-1 -",
-		"fifth word":                 "dom0/1 off node-1 1 --force",
-		"blank before":               " dom0/1 off node-1 1",
-		"blank behind":               "dom0/1 off node-1 1 ",
-		"two blanks":                 "dom0/1 off  node-1 1",
-		"two blanks and no id":       "dom0/1 off node-1  ",
-		"tab for a blank":            "dom0/1 off\tnode-1 1",
-		"line end":                   "dom0/1 off node-1 1\n",
-		"second request":             "dom0/1 off node-1 1\ndom0/1 off node-2 1",
-		"carriage return":            "dom0/1 off node-1 1\r",
-		"unknown verb":               "dom0/1 destroy node-1 1",
-		"verb in capitals":           "dom0/1 OFF node-1 1",
-		"empty verb":                 "dom0/1  node-1 1",
-		"option for a verb":          "dom0/1 --help node-1 1",
-		"off of none":                "dom0/1 off - 1",
-		"on of none":                 "dom0/1 on - 1",
-		"state of none":              "dom0/1 state - 1",
-		"check of none":              "dom0/1 check - 1",
-		"off of two":                 "dom0/1 off node-1,node-2 1",
-		"on of two":                  "dom0/1 on node-1,node-2 1",
-		"state of two":               "dom0/1 state node-1,node-2 1",
-		"none among several":         "dom0/1 list node-1,-,node-2 1",
-		"guest named twice":          "dom0/1 list node-1,node-2,node-1 1",
-		"comma at the end":           "dom0/1 list node-1, 1",
-		"comma at the beginning":     "dom0/1 list ,node-1 1",
-		"comma alone":                "dom0/1 list , 1",
-		"control domain":             "dom0/1 off Domain-0 1",
-		"control domain among some":  "dom0/1 check node-1,domain-0 1",
-		"guest that migrates":        "dom0/1 off node-1--incoming 1",
+		"longer version":             "dom0/20 off node-1 1",
+		"no id":                      "dom0/2 off node-1",
+		"empty id":                   "dom0/2 off node-1 ",
+		"id of an answer to nothing": "dom0/2 off node-1 -",
+		"fifth word":                 "dom0/2 off node-1 1 --force",
+		"blank before":               " dom0/2 off node-1 1",
+		"blank behind":               "dom0/2 off node-1 1 ",
+		"two blanks":                 "dom0/2 off  node-1 1",
+		"two blanks and no id":       "dom0/2 off node-1  ",
+		"tab for a blank":            "dom0/2 off\tnode-1 1",
+		"line end":                   "dom0/2 off node-1 1\n",
+		"second request":             "dom0/2 off node-1 1\ndom0/2 off node-2 1",
+		"carriage return":            "dom0/2 off node-1 1\r",
+		"unknown verb":               "dom0/2 destroy node-1 1",
+		"verb in capitals":           "dom0/2 OFF node-1 1",
+		"empty verb":                 "dom0/2  node-1 1",
+		"option for a verb":          "dom0/2 --help node-1 1",
+		"off of none":                "dom0/2 off - 1",
+		"on of none":                 "dom0/2 on - 1",
+		"state of none":              "dom0/2 state - 1",
+		"check of none":              "dom0/2 check - 1",
+		"off of two":                 "dom0/2 off node-1,node-2 1",
+		"on of two":                  "dom0/2 on node-1,node-2 1",
+		"state of two":               "dom0/2 state node-1,node-2 1",
+		"none among several":         "dom0/2 list node-1,-,node-2 1",
+		"guest named twice":          "dom0/2 list node-1,node-2,node-1 1",
+		"comma at the end":           "dom0/2 list node-1, 1",
+		"comma at the beginning":     "dom0/2 list ,node-1 1",
+		"comma alone":                "dom0/2 list , 1",
+		"control domain":             "dom0/2 off Domain-0 1",
+		"control domain among some":  "dom0/2 check node-1,domain-0 1",
+		"guest that migrates":        "dom0/2 off node-1--incoming 1",
 		"one byte too long":          longRequest(MaxRequest + 1),
-		"far too long":               strings.Repeat("dom0/1 off node-1 1 ", 1<<16),
+		"far too long":               strings.Repeat("dom0/2 off node-1 1 ", 1<<16),
 	}
 	for what, text := range hostile {
-		tests["guest: "+what] = "dom0/1 off " + text + " 1"
-		tests["one of several guests: "+what] = "dom0/1 list node-7," + text + " 1"
-		tests["id: "+what] = "dom0/1 off node-1 " + text
-		tests["verb: "+what] = "dom0/1 " + text + " node-1 1"
+		tests["guest: "+what] = "dom0/2 off " + text + " 1"
+		tests["one of several guests: "+what] = "dom0/2 list node-7," + text + " 1"
+		tests["id: "+what] = "dom0/2 off node-1 " + text
+		tests["verb: "+what] = "dom0/2 " + text + " node-1 1"
 		tests["version: "+what] = text + " off node-1 1"
 		tests["line: "+what] = text
 	}
@@ -188,8 +189,8 @@ func TestParseRequestRefuses(t *testing.T) {
 
 func FuzzParseRequest(f *testing.F) {
 	for _, line := range []string{
-		"", "dom0/1 off node-1 1", "dom0/1 list - 1", "dom0/1 check node-1,node-10 ::1", "dom0/1 off -f 1",
-		"dom0/1 state node-1 1\n", "dom0/1 off node-1;id 1", "dom0/1 on n\u00f6de 1", "dom0/1 list a,a 1",
+		"", "dom0/2 off node-1 1", "dom0/2 list - 1", "dom0/2 check node-1,node-10 ::1", "dom0/2 off -f 1",
+		"dom0/2 state node-1 1\n", "dom0/2 off node-1;id 1", "dom0/2 on n\u00f6de 1", "dom0/2 list a,a 1",
 	} {
 		f.Add(line)
 	}
@@ -268,7 +269,7 @@ func requirePrintable(t *testing.T, line string) {
 
 // longRequest returns a request of that many bytes, with a great many guests.
 func longRequest(size int) string {
-	line := "dom0/1 list node-0000"
+	line := "dom0/2 list node-0000"
 	for i := 1; len(line)+len(",node-0000 1") <= size; i++ {
 		line += fmt.Sprintf(",node-%04d", i)
 	}

@@ -134,6 +134,33 @@ func MakeDir(path string) error {
 		return err
 	}
 	defer syscall.Close(dir) //nolint:errcheck // it was only looked at
+	return checkNoOtherWriter(dir, path)
+}
+
+// CheckDir checks that no one but root and the caller can add anything to a directory, or
+// put another in its place. Links are followed as by Open. One that is missing is no error.
+func CheckDir(path string) error {
+	target, err := follow(path, maxLinks)
+	if err != nil {
+		return missingIsFine(err)
+	}
+	dir, err := walk(target, syscall.O_DIRECTORY)
+	if err != nil {
+		return missingIsFine(err)
+	}
+	defer syscall.Close(dir) //nolint:errcheck // it was only looked at
+	return checkNoOtherWriter(dir, target)
+}
+
+func missingIsFine(err error) error {
+	if errors.Is(err, syscall.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+// checkNoOtherWriter wants of a directory what a sticky one does not have.
+func checkNoOtherWriter(dir int, path string) error {
 	var st syscall.Stat_t
 	if err := syscall.Fstat(dir, &st); err != nil {
 		return fmt.Errorf("%s: %w", path, err)

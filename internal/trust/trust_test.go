@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -242,6 +243,26 @@ func TestMakeDirIsForNoOneElse(t *testing.T) {
 	if got := info.Mode().Perm(); got&0o077 != 0 {
 		t.Errorf("a new directory has mode %o, want nothing for others", got)
 	}
+}
+
+func TestCheckDir(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "images")
+	requireError(t, CheckDir(path), "") // missing
+	requireError(t, CheckDir(path+"/below"), "")
+	if err := errors.Join(os.Mkdir(path, 0o755), os.Symlink(path, dir+"/link")); err != nil {
+		t.Fatal(err)
+	}
+	requireError(t, CheckDir(path), "")
+	requireError(t, CheckDir(dir+"/link"), "")
+	for _, mode := range []os.FileMode{0o775, 0o777, os.ModeSticky | 0o777} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		requireError(t, CheckDir(dir+"/link"), path+": mode ")
+	}
+	requireError(t, CheckDir(write(t, dir, "file", "", 0o600)), "directory")
 }
 
 // requireError demands an error that holds want, or none if want is empty.

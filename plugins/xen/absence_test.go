@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -39,4 +41,27 @@ func TestRestartGap(t *testing.T) {
 	if gap := newConfig().restartGap; gap < 4*time.Second {
 		t.Errorf("restartGap is %s, want at least 4s", gap)
 	}
+}
+
+// The gap is a share of the first look's time where that is longer, and then stays as it is.
+func TestGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		look := func(limit time.Duration) context.Context {
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			t.Cleanup(cancel)
+			return ctx
+		}
+		g := &gap{least: 4 * time.Second, share: restartShare}
+		for _, limit := range []time.Duration{30 * time.Second, time.Second, time.Minute} {
+			if got := g.within(look(limit)); got != 20*time.Second {
+				t.Errorf("within %s: %s, want 20s", limit, got)
+			}
+		}
+		if got := (&gap{least: 4 * time.Second, share: restartShare}).within(look(5 * time.Second)); got != 4*time.Second {
+			t.Errorf("of a short look: %s, want 4s", got)
+		}
+		if got := new(gap).within(look(time.Minute)); got != 0 {
+			t.Errorf("no gap: %s, want 0", got)
+		}
+	})
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 )
 
+// errPrevious says that a request was refused as one of a version that the Dom0 does not know.
+var errPrevious = errors.New("refused, as dom0-helper did before " + wire.Version)
+
 // read returns the text of the ok answer to r. An answer counts only if it is
 // one whole line for this very request, and if the exit status agrees with it.
 func read(r wire.Request, stdout, stderr string, runErr error) (string, error) {
@@ -21,6 +24,10 @@ func read(r wire.Request, stdout, stderr string, runErr error) (string, error) {
 	switch {
 	case !whole || err != nil:
 		return "", noAnswer(stdout, stderr, runErr)
+	case answer.Previous && !r.Previous && answer.Reason == wire.BadRequest:
+		return "", errPrevious
+	case answer.Previous != r.Previous:
+		return "", stonith.Errorf(stonith.UnknownState, "its answer %q is of another version than the request", line)
 	case answer.ID != r.ID && (answer.Status == wire.OK || answer.ID != "-"):
 		return "", stonith.Errorf(stonith.UnknownState, "it answered request %s, not %s", answer.ID, r.ID)
 	case (answer.Status == wire.OK) != (runErr == nil):

@@ -22,22 +22,24 @@ func TestRead(t *testing.T) {
 		reason               stonith.Reason
 		says                 string
 	}{
-		{name: "ok", stdout: "dom0/1 id-1 ok off\n", text: "off"},
-		{name: "refused", stdout: "dom0/1 id-1 refused not-permitted account xen may not\n", err: failed, reason: stonith.NotPermitted, says: "account xen may not"},
-		{name: "refused before the id was known", stdout: "dom0/1 - refused bad-request what\n", err: failed, reason: stonith.BadConfig, says: "what"},
-		{name: "failed", stdout: "dom0/1 id-1 failed still-on domain 7\n", err: failed, reason: stonith.StillOn, says: "domain 7"},
-		{name: "failed for a reason that is unknown here", stdout: "dom0/1 id-1 failed bad-weather rain\n", err: failed, reason: stonith.DeviceError, says: "bad-weather"},
-		{name: "without the end of the line", stdout: "dom0/1 id-1 ok off", reason: stonith.UnknownState, says: "not understood"},
-		{name: "of another request", stdout: "dom0/1 id-2 ok off\n", reason: stonith.UnknownState, says: "answered request id-2"},
-		{name: "ok without an id", stdout: "dom0/1 - ok off\n", reason: stonith.UnknownState, says: "answered request -"},
-		{name: "ok, but the command failed", stdout: "dom0/1 id-1 ok off\n", err: failed, reason: stonith.UnknownState, says: "contradict"},
-		{name: "failed, but the command did not", stdout: "dom0/1 id-1 failed still-on x\n", reason: stonith.UnknownState, says: "contradict"},
-		{name: "ok, but the end of the command is lost", stdout: "dom0/1 id-1 ok off\n", err: lost, reason: stonith.DeviceError, says: "without exit status"},
-		{name: "a second line", stdout: "dom0/1 id-1 ok off\nmore\n", reason: stonith.UnknownState, says: "not understood"},
-		{name: "a greeting before", stdout: "Welcome\ndom0/1 id-1 ok off\n", reason: stonith.UnknownState, says: "not understood"},
+		{name: "ok", stdout: "dom0/2 id-1 ok off\n", text: "off"},
+		{name: "refused", stdout: "dom0/2 id-1 refused not-permitted account xen may not\n", err: failed, reason: stonith.NotPermitted, says: "account xen may not"},
+		{name: "refused before the id was known", stdout: "dom0/2 - refused bad-request what\n", err: failed, reason: stonith.BadConfig, says: "what"},
+		{name: "failed", stdout: "dom0/2 id-1 failed still-on domain 7\n", err: failed, reason: stonith.StillOn, says: "domain 7"},
+		{name: "failed for a reason that is unknown here", stdout: "dom0/2 id-1 failed bad-weather rain\n", err: failed, reason: stonith.DeviceError, says: "bad-weather"},
+		{name: "without the end of the line", stdout: "dom0/2 id-1 ok off", reason: stonith.UnknownState, says: "not understood"},
+		{name: "of another request", stdout: "dom0/2 id-2 ok off\n", reason: stonith.UnknownState, says: "answered request id-2"},
+		{name: "ok without an id", stdout: "dom0/2 - ok off\n", reason: stonith.UnknownState, says: "answered request -"},
+		{name: "ok, but the command failed", stdout: "dom0/2 id-1 ok off\n", err: failed, reason: stonith.UnknownState, says: "contradict"},
+		{name: "failed, but the command did not", stdout: "dom0/2 id-1 failed still-on x\n", reason: stonith.UnknownState, says: "contradict"},
+		{name: "ok, but the end of the command is lost", stdout: "dom0/2 id-1 ok off\n", err: lost, reason: stonith.DeviceError, says: "without exit status"},
+		{name: "a second line", stdout: "dom0/2 id-1 ok off\nmore\n", reason: stonith.UnknownState, says: "not understood"},
+		{name: "a greeting before", stdout: "Welcome\ndom0/2 id-1 ok off\n", reason: stonith.UnknownState, says: "not understood"},
 		{name: "empty", reason: stonith.UnknownState, says: "empty answer"},
 		{name: "no sudo", stderr: "sudo: a password is required\n", err: failed, reason: stonith.NotPermitted, says: "a password is required"},
-		{name: "another version", stdout: "dom0/2 id-1 ok off\n", reason: stonith.UnknownState, says: "dom0/2"},
+		{name: "ok of the previous version", stdout: "dom0/1 id-1 ok off\n", reason: stonith.UnknownState, says: "of another version than the request"},
+		{name: "refused by the previous version", stdout: "dom0/1 - refused bad-request what\n", err: failed, reason: stonith.DeviceError, says: "before dom0/2"},
+		{name: "another version", stdout: "dom0/3 id-1 ok off\n", reason: stonith.UnknownState, says: "dom0/3"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,12 +75,12 @@ func TestExitText(t *testing.T) {
 
 // FuzzRead: only one line is ever read as off.
 func FuzzRead(f *testing.F) {
-	f.Add("dom0/1 id-1 ok off\n")
-	f.Add("dom0/1 id-1 ok off")
-	f.Add("dom0/1 id-1 failed still-on off\n")
+	f.Add("dom0/2 id-1 ok off\n")
+	f.Add("dom0/2 id-1 ok off")
+	f.Add("dom0/2 id-1 failed still-on off\n")
 	f.Fuzz(func(t *testing.T, stdout string) {
 		text, err := read(wire.Request{Verb: wire.State, Guests: []string{"g"}, ID: "id-1"}, stdout, "", nil)
-		if err == nil && text == string(wire.GuestOff) && stdout != "dom0/1 id-1 ok off\n" {
+		if err == nil && text == string(wire.GuestOff) && stdout != "dom0/2 id-1 ok off\n" {
 			t.Errorf("%q is read as off", stdout)
 		}
 	})

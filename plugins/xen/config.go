@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,9 @@ type config struct {
 	knownHosts     stonith.Text
 	connectTimeout stonith.Duration
 	protocol       stonith.Choice
-	restartGap     time.Duration // in the protocol of 2007
+	// In the protocol of 2007, for how long a guest must be absent: at least, and as a share of a look.
+	restartGap   time.Duration
+	restartShare float64
 }
 
 func newConfig() *config {
@@ -26,6 +29,7 @@ func newConfig() *config {
 		connectTimeout: stonith.Duration(8 * time.Second),
 		protocol:       stonith.Choice{Chosen: "1", Words: []string{"1", protocol2007}},
 		restartGap:     restartGap,
+		restartShare:   restartShare,
 	}
 }
 
@@ -58,7 +62,8 @@ func (c *config) Params() []stonith.Param {
 		Short: "Protocol of the Dom0s: 1, or 2007 for the old script",
 		Long: "1 is for Dom0s with dom0-helper. 2007 is for Dom0s with the xen-stonith script of the Xen module of 2007, " +
 			"until they have dom0-helper: a node then counts as off when it has been absent from the lists of all Dom0s for " +
-			"four seconds.",
+			"a sixth of timeout, at least four seconds. That is no proof against saved images, restores and migrations, which the old script cannot see: " +
+			"each call warns of it.",
 	}}
 }
 
@@ -71,11 +76,11 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	if err := errors.Join(hostKeysErr, identityErr); err != nil {
 		return nil, err
 	}
-	device := &dom0s{mayTouch: call.MayTouch, warn: call.Warn}
+	device := &dom0s{mayTouch: call.MayTouch, warn: once(call.Warn)}
 	if c.protocol.Chosen == protocol2007 {
-		device.gap = c.restartGap
+		device.gap.least, device.gap.share = c.restartGap, c.restartShare
 	}
-	speak := c.dialect(call.ID)
+	speak := c.dialect(call.ID, device.warn)
 	for _, a := range c.accounts {
 		device.all = append(device.all, speak(&dom0{
 			account: a, hostKeys: hostKeys, identity: identity,
@@ -85,13 +90,23 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	return device, nil
 }
 
+// once returns a warn that says nothing twice. It may be called at once.
+func once(warn func(text string)) func(text string) {
+	var told sync.Map
+	return func(text string) {
+		if _, before := told.LoadOrStore(text, true); !before {
+			warn(text)
+		}
+	}
+}
+
 // dialect returns what makes a Dom0 be spoken to as dom0_protocol says. The ids of
 // requests are that of the call and a number.
-func (c *config) dialect(id string) func(*dom0) dialect {
+func (c *config) dialect(id string, tell func(text string)) func(*dom0) dialect {
 	if c.protocol.Chosen == protocol2007 {
-		return func(d *dom0) dialect { return &script{dom0: d} }
+		return func(d *dom0) dialect { return &script{dom0: d, tell: tell} }
 	}
 	var count atomic.Int64
 	nextID := func() string { return fmt.Sprintf("%s-%d", id, count.Add(1)) }
-	return func(d *dom0) dialect { return &gate{dom0: d, nextID: nextID} }
+	return func(d *dom0) dialect { return &gate{dom0: d, nextID: nextID, tell: tell} }
 }

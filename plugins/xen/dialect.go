@@ -36,6 +36,9 @@ type dialect interface {
 	// String names the Dom0.
 	String() string
 
+	// shown is the fingerprint of the host key that the Dom0 showed, "" before it did.
+	shown() string
+
 	// close ends the connection for good.
 	close()
 }

@@ -25,9 +25,10 @@ type dom0 struct {
 	connectLimit time.Duration
 	turn         chan struct{} // holds one token while a request is under way
 
-	mu     sync.Mutex // guards client against close
-	client *ssh.Client
-	closed bool
+	mu      sync.Mutex // guards what follows
+	client  *ssh.Client
+	closed  bool
+	hostKey string // the fingerprint of the key by which it proved who it is, "" before
 }
 
 // ask sends one line and has the answer read. All errors name the Dom0.
@@ -105,7 +106,7 @@ func (d *dom0) dial(ctx context.Context) (*ssh.Client, error) {
 	sshConn, channels, requests, err := ssh.NewClientConn(conn, d.account.address(), &ssh.ClientConfig{
 		User:              d.account.user,
 		Auth:              auth,
-		HostKeyCallback:   d.hostKeys.verify,
+		HostKeyCallback:   d.verify,
 		HostKeyAlgorithms: d.hostKeys.algorithms(d.account.address()),
 		ClientVersion:     "SSH-2.0-stonith-plugins",
 	})
@@ -114,6 +115,24 @@ func (d *dom0) dial(ctx context.Context) (*ssh.Client, error) {
 		return nil, d.handshakeError(ctx, err)
 	}
 	return ssh.NewClient(sshConn, channels, requests), nil
+}
+
+// verify checks the host key as hostKeys does, and keeps its fingerprint.
+func (d *dom0) verify(address string, remote net.Addr, key ssh.PublicKey) error {
+	if err := d.hostKeys.verify(address, remote, key); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hostKey = ssh.FingerprintSHA256(key)
+	return nil
+}
+
+// shown returns the fingerprint of the host key, "" if there was no connection so far.
+func (d *dom0) shown() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.hostKey
 }
 
 // handshakeError says which side could not prove who it is, or that none got so far.

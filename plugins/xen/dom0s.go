@@ -14,6 +14,7 @@ import (
 )
 
 var (
+	_ stonith.Finisher  = (*dom0s)(nil)
 	_ stonith.Rehearser = (*dom0s)(nil)
 	_ stonith.Lister    = (*dom0s)(nil)
 )
@@ -22,8 +23,8 @@ var (
 // parallel, and a guest is off only if all of them say so.
 type dom0s struct {
 	all      []dialect
-	gap      time.Duration // for how long a guest must be absent to be off
-	mayTouch bool          // a look may ask a guest that is absent to go off
+	gap      gap  // for how long a guest must be absent to be off
+	mayTouch bool // a look may ask a guest that is absent to go off
 	warn     func(text string)
 	seen     perGuest[sighting]
 }
@@ -42,6 +43,7 @@ func (d *dom0s) Check(ctx context.Context, nodes []stonith.Node) error {
 		guests[i] = n.Plug
 	}
 	answers, errs := askAll(d.all, func(one dialect) ([]bool, error) { return one.check(ctx, guests) })
+	d.warnOfTwins()
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -52,6 +54,21 @@ func (d *dom0s) Check(ctx context.Context, nodes []stonith.Node) error {
 		}
 	}
 	return errors.Join(unknown...)
+}
+
+// warnOfTwins tells of entries that are one machine, as far as host keys tell: its one answer
+// counts twice, and another Dom0 may be missing in its place.
+func (d *dom0s) warnOfTwins() {
+	first := map[string]dialect{}
+	for _, one := range d.all {
+		key := one.shown()
+		if other := first[key]; key != "" && other != nil {
+			d.warn(fmt.Sprintf("%s and %s show the same host key %s: if they are one machine, name it once in sshaccount, and name "+
+				"every Dom0 that the nodes may live on; if they are two, give each a host key of its own", other, one, key))
+			continue
+		}
+		first[key] = one
+	}
 }
 
 // notKnown says that no Dom0 has anything of the guest.
@@ -85,35 +102,37 @@ func (d *dom0s) observe(ctx context.Context, n stonith.Node, mayTouch bool) (sto
 // migration can slip through one. Rounds go on until the absence has lasted for the gap.
 func (d *dom0s) look(ctx context.Context, n stonith.Node) (power stonith.Power, known bool, err error) {
 	var held time.Duration
+	wanted := d.gap.within(ctx)
 	for round := 1; ; round++ {
 		began := time.Now()
 		states, errs := askAll(d.all, func(one dialect) (wire.GuestState, error) { return one.state(ctx, n.Plug) })
+		d.warnOfTwins()
 		err := errors.Join(errs...)
 		switch i := slices.Index(states, wire.GuestOn); {
 		case i >= 0:
 			d.seenOn(n, d.all[i])
 			return stonith.On, true, nil
 		case err != nil && ctx.Err() != nil && held > 0:
-			return stonith.Unknown, false, d.tooShort(n, held, err)
+			return stonith.Unknown, false, d.tooShort(n, held, wanted, err)
 		case err != nil:
 			d.startOver(n)
 			return stonith.Unknown, false, err
 		}
 		held = d.seenAbsent(n, began)
-		if round >= min(len(d.all), 2) && held >= d.gap {
+		if round >= min(len(d.all), 2) && held >= wanted {
 			return stonith.Off, slices.Contains(states, wire.GuestOff) || d.home(n) != nil, nil
 		}
-		if d.gap > 0 && !stonith.Sleep(ctx, lookPause) {
-			return stonith.Unknown, false, d.tooShort(n, held, ctx.Err())
+		if wanted > 0 && !stonith.Sleep(ctx, lookPause) {
+			return stonith.Unknown, false, d.tooShort(n, held, wanted, ctx.Err())
 		}
 	}
 }
 
 // tooShort says that time ended before an absence that was held so far became a proof.
-func (d *dom0s) tooShort(n stonith.Node, held time.Duration, err error) error {
+func (d *dom0s) tooShort(n stonith.Node, held, wanted time.Duration, err error) error {
 	d.startOver(n)
 	return stonith.Errorf(stonith.TimedOut, "guest %q is absent, but only for %s so far, and for less than %s it may be rebooting: %w",
-		n.Plug, held.Round(time.Millisecond), d.gap, err).
+		n.Plug, held.Round(time.Millisecond), wanted.Round(time.Millisecond), err).
 		WithHint("is timeout at least 40s? A look may take a quarter of it")
 }
 
@@ -159,6 +178,10 @@ func (d *dom0s) Switch(ctx context.Context, n stonith.Node, want stonith.Power) 
 	}
 	return fmt.Errorf("no guest can be switched %s", want)
 }
+
+// Finishes is true where each Dom0 says done only of a guest that it has seen gone: one that
+// is seen on after that has come since, as the backup of a remus whose primary was ended.
+func (d *dom0s) Finishes() bool { return d.gap.least == 0 }
 
 // destroy asks every Dom0.
 func (d *dom0s) destroy(ctx context.Context, n stonith.Node) error {

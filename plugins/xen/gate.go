@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -16,6 +18,10 @@ var _ dialect = (*gate)(nil)
 type gate struct {
 	*dom0
 	nextID func() string // of the next request
+	// tell tells people, once, what a Dom0 says beside a result.
+	tell func(text string)
+	// previous says that the Dom0 has a dom0-helper of wire.PreviousVersion.
+	previous atomic.Bool
 }
 
 func (g *gate) check(ctx context.Context, guests []string) ([]bool, error) {
@@ -39,7 +45,11 @@ func (g *gate) check(ctx context.Context, guests []string) ([]bool, error) {
 }
 
 func (g *gate) state(ctx context.Context, guest string) (wire.GuestState, error) {
-	answer, err := g.request(ctx, wire.State, []string{guest}, string(wire.GuestOff), string(wire.GuestAbsent), string(wire.GuestOn))
+	answer, err := g.request(ctx, wire.State, []string{guest}, string(wire.GuestOff), string(wire.GuestAbsent), string(wire.GuestOn), string(wire.GuestSaved))
+	if wire.GuestState(answer) == wire.GuestSaved {
+		return "", g.blame(ctx, stonith.Errorf(stonith.UnknownState, "guest %q is saved: an image of its memory lies where something restores it", guest).
+			WithHint("off puts the image out of reach; after that, on starts the guest anew"))
+	}
 	return wire.GuestState(answer), err
 }
 
@@ -58,7 +68,7 @@ func (g *gate) on(ctx context.Context, guest string) error {
 
 // guestStates are the words that list and rehearse have for a guest.
 var guestStates = []wire.GuestState{
-	wire.GuestOn, wire.GuestStopped, wire.GuestOff, wire.GuestAbsent, wire.GuestRestarting, wire.GuestAmbiguous, wire.GuestDying,
+	wire.GuestOn, wire.GuestStopped, wire.GuestOff, wire.GuestAbsent, wire.GuestSaved, wire.GuestRestarting, wire.GuestAmbiguous, wire.GuestDying,
 }
 
 // rehearse takes no more of the text than that it begins with a state: the rest is for people.
@@ -111,20 +121,45 @@ func parseList(answer string) ([]string, error) {
 	return guests, nil
 }
 
-// request sends one request and returns the text of an ok answer. One that is
-// none of want, if there are such, is an error that quotes it.
+// request sends one request and returns the result of an ok answer, and tells people the
+// note in it. A result that is none of want, if there are such, is an error that quotes it.
+//
+// A dom0-helper of the previous version refuses what it does not know, and is asked again
+// in that version: it fences, but what it says of off is worth less, which is told.
 func (g *gate) request(ctx context.Context, verb wire.Verb, guests []string, want ...string) (string, error) {
-	r := wire.Request{Verb: verb, Guests: guests, ID: g.nextID()}
-	var text string
-	err := g.ask(ctx, r.String(), func(stdout, stderr string, runErr error) (err error) {
-		text, err = read(r, stdout, stderr, runErr)
-		if err == nil && len(want) > 0 && !slices.Contains(want, text) {
+	result, err := g.requestOnce(ctx, verb, guests, want)
+	if !errors.Is(err, errPrevious) {
+		return result, err
+	}
+	if !g.previous.Swap(true) {
+		g.tell(fmt.Sprintf("%s has a dom0-helper that is older than this plugin: what it says of off proves nothing about "+
+			"saved images, restores and migrations; install the new one there", g))
+	}
+	return g.requestOnce(ctx, verb, guests, want)
+}
+
+func (g *gate) requestOnce(ctx context.Context, verb wire.Verb, guests, want []string) (string, error) {
+	r := wire.Request{Verb: verb, Guests: guests, ID: g.nextID(), Previous: g.previous.Load()}
+	var result string
+	err := g.ask(ctx, r.String(), func(stdout, stderr string, runErr error) error {
+		text, err := read(r, stdout, stderr, runErr)
+		if err != nil {
+			return err
+		}
+		result = text
+		if verb != wire.Rehearse { // that is a text for people, all of it
+			var note string
+			if result, note = wire.CutNote(text); note != "" {
+				g.tell(g.String() + ": " + note)
+			}
+		}
+		if len(want) > 0 && !slices.Contains(want, result) {
 			return stonith.Errorf(stonith.UnknownState, "%s of %s is %q", verb, guests[0], text)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return "", err
 	}
-	return text, nil
+	return result, nil
 }

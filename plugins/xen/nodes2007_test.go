@@ -28,7 +28,7 @@ func device2007(t *testing.T, gap time.Duration, mayTouch bool, beforeLook func(
 		}
 	}
 	c := newConfig()
-	c.restartGap = gap
+	c.restartGap, c.restartShare = gap, 0
 	return openDevice(t, b.bed, c, mayTouch)
 }
 

@@ -16,7 +16,9 @@ var _ dialect = (*script)(nil)
 // understood to the last row. docs/protocol.md has its forms.
 type script struct {
 	*dom0
-	has perGuest[trace]
+	// tell tells people, once, what this dialect cannot see.
+	tell func(text string)
+	has  perGuest[trace]
 }
 
 // A trace is what a Dom0 with the script has shown of one guest.
@@ -106,6 +108,8 @@ const scriptCommand = "sudo -u root xen-stonith "
 
 // domains returns the list of all domains. An answer that is cut off, however late, is an error.
 func (s *script) domains(ctx context.Context) (rows []domainRow, err error) {
+	s.tell("with dom0_protocol=2007, off proves nothing about saved images, restores and migrations, and a guest that takes long to " +
+		"restart may pass for off: install dom0-helper on the Dom0s")
 	err = s.ask(ctx, scriptCommand+"list", func(stdout, stderr string, runErr error) (err error) {
 		if runErr != nil {
 			return s.complaint(stdout, stderr, runErr)

@@ -44,7 +44,7 @@ func (b *bed2007) Plugin() stonith.Plugin {
 	p := plugin()
 	p.New = func() stonith.Config {
 		c := newConfig()
-		c.restartGap = b.gap
+		c.restartGap, c.restartShare = b.gap, 0
 		return c
 	}
 	return p

@@ -54,6 +54,10 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
+			"images", "images /a,/b/c\nimages /d",
+			Policy{Images: []string{"/a", "/b/c", "/d"}},
+		},
+		{
 			"keywords as names", "guest guest account account config /config",
 			Policy{Guests: []Guest{{Name: "guest", Accounts: []string{"account"}, Config: "/config", Line: 1}}},
 		},
@@ -84,11 +88,11 @@ func TestParseRefuses(t *testing.T) {
 	const someUUID = "0e6a1a94-36c3-4b1e-8c43-6d1b7c5d3f01"
 	const rule = "guest node-1 account a config /a\n"
 	tests := []struct{ text, want string }{
-		{"allow node-1", `1:1: "allow" is none of client, dump, guest, starts, state, toolstack`},
-		{"\n\n  Guest node-1", `3:3: "Guest" is none of client, dump, guest, starts, state, toolstack`},
-		{"guest# node-1", `1:1: "guest#" is none of client, dump, guest, starts, state, toolstack`},
-		{"\ufeffguest node-1", `1:1: "\ufeffguest" is none of client, dump, guest, starts, state, toolstack`},
-		{"guest\vnode-1", `1:1: "guest\vnode-1" is none of client, dump, guest, starts, state, toolstack`},
+		{"allow node-1", `1:1: "allow" is none of client, dump, guest, images, starts, state, toolstack`},
+		{"\n\n  Guest node-1", `3:3: "Guest" is none of client, dump, guest, images, starts, state, toolstack`},
+		{"guest# node-1", `1:1: "guest#" is none of client, dump, guest, images, starts, state, toolstack`},
+		{"\ufeffguest node-1", `1:1: "\ufeffguest" is none of client, dump, guest, images, starts, state, toolstack`},
+		{"guest\vnode-1", `1:1: "guest\vnode-1" is none of client, dump, guest, images, starts, state, toolstack`},
 		{"guest", "1:1: " + form},
 		{"guest node-1", "1:1: " + form},
 		{"\tguest node-1 account a", "1:2: " + form},
@@ -131,6 +135,10 @@ func TestParseRefuses(t *testing.T) {
 		{"toolstack /a\ntoolstack /b", "2:1: toolstack is given twice"},
 		{"state ./a", `1:7: "./a" is not an absolute path in its shortest form`},
 		{"state /a\n\n state /a", "3:2: state is given twice"},
+		{"images", "1:1: want: images DIRECTORY[,DIRECTORY...]"},
+		{"images /a,./b", `1:11: "./b" is not an absolute path in its shortest form`},
+		{"images /a,", `1:11: "" is not an absolute path in its shortest form`},
+		{"images /a\nimages /b,/a", "2:11: directory /a is named twice"},
 		{"guest node-1 account a,b,1 config /a", `1:26: "1" is not the name of an account`},
 		{"guest node-1 account a config /a uuid", "1:1: " + form},
 		{"guest node-1 account a config /a id 1", "1:1: " + form},
@@ -242,7 +250,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("Load: %v", err)
 	}
 	bad := write(t, "\nguests\n", 0o600)
-	requireError(t, loadError(bad), bad+`:2:1: "guests" is none of client, dump, guest, starts, state, toolstack`)
+	requireError(t, loadError(bad), bad+`:2:1: "guests" is none of client, dump, guest, images, starts, state, toolstack`)
 	large := write(t, strings.Repeat("#", maxSize+1), 0o600)
 	requireError(t, loadError(large), large+": more than 1048576 bytes")
 	open := write(t, "", 0o666)
@@ -301,6 +309,9 @@ func plain(p *Policy) string {
 	}
 	if p.State != "" {
 		lines = append(lines, "state "+p.State)
+	}
+	if p.Images != nil {
+		lines = append(lines, "images "+strings.Join(p.Images, ","))
 	}
 	return strings.Join(lines, "\n")
 }

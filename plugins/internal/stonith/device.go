@@ -52,6 +52,14 @@ type Device interface {
 	Close() error
 }
 
+// A Finisher is a Device whose Switch may return only after it has seen what it asked for.
+type Finisher interface {
+	Device
+	// Finishes reports whether a nil error of Switch to Off says so much. A node that is
+	// seen on after that has come on since, and is asked to go off again at once.
+	Finishes() bool
+}
+
 // A Rehearser is a Device that can go the whole way of Off but for its last step.
 type Rehearser interface {
 	Device

@@ -116,7 +116,7 @@ func (f *fencer) pursue(ctx context.Context, n Node, want Power) (already bool, 
 		return true, nil
 	}
 	for {
-		if w.askErr != nil || time.Since(w.asked) >= askAgainAfter {
+		if w.askErr != nil || time.Since(w.asked) >= askAgainAfter || want == Off && f.cameOn(&w) {
 			_ = f.ask(ctx, &w, func(ctx context.Context) error { return f.device.Switch(ctx, n, want) }) // w has it
 		}
 		if f.look(ctx, n, &w) == want {
@@ -129,6 +129,12 @@ func (f *fencer) pursue(ctx context.Context, n Node, want Power) (already bool, 
 			return false, w.gaveUp(ctx, f.budget, want)
 		}
 	}
+}
+
+// cameOn reports whether a node that was off after the last request is on.
+func (f *fencer) cameOn(w *watch) bool {
+	device, ok := f.device.(Finisher)
+	return ok && device.Finishes() && w.lookErr == nil && w.seen == On
 }
 
 func (f *fencer) look(ctx context.Context, n Node, w *watch) Power {

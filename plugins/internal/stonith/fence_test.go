@@ -234,3 +234,41 @@ func TestResetInOneStep(t *testing.T) {
 		})
 	}
 }
+
+// A finisher is a script whose Switch has seen what it asked for.
+type finisher struct{ script }
+
+func (*finisher) Finishes() bool { return true }
+
+// A node that came on after it had been seen off is asked at once, and one that cannot be
+// seen after 10 s.
+func TestOffIsRepeatedWhereANodeCameOn(t *testing.T) {
+	isOn, isOff, broken := answer{power: On}, answer{power: Off}, answer{err: errOnce}
+	tests := []struct {
+		name   string
+		states []answer
+		calls  string
+		at     time.Duration
+	}{
+		{"came on", []answer{isOn, isOn, isOff}, "state off state off state", pollInterval},
+		{"cannot be seen", []answer{isOn, broken, broken, isOff}, "state off state state state", 2 * pollInterval},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				device := &finisher{script{states: tt.states}}
+				f := &fencer{device: device, budget: 40 * time.Second}
+				ctx, cancel := context.WithTimeout(t.Context(), f.budget)
+				defer cancel()
+				start := time.Now()
+				if out, err := f.off(ctx, Node{Name: "n"}); out.String() != "off-observed" {
+					t.Errorf("off = %s, %v", out, err)
+				}
+				if calls := strings.Join(device.calls, " "); calls != tt.calls || time.Since(start) != tt.at {
+					t.Errorf("calls %q in %s, want %q in %s", calls, time.Since(start), tt.calls, tt.at)
+				}
+				synctest.Wait()
+			})
+		})
+	}
+}

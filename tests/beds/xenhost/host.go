@@ -32,7 +32,7 @@ func New(dir, xl string) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"xl", "guest"} {
+	for _, name := range []string{"xl", "guest", "libxl-save-helper"} {
 		if err := program.Write(filepath.Join(dir, "sbin", name), string(text), 0o755); err != nil {
 			return nil, err
 		}
