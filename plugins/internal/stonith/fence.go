@@ -14,6 +14,9 @@ const (
 	pollInterval = 250 * time.Millisecond
 	// askAgainAfter is how long a request may stay without its effect before it is repeated.
 	askAgainAfter = 10 * time.Second
+	// longestPause is the longest pause between requests that fail: it begins with
+	// pollInterval, and doubles.
+	longestPause = 4 * time.Second
 	// grace is what a device gets after its context's end to say what it was doing.
 	grace = 200 * time.Millisecond
 )
@@ -113,7 +116,7 @@ func (f *fencer) pursue(ctx context.Context, n Node, want Power) (already bool, 
 		return true, nil
 	}
 	for {
-		if w.askErr != nil || time.Since(w.asked) >= askAgainAfter {
+		if w.isDue() {
 			_ = f.ask(ctx, &w, func(ctx context.Context) error { return f.device.Switch(ctx, n, want) }) // w has it
 		}
 		if f.look(ctx, n, &w) == want {
@@ -148,10 +151,17 @@ func (f *fencer) ask(ctx context.Context, w *watch, request func(context.Context
 	part, cancel := context.WithTimeout(ctx, f.budget/2)
 	defer cancel()
 	_, err := within(part, func() (struct{}, error) { return struct{}{}, request(part) })
-	if cutShort := err != nil && ctx.Err() != nil; !cutShort || w.asked.IsZero() {
+	cutShort := err != nil && ctx.Err() != nil
+	if nothing := (*NotAsked)(nil); errors.As(err, &nothing) {
+		if !cutShort {
+			w.askErr = nothing.Err
+		}
+		return nothing.Err
+	}
+	if !cutShort || w.asked.IsZero() {
 		w.askErr = err
 	}
-	w.asked = time.Now()
+	w.hasAsked(err)
 	return err
 }
 
@@ -229,10 +239,31 @@ type watch struct {
 	seenAt  time.Time
 	lookErr error // of the last look
 	asked   time.Time
-	askErr  error // of the last request
+	askErr  error         // of the last request, or why none was made
+	pause   time.Duration // before the next request
+}
+
+// isDue reports whether a request is to be made now.
+func (w *watch) isDue() bool { return w.asked.IsZero() || time.Since(w.asked) >= w.pause }
+
+// hasAsked notes that a request was made. One that fails is repeated, with a growing
+// pause: each is work and a line in a log for the device.
+func (w *watch) hasAsked(err error) {
+	w.asked = time.Now()
+	switch {
+	case err == nil:
+		w.pause = askAgainAfter
+	case w.pause == 0 || w.pause == askAgainAfter:
+		w.pause = pollInterval
+	default:
+		w.pause = min(2*w.pause, longestPause)
+	}
 }
 
 func (w *watch) see(p Power, err error) {
+	if w.looks > 0 && w.lookErr != nil && err == nil && w.askErr != nil {
+		w.pause = 0 // what kept it from being seen may have kept it from being asked
+	}
 	w.looks++
 	w.lookErr = err
 	if p != Unknown {
@@ -265,7 +296,10 @@ func (w *watch) gaveUp(ctx context.Context, budget time.Duration, want Power) er
 		reason = StillOn
 	}
 	trouble := w.trouble()
-	if trouble == nil {
+	switch {
+	case trouble == nil && w.asked.IsZero():
+		return Errorf(reason, "%s, %s: nothing was asked of the device", ended, last)
+	case trouble == nil:
 		return Errorf(reason, "%s, %s: the device takes the request, and nothing comes of it", ended, last)
 	}
 	if told := ReasonOf(trouble); told != TimedOut {
