@@ -169,7 +169,7 @@ func TestTwoMasters(t *testing.T) {
 				node(b).Halt()
 				b.Member(1).Split()
 				b.Member(1).SetStarted(time.Now().Add(-time.Hour))
-			}, says: []string{"already-off"},
+			}, says: []string{"xenapi: off node-1: "},
 		},
 		{
 			name: "on", verb: "on", given: func(b *bed) {

@@ -592,7 +592,7 @@ func TestStrongDoesNotWait(t *testing.T) {
 	b := newBed(t, pool.Options{Members: 16, Guests: []pool.Guest{{Name: stonithtest.Node}, {Name: "guest-2"}}})
 	var errs []error
 	for _, m := range b.Members()[1:] {
-		errs = append(errs, m.PowerOff())
+		errs = append(errs, m.Fail(pool.NoTLS))
 	}
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
