@@ -64,17 +64,41 @@ func writeFile(t *testing.T, name, text string) string {
 }
 
 // run runs one call of the plugin. It fails the test if the call says that the
-// node is off, and it runs; or if a session is left.
+// node was off, and a boot runs that it had before the call; or if a session is left.
 func (b *bed) run(params map[string]string, args ...string) stonithtest.Result {
 	b.t.Helper()
+	var lost int
+	if v, ok := b.node(); ok {
+		lost = v.Boots()
+	}
 	got := stonithtest.Run(b.t.Context(), b, "elsewhere", params, args...)
-	if got.Status == 0 && slices.Equal(args, []string{"off", stonithtest.Node}) && b.Truth(stonithtest.Node) {
-		b.t.Errorf("FALSE SUCCESS: %v exits 0, and the node runs; stdout %q, stderr %q", args, got.Stdout, got.Stderr)
+	if got.Status == 0 && (slices.Equal(args, []string{"off", stonithtest.Node}) || slices.Equal(args, []string{"reset", stonithtest.Node})) {
+		b.isDead(lost, args, got)
 	}
 	if n := b.OpenSessions(); n != 0 && !b.losesAnswers {
 		b.t.Errorf("%v: %d sessions are left", args, n)
 	}
 	return got
+}
+
+// node returns the node's guest, if the pool has it.
+func (b *bed) node() (v pool.VM, ok bool) {
+	for _, v := range b.VMs() {
+		if v.Name() == stonithtest.Node {
+			return v, true
+		}
+	}
+	return v, false
+}
+
+// isDead fails the test if one of the guest's first boots runs.
+func (b *bed) isDead(boots int, args []string, got stonithtest.Result) {
+	b.t.Helper()
+	for boot := 1; boot <= boots; boot++ {
+		if node(b).RunsBoot(boot) {
+			b.t.Errorf("FALSE SUCCESS: %v exits 0, and boot %d of %d runs on members %v; stdout %q, stderr %q", args, boot, boots, node(b).On(), got.Stdout, got.Stderr)
+		}
+	}
 }
 
 func (b *bed) Plugin() stonith.Plugin    { return plugin() }

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 )
 
 // needed are the permissions that a fence needs.
 var needed = []string{"vm.hard_shutdown", "vm.start"}
+
+// checkLimit is how long Check waits for members that are silent.
+const checkLimit = 3 * time.Second
 
 // Check logs in on the master, and asks whether it would obey for each of nodes.
 func (m *members) Check(ctx context.Context, nodes []stonith.Node) error {
@@ -23,21 +27,31 @@ func (m *members) Check(ctx context.Context, nodes []stonith.Node) error {
 		return m.ends(s, err)
 	}
 	var errs []error
+	var asked []*session          // each once
 	nodeOf := map[string]string{} // by the guest's UUID
 	for _, n := range nodes {
-		guests, err := m.guests(ctx, n, false)
+		guests, err := m.guests(ctx, n, known)
 		errs = append(errs, err)
 		for _, g := range guests {
 			_, err := g.obeys(ctx)
 			errs = append(errs, m.check(err), g.isOnly(n.Name, nodeOf))
+			if !slices.Contains(asked, g.session) {
+				asked = append(asked, g.session)
+			}
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	masters, err := s.settle(ctx)
+	masters, err := s.settle(ctx, false)
 	if err != nil {
 		return err
+	}
+	for _, n := range nodes {
+		if len(masters) > 1 { // one that was found later may know the node too
+			_, err := m.find(ctx, n, masters)
+			errs = append(errs, m.check(err))
+		}
 	}
 	for _, master := range masters {
 		errs = append(errs, m.check(master.permits(ctx)))
@@ -51,15 +65,40 @@ func (m *members) Check(ctx context.Context, nodes []stonith.Node) error {
 	if err := errors.Join(errs...); err != nil || ctx.Err() != nil {
 		return err
 	}
+	if len(asked) == 0 {
+		asked = masters[:1]
+	}
+	m.warnOfMembers(ctx, s, asked)
+	return nil
+}
+
+// warnOfMembers warns of what keeps a guest that these masters call Halted from counting
+// as off, and else of the members that are of no use.
+func (m *members) warnOfMembers(ctx context.Context, s *search, masters []*session) {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
 	for _, master := range masters {
-		if err := s.strays(master); err != nil {
-			m.warnOnce(err.Error())
+		err := s.strays(master)
+		if err == nil {
+			err = m.hear(ctx, []*session{master})
+		}
+		if err != nil {
+			m.warnOnce("a guest that is Halted or Suspended would not be proven off: " + withHint(err))
+			return
 		}
 	}
 	for _, line := range s.warnings() {
 		m.warnOnce(line)
 	}
-	return nil
+}
+
+// withHint returns the text of err, with its hint.
+func withHint(err error) string {
+	var known *stonith.Error
+	if errors.As(err, &known) && known.Hint != "" {
+		return fmt.Sprintf("%v (%s)", err, known.Hint)
+	}
+	return err.Error()
 }
 
 // warnOnce warns of what was not said yet: nodes that are checked at once have the

@@ -37,10 +37,10 @@ func TestStatus(t *testing.T) {
 		{name: "a dead member is a warning", given: func(b *bed) {
 			_ = b.Member(2).Die()
 			b.Member(0).FailAt(pool.Before("VM.get_record"), pool.Slow)
-		}, options: pool.Options{SlowTime: 200 * time.Millisecond}, says: []string{"ready", "warning: status: member 127.0.0.13", "connection refused"}},
+		}, options: pool.Options{SlowTime: 200 * time.Millisecond}, says: []string{"ready", "warning: status: ", "member 127.0.0.13 (xen3)", "connection refused"}},
 		{
 			name: "a slave of another master is a warning", given: func(b *bed) { b.Member(2).SlaveOf("127.0.0.99") },
-			says: []string{"ready", "warning: status: member 127.0.0.13", "is a slave of 127.0.0.99", "and not of this master"},
+			says: []string{"ready", "warning: status: ", "member 127.0.0.13", "is a slave of 127.0.0.99", "and not of this master"},
 		},
 		{name: "a member of another pool is a warning", given: func(b *bed) {
 			b.params["pool_uuid"] = b.UUID()

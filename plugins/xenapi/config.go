@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,7 +20,11 @@ type config struct {
 	originator     line
 	connectTimeout stonith.Duration
 	settleTime     stonith.Duration
+	unheardHosts   stonith.Choice
 }
+
+// leastSettleTime is what a host needs in any case to tell its master what it runs.
+const leastSettleTime = 10 * time.Second
 
 func newConfig() *config {
 	return &config{
@@ -28,6 +33,7 @@ func newConfig() *config {
 		// A member of an old release thinks about a wrong password for 5 s.
 		connectTimeout: stonith.Duration(8 * time.Second),
 		settleTime:     stonith.Duration(2 * time.Minute),
+		unheardHosts:   stonith.Choice{Chosen: refuseUnheard, Words: []string{refuseUnheard, fencedByHA, trustUnheard}},
 	}
 }
 
@@ -106,9 +112,17 @@ func (c *config) limitParams() []stonith.Param {
 		Long:  "The time within which a member must accept a connection, prove who it is and answer a login.",
 	}, {
 		Name: "settle_time", Value: &c.settleTime,
-		Short: "Age from which a master's word counts",
-		Long: "A guest that was Halted before this call asked for it counts as off only if the master's agent has been running " +
-			"for this time, or the pool has high availability: a younger master may not know what its members run.",
+		Short: "Age from which a member's word counts",
+		Long: "A guest that was Halted before this call asked for it, or Suspended, counts as off only if the agents of the master " +
+			"and of all hosts that are heard have been running for this time: a younger master may not know what its members run. " +
+			"Each call warns of less than 10s.",
+	}, {
+		Name: "unheard_hosts", Value: &c.unheardHosts,
+		Short: "What hosts that are not heard count as",
+		Long: "A guest that was Halted before this call asked for it, or Suspended, may run on a host of the pool that its master has lost. " +
+			"With refuse it counts as off only if all hosts are heard as slaves of this very master. With ha, silent hosts " +
+			"count as fenced by the pool's high availability, while that is on. With trust, hosts that are not heard are taken " +
+			"not to run the guest, on the administrator's word: each call warns of it.",
 	}}
 }
 
@@ -123,12 +137,19 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	if c.trust.insecure {
 		call.Warn("tls_insecure is set: whoever is between here and the pool can read the password, and can say that a node is off which is not")
 	}
+	if c.unheardHosts.Chosen == trustUnheard {
+		call.Warn("unheard_hosts=trust is set: a node counts as off that may run on a host which the pool's master does not hear")
+	}
+	if time.Duration(c.settleTime) < leastSettleTime {
+		call.Warn(fmt.Sprintf("settle_time=%s is less than %s: a node may count as off before its host has told the master that it runs it", c.settleTime.String(), leastSettleTime))
+	}
 	client := newClient(rules, time.Duration(c.connectTimeout))
 	return &members{
-		known:  c.pool,
-		warn:   call.Warn,
-		pins:   pins,
-		source: password,
+		known:        c.pool,
+		warn:         call.Warn,
+		unheardHosts: c.unheardHosts.Chosen,
+		pins:         pins,
+		source:       password,
 		rules: rulesOfEntry{
 			client: client, user: string(c.user), originator: string(c.originator),
 			poolUUID: string(c.poolUUID), limit: time.Duration(c.connectTimeout), settle: time.Duration(c.settleTime),

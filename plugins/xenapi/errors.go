@@ -21,6 +21,7 @@ const hostOffline = "HOST_OFFLINE"
 // meanings of the failures that tell more than that the device has a fault.
 var meanings = map[string]meaning{
 	"SESSION_AUTHENTICATION_FAILED": {stonith.NotAuthenticated, "is this the user and password of the pool? ssh as that user to the master to try them"},
+	"SESSION_AUTHORIZATION_FAILED":  {stonith.NotPermitted, "the password is right, but the user is no subject of this pool, or is suspended in the directory: xe subject-list shows who may log in"},
 	"RBAC_PERMISSION_DENIED":        {stonith.NotPermitted, "give the user the role vm-operator, or use root"},
 	"OPERATION_BLOCKED":             {stonith.NotPermitted, "xe vm-param-remove uuid=UUID param-name=blocked_operations param-key=hard_shutdown lifts the block"},
 	"OPERATION_NOT_ALLOWED":         {stonith.NotPermitted, ""},
@@ -31,6 +32,7 @@ var meanings = map[string]meaning{
 	"CANNOT_CONTACT_HOST":           {stonith.Unreachable, ""},
 	"HANDLE_INVALID":                {stonith.NotFound, "has the guest been deleted, or is this another pool?"},
 	"UUID_INVALID":                  {stonith.NotFound, "has the guest been deleted, or is this another pool?"},
+	"VM_BAD_POWER_STATE":            {stonith.UnknownState, ""}, // somebody else was faster, or the record was old
 	"SESSION_INVALID":               {stonith.Unreachable, ""},
 	"HOST_IS_SLAVE":                 {stonith.Unreachable, ""},
 }
@@ -86,8 +88,9 @@ func endsSession(err error) bool {
 	return c == "SESSION_INVALID" || c == "HOST_IS_SLAVE" || slices.Contains(emergencies, c)
 }
 
-// slaveOf returns the address that a slave names as that of its master.
-func slaveOf(err error) string {
+// argument returns the first argument of the failure that XenAPI reported, "" if err is
+// none. That of HOST_IS_SLAVE is the address of the slave's master.
+func argument(err error) string {
 	var failure *rpc.Failure
 	if !errors.As(err, &failure) {
 		return ""

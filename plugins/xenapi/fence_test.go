@@ -13,7 +13,7 @@ import (
 )
 
 // quick are the parameters of calls that are not to succeed.
-var quick = map[string]string{"timeout": "6s"}
+var quick = map[string]string{"timeout": "16s"}
 
 // A fenceTest is one call in one state of the pool. The truth is compared with
 // the verdict in any case.
@@ -24,10 +24,13 @@ type fenceTest struct {
 	params  map[string]string
 	verb    string // off if empty
 	status  int
-	says    []string // in stdout and stderr together
-	runs    bool     // the node, afterwards
-	early   bool     // it gives up before its time
-	unasked []string // methods that must not have been called
+	says    []string      // in stdout and stderr together
+	runs    bool          // the node, afterwards
+	early   bool          // it gives up before its time
+	unasked []string      // methods that must not have been called
+	later   time.Duration // after a success, when the truth is compared once more
+	image   bool          // of the guest's memory, afterwards
+	orDead  bool          // all is well too if the guest is dead in truth
 }
 
 func (tt fenceTest) check(t *testing.T) {
@@ -50,8 +53,22 @@ func (tt fenceTest) check(t *testing.T) {
 	default:
 		args[0] = tt.verb
 	}
+	boots := 0
+	if v, ok := b.node(); ok {
+		boots = v.Boots()
+	}
 	got := b.run(params, args...)
+	if got.Status == 0 && tt.later > 0 {
+		time.Sleep(tt.later)
+		b.isDead(boots, args, got)
+	}
+	if v, ok := b.node(); ok && v.HasImage() != tt.image {
+		t.Errorf("%v: there is an image of the guest's memory: %v, want %v", args, v.HasImage(), tt.image)
+	}
 	told := got.Stdout + got.Stderr
+	if v, ok := b.node(); tt.orDead && ok && !v.Runs() {
+		return
+	}
 	if got.Status != tt.status {
 		t.Errorf("%v: exit status %d, want %d; %q", args, got.Status, tt.status, told)
 	}
@@ -60,7 +77,7 @@ func (tt fenceTest) check(t *testing.T) {
 			t.Errorf("%v says nothing of %q: %q", args, says, told)
 		}
 	}
-	if early := tt.status != 0 && !strings.Contains(told, " within 6s, "); tt.early && !early {
+	if early := tt.status != 0 && !strings.Contains(told, " within 16s, "); tt.early && !early {
 		t.Errorf("%v waits for what does not come: %q", args, told)
 	}
 	if runs := b.Truth(stonithtest.Node); runs != tt.runs {
@@ -97,7 +114,7 @@ func TestFence(t *testing.T) {
 	checkAll(t, []fenceTest{
 		{name: "a running guest", says: []string{"off-observed"}},
 		{name: "a paused guest", given: func(b *bed) { node(b).Write(pool.Paused) }, says: []string{"off-observed"}},
-		{name: "a suspended guest", given: func(b *bed) { b.t.Helper(); node(b).Halt(); node(b).Write(pool.Suspended) }, says: []string{"off-observed"}},
+		{name: "a suspended guest", given: func(b *bed) { node(b).Suspend() }, says: []string{"off-observed"}},
 		{name: "a halted guest", given: func(b *bed) { node(b).Halt() }, says: []string{"already-off"}, unasked: noShutdown},
 		{
 			name: "a snapshot and a template of the same name", says: []string{"off-observed"},
@@ -158,21 +175,21 @@ func TestFence(t *testing.T) {
 		},
 		{
 			name: "a dead host that the pool knows to be dead, with HA", options: pool.Options{HA: true}, given: offline, status: 1, runs: true,
-			says: []string{"unreachable", "not seen off within 6s, last seen on", "HOST_OFFLINE", "host xen3 (127.0.0.13)", "next fencing level"},
+			says: []string{"unreachable", "not seen off within 16s, last seen on", "HOST_OFFLINE", "host xen3 (127.0.0.13)", "next fencing level"},
 		},
 		{
-			name: "a dead host that the pool fences", options: pool.Options{HA: true}, given: func(b *bed) {
+			name: "a dead host that the pool fences", options: pool.Options{HA: true}, params: map[string]string{"unheard_hosts": "ha"}, given: func(b *bed) {
 				offline(b)
 				b.Member(0).DoAt(pool.After("VM.hard_shutdown").Nth(3), node(b).Halt)
 			}, says: []string{"off-observed"},
 		},
 		{
 			name: "a dead host, says one of two masters", given: func(b *bed) { offline(b); b.Member(1).Split() }, status: 1, runs: true,
-			says: []string{"unreachable", "not seen off within 6s", "HOST_OFFLINE", "master 127.0.0.11", "master 127.0.0.12"},
+			says: []string{"unreachable", "not seen off within 16s", "HOST_OFFLINE", "master 127.0.0.11", "master 127.0.0.12"},
 		},
 		{
 			name: "a host that died just now", options: pool.Options{ContactTime: time.Minute}, given: func(b *bed) { b.Member(2).Cut() }, status: 1, runs: true,
-			params: map[string]string{"timeout": "8s"},
+			params: map[string]string{"timeout": "16s"},
 			says:   []string{"VM.hard_shutdown has not been answered", "host xen3 (127.0.0.13)", "next fencing level"},
 		},
 		{
@@ -205,8 +222,13 @@ func TestFence(t *testing.T) {
 		},
 
 		{name: "a master that is young", given: young, status: 1, says: []string{"unknown-state", "settle_time", "running for"}, unasked: noShutdown},
-		{name: "a master that is young, with HA", options: pool.Options{HA: true}, given: young, says: []string{"already-off"}},
-		{name: "a master that is young, settled", given: young, params: map[string]string{"settle_time": "20s"}, says: []string{"already-off"}},
+		{name: "a master that is young, with HA", options: pool.Options{HA: true}, given: young, status: 1, says: []string{"unknown-state", "settle_time", "running for"}, unasked: noShutdown},
+		{name: "a master that is young, settled", given: func(b *bed) {
+			young(b)
+			for _, m := range b.Members() {
+				m.SetStarted(time.Now().Add(-time.Minute))
+			}
+		}, params: map[string]string{"settle_time": "20s"}, says: []string{"already-off"}},
 		{
 			name: "a master whose clock was set right", status: 1, given: func(b *bed) { node(b).Halt(); b.Member(0).SetStarted(time.Unix(86400, 0)) },
 			says: []string{"unknown-state", "its clock"},
@@ -252,7 +274,7 @@ func TestFence(t *testing.T) {
 		{name: "on", verb: "on", given: func(b *bed) { node(b).Halt() }, runs: true, says: []string{"on-observed"}},
 		{name: "on of a paused guest", verb: "on", given: func(b *bed) { node(b).Write(pool.Paused) }, runs: true, says: []string{"on-observed"}},
 		{
-			name: "on of a suspended guest", verb: "on", given: func(b *bed) { node(b).Halt(); node(b).Write(pool.Suspended) }, status: 1, early: true,
+			name: "on of a suspended guest", verb: "on", given: func(b *bed) { node(b).Suspend() }, status: 1, early: true, image: true,
 			says: []string{"Suspended", "reset does both"}, unasked: []string{"VM.start"},
 		},
 		{name: "on that a young master cannot decide", verb: "on", given: young, status: 1, says: []string{"not started, since it may be running"}, unasked: []string{"VM.start"}},
@@ -309,7 +331,9 @@ func TestCalls(t *testing.T) {
 	want := strings.Fields("session.login_with_password session.get_this_host pool.get_all_records host.get_all_records " +
 		"VM.get_by_name_label VM.get_record " + // search
 		"VM.get_record VM.hard_shutdown VM.get_record " + // off
-		"VM.get_record VM.get_record VM.get_record VM.start VM.get_record session.logout")
+		"VM.get_record VM.get_record VM.get_record " + // on: looks
+		"host.get_all_records host.get_servertime task.get_all_records_where VM.get_record " + // that it may be started
+		"VM.start VM.get_record session.logout")
 	if !slices.Equal(calls, want) {
 		t.Errorf("calls\n%s\nwant\n%s", strings.Join(calls, "\n"), strings.Join(want, "\n"))
 	}

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 )
@@ -57,8 +55,10 @@ type guest struct {
 	name    string
 
 	mu    sync.Mutex
-	found *record  // by which it was found, until it is looked at
-	kill  *request // the last hard_shutdown, or one that is under way
+	found *record           // by which it was found, until it is looked at
+	kill  *kill             // the last hard_shutdown, or one that is under way
+	tasks map[string]string // operations that were seen building a domain, by task
+	built string            // one of them that has ended, or was lost by the record, and may have built a domain that the record does not show
 }
 
 // String names the guest and who says so.
@@ -110,7 +110,9 @@ func (s *session) find(ctx context.Context, n stonith.Node, pin string) (*guest,
 		case r.kind() != "guest":
 			others[r.kind()]++
 		default:
-			guests = append(guests, &guest{session: s, ref: ref, uuid: r.UUID, name: r.Name, found: &r})
+			g := &guest{session: s, ref: ref, uuid: r.UUID, name: r.Name, found: &r, tasks: map[string]string{}}
+			g.note(r, false)
+			guests = append(guests, g)
 		}
 	}
 	g, err := s.only(n, guests, others)
@@ -204,6 +206,7 @@ func (g *guest) takeFound() *record {
 // look reads the guest's record, which must still be that of a guest.
 func (g *guest) look(ctx context.Context) (record, error) {
 	g.takeFound()
+	answered := g.isAnswered()
 	r, err := g.session.readRecord(ctx, g.ref)
 	switch {
 	case err != nil:
@@ -211,70 +214,12 @@ func (g *guest) look(ctx context.Context) (record, error) {
 	case r.UUID != g.uuid || r.kind() != "guest":
 		return r, stonith.Errorf(stonith.Ambiguous, "%s: it is now a %s with UUID %s", g, r.kind(), r.UUID)
 	}
+	g.note(r, answered)
 	return r, nil
 }
 
-// switchOff asks for hard_shutdown, and returns when it is answered or the guest
-// has been seen Halted. One request is under way at a time. A guest that is Halted
-// is not asked for: State finds out whether that is a proof.
-func (g *guest) switchOff(ctx, life context.Context) (asked bool, err error) {
-	r, err := g.look(ctx)
-	if err != nil || r.Power == halted {
-		return false, err
-	}
-	if reason, blocked := r.BlockedOperations["hard_shutdown"]; blocked {
-		return false, g.isBlocked(reason)
-	}
-	return true, g.shutDown(ctx, life, r)
-}
-
-func (g *guest) shutDown(ctx, life context.Context, r record) error {
-	g.mu.Lock()
-	if g.kill == nil || g.kill.ended() {
-		g.kill = startRequest(life, g, "VM.hard_shutdown")
-	}
-	kill := g.kill
-	g.mu.Unlock()
-	err := kill.wait(ctx, halted)
-	if err == nil || code(err) == "VM_BAD_POWER_STATE" {
-		return nil // somebody else was faster, or the record was old: look again
-	}
-	return g.refused(r, err)
-}
-
-// refused says why a hard_shutdown, or what stands for it, came to nothing.
-func (g *guest) refused(r record, err error) error {
-	switch {
-	case code(err) == "OPERATION_BLOCKED":
-		return g.isBlocked("")
-	case code(err) == hostOffline, code(err) == "CANNOT_CONTACT_HOST", errors.Is(err, context.DeadlineExceeded):
-		return g.lives(r, err)
-	}
-	return fmt.Errorf("%s: %w", g, err)
-}
-
-// lastKill returns the last hard_shutdown of this session, nil if there is none.
-func (g *guest) lastKill() *request {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.kill
-}
-
-// isBlocked says what blocks hard_shutdown, and how to lift it.
-func (g *guest) isBlocked(reason string) error {
-	return stonith.Errorf(stonith.NotPermitted, "%s: blocked_operations has hard_shutdown, with the reason %q", g, reason).
-		WithHint("xe vm-param-remove uuid=%s param-name=blocked_operations param-key=hard_shutdown lifts the block", g.uuid)
-}
-
-// lives names the host that is to be fenced instead, if that is what err is about.
-func (g *guest) lives(r record, err error) error {
-	host := g.session.hostName(r.ResidentOn)
-	return stonith.Errorf(stonith.ReasonOf(err), "%s, on %s: %w", g, host, err).
-		WithHint("XenAPI cannot switch off what a dead host runs: if %s is dead, let the next fencing level switch that host off, by its power supply or IPMI", host)
-}
-
 // switchOn starts a guest that is off, or lets a paused one go on.
-func (g *guest) switchOn(ctx, life context.Context, isOff func() error) error {
+func (g *guest) switchOn(ctx, life context.Context, isOff func(context.Context) error) error {
 	r, err := g.look(ctx)
 	if err != nil {
 		return err
@@ -282,11 +227,11 @@ func (g *guest) switchOn(ctx, life context.Context, isOff func() error) error {
 	var ask *request
 	switch r.Power {
 	case running:
-		return nil
+		return &stonith.NotAsked{}
 	case paused:
 		ask = startRequest(life, g, "VM.unpause")
 	case halted:
-		if err := isOff(); err != nil {
+		if err := isOff(ctx); err != nil {
 			return fmt.Errorf("not started, since it may be running: %w", err)
 		}
 		// Neither paused nor by force.
@@ -297,65 +242,8 @@ func (g *guest) switchOn(ctx, life context.Context, isOff func() error) error {
 	default:
 		return stonith.Errorf(stonith.UnknownState, "%s: power_state is %.40q", g, r.Power)
 	}
-	err = ask.wait(ctx, running)
-	if code(err) == "VM_BAD_POWER_STATE" || err == nil {
-		return nil
+	if err := ask.wait(ctx, running); err != nil {
+		return fmt.Errorf("%s: %w", g, err)
 	}
-	return fmt.Errorf("%s: %w", g, err)
-}
-
-// A request is a call that changes a guest. xapi may take hours to answer it, and
-// carries it out even if we do not wait.
-type request struct {
-	guest   *guest
-	method  string
-	started time.Time
-	done    chan struct{}
-	err     error // when done
-}
-
-// startRequest sends the call. It is under way until it is answered or life ends.
-func startRequest(life context.Context, g *guest, method string, params ...any) *request {
-	r := &request{guest: g, method: method, started: time.Now(), done: make(chan struct{})}
-	go func() {
-		defer close(r.done)
-		_, r.err = ask[string](life, g.session, method, append([]any{g.ref}, params...)...)
-	}()
-	return r
-}
-
-func (r *request) ended() bool {
-	select {
-	case <-r.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// succeeded reports whether the request was answered with success.
-func (r *request) succeeded() bool { return r.ended() && r.err == nil }
-
-// counts reports whether what is seen can be the request's doing: there is one, and
-// it was not answered with an error.
-func (r *request) counts() bool { return r != nil && (!r.ended() || r.err == nil) }
-
-// wait returns when the request is answered, or when the guest is seen in the
-// wanted state while it is not: the answer may come long after the deed.
-func (r *request) wait(ctx context.Context, want string) error {
-	const pause = 500 * time.Millisecond
-	for {
-		select {
-		case <-r.done:
-			return r.err
-		case <-ctx.Done():
-			return stonith.Errorf(stonith.TimedOut, "%s has not been answered for %s: %w", r.method, time.Since(r.started).Round(time.Millisecond), ctx.Err())
-		case <-time.After(pause):
-		}
-		if seen, err := r.guest.look(ctx); err != nil && endsSession(err) {
-			return err
-		} else if err == nil && seen.Power == want {
-			return nil
-		}
-	}
+	return nil
 }

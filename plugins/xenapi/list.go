@@ -25,7 +25,7 @@ func (m *members) List(ctx context.Context) ([]string, error) {
 	}
 	masters, err := s.first(ctx)
 	if err == nil {
-		masters, err = s.settle(ctx)
+		masters, err = s.settle(ctx, false)
 	}
 	if err != nil {
 		return nil, m.ends(s, err)

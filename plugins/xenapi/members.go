@@ -17,11 +17,13 @@ var _ stonith.Device = (*members)(nil)
 // members is the Device: all members that are known, and the search for their
 // master, which begins anew when the master was lost.
 type members struct {
-	known  []address
-	warn   func(string)
-	pins   map[string]string // UUIDs of guests, by node
-	rules  rulesOfEntry
-	source func(context.Context) (string, error) // of the password
+	known []address
+	warn  func(string)
+	// unheardHosts is what hosts count as that are not heard.
+	unheardHosts string
+	pins         map[string]string // UUIDs of guests, by node
+	rules        rulesOfEntry
+	source       func(context.Context) (string, error) // of the password
 
 	warning sync.Mutex // taken for what follows
 	warned  []string
@@ -33,49 +35,40 @@ type members struct {
 	current  *search
 	past     []*search
 	closed   bool
+	refused  error // that a login was refused for good
 }
 
 // State is Off if every master that knows the guest has a proof for it. There is
 // one master as a rule; of two, none can be trusted alone.
 func (m *members) State(ctx context.Context, n stonith.Node) (stonith.Power, error) {
-	guests, err := m.guests(ctx, n, false)
+	guests, err := m.guests(ctx, n, known)
 	if err != nil {
 		return stonith.Unknown, err
 	}
-	power, err := m.stateOf(ctx, guests)
+	began := time.Now()
+	power, strong, err := m.stateOf(ctx, guests)
 	if power != stonith.Off {
 		return power, err
 	}
-	all, err := m.guests(ctx, n, true)
+	whom := all
+	if strong { // a member of this pool has nothing to add: see canProve
+		whom = strangers
+	}
+	everybody, err := m.guests(ctx, n, whom)
 	if err != nil {
 		return stonith.Unknown, err
 	}
-	others := slices.DeleteFunc(slices.Clone(all), func(g *guest) bool { return slices.Contains(guests, g) })
-	if power, err = m.stateOf(ctx, others); power != stonith.Off {
+	others := slices.DeleteFunc(slices.Clone(everybody), func(g *guest) bool { return slices.Contains(guests, g) })
+	power, stronger, err := m.stateOf(ctx, others)
+	switch {
+	case power != stonith.Off:
 		return power, err
+	case strong && stronger:
+		m.warnOfAge(everybody)
+		return stonith.Off, nil
 	}
-	for _, g := range all {
-		if err := g.isTrusted(); err != nil {
-			return stonith.Unknown, m.check(err)
-		}
-	}
-	return stonith.Off, nil
-}
-
-// stateOf is On if one master says so, and Off if all do.
-func (m *members) stateOf(ctx context.Context, guests []*guest) (stonith.Power, error) {
-	var errs []error
-	for _, g := range guests {
-		power, err := g.state(ctx)
-		if power == stonith.On {
-			return stonith.On, nil
-		}
-		if err != nil {
-			errs = append(errs, m.check(err))
-		}
-	}
-	if len(errs) > 0 {
-		return stonith.Unknown, errors.Join(errs...)
+	if err := m.good(ctx, everybody, began); err != nil {
+		return stonith.Unknown, m.check(err)
 	}
 	return stonith.Off, nil
 }
@@ -85,9 +78,9 @@ func (m *members) Switch(ctx context.Context, n stonith.Node, want stonith.Power
 	switch want {
 	case stonith.Off:
 		// Those that are known by now first; if they had nothing to do or can do nothing, all.
-		asked, err := m.switchOff(ctx, n, false)
-		if (err == nil && !asked) || code(err) == hostOffline {
-			_, err = m.switchOff(ctx, n, true)
+		err := m.switchOff(ctx, n, known)
+		if nothing := (*stonith.NotAsked)(nil); errors.As(err, &nothing) && nothing.Err == nil || code(err) == hostOffline {
+			err = m.switchOff(ctx, n, all)
 		}
 		return err
 	case stonith.On:
@@ -97,42 +90,71 @@ func (m *members) Switch(ctx context.Context, n stonith.Node, want stonith.Power
 	return fmt.Errorf("no guest can be switched %s", want)
 }
 
-func (m *members) switchOff(ctx context.Context, n stonith.Node, all bool) (asked bool, err error) {
-	guests, err := m.guests(ctx, n, all)
+func (m *members) switchOff(ctx context.Context, n stonith.Node, whom masters) error {
+	guests, err := m.guests(ctx, n, whom)
 	if err != nil {
-		return false, err
+		return &stonith.NotAsked{Err: err}
 	}
-	askedOf := make([]bool, len(guests))
 	errs := make([]error, len(guests))
 	var work sync.WaitGroup
 	for i, g := range guests {
-		work.Go(func() {
-			askedOf[i], errs[i] = g.switchOff(ctx, m.life)
-			errs[i] = m.check(errs[i])
-		})
+		work.Go(func() { errs[i] = m.check(g.switchOff(ctx, m.life)) })
 	}
 	work.Wait()
-	err = errors.Join(errs...)
-	if all && len(guests) == 1 && code(err) == hostOffline && !guests[0].session.fencesHosts() {
+	err = unlessAsked(errs)
+	if whom == all && len(guests) == 1 && code(err) == hostOffline && !guests[0].session.fencesHosts() {
 		err = stonith.Errorf(stonith.ReasonOf(err), "%w", err).AsFinal()
 	}
-	return slices.Contains(askedOf, true), err
+	return err
+}
+
+// unlessAsked joins the errors of several masters. It is NotAsked if none was asked.
+func unlessAsked(errs []error) error {
+	var reasons []error
+	asked := false
+	for _, err := range errs {
+		nothing := (*stonith.NotAsked)(nil)
+		if errors.As(err, &nothing) {
+			err = nothing.Err
+		} else {
+			asked = true
+		}
+		reasons = append(reasons, err)
+	}
+	err := errors.Join(reasons...)
+	if !asked {
+		return &stonith.NotAsked{Err: err}
+	}
+	return err
 }
 
 func (m *members) switchOn(ctx context.Context, n stonith.Node) error {
-	guests, err := m.guests(ctx, n, true)
+	guests, err := m.guests(ctx, n, all)
 	if err != nil {
-		return err
+		return &stonith.NotAsked{Err: err}
 	}
 	if len(guests) > 1 {
 		return stonith.Errorf(stonith.Ambiguous, "not started, since the pool has more than one master: %s", names(guests))
 	}
-	return m.check(guests[0].switchOn(ctx, m.life, func() error {
-		if _, err := m.stateOf(ctx, guests); err != nil {
-			return err
-		}
-		return guests[0].isTrusted()
-	}))
+	return m.check(guests[0].switchOn(ctx, m.life, func(ctx context.Context) error { return m.mayStart(ctx, guests) }))
+}
+
+// mayStart returns an error if a guest that is called Halted may be running. That this
+// call has ended it is not enough: what another host runs of it would be the second one.
+// A member that is silent is waited for as long as for a login, and no longer: reset has
+// its proof by now, and its caller waits for the verdict.
+func (m *members) mayStart(ctx context.Context, guests []*guest) error {
+	part, cancel := context.WithTimeout(ctx, m.rules.limit)
+	defer cancel()
+	began := time.Now()
+	power, _, err := m.stateOf(part, guests)
+	if err == nil && power == stonith.Off {
+		err = m.good(part, guests, began)
+	}
+	if err != nil && part.Err() != nil {
+		return stonith.Errorf(stonith.ReasonOf(err), "%w", err).AsFinal()
+	}
+	return err
 }
 
 func names(guests []*guest) string {
@@ -143,26 +165,38 @@ func names(guests []*guest) string {
 	return strings.Join(all, ", ")
 }
 
-// guests returns the node's guest as each master knows it that does: those that
-// are known by now, or all that are to be expected.
-func (m *members) guests(ctx context.Context, n stonith.Node, all bool) ([]*guest, error) {
+// masters says which masters are waited for.
+type masters int
+
+const (
+	known     masters = iota // one at least
+	strangers                // and those of other pools
+	all                      // and other ones of the same pool
+)
+
+// guests returns the node's guest as each master knows it that does.
+func (m *members) guests(ctx context.Context, n stonith.Node, whom masters) ([]*guest, error) {
 	s, err := m.search(ctx)
 	if err != nil {
 		return nil, err
 	}
 	masters, err := s.first(ctx)
-	if err == nil && all {
-		masters, err = s.settle(ctx)
+	if err == nil && whom != known {
+		masters, err = s.settle(ctx, whom == strangers)
 	}
 	if err != nil {
 		return nil, m.ends(s, err)
 	}
 	guests, err := m.find(ctx, n, masters)
-	if stonith.ReasonOf(err) == stonith.NotFound && !all {
-		return m.guests(ctx, n, true) // another master may know it
+	if stonith.ReasonOf(err) == stonith.NotFound { // which is final; another master may know it
+		if masters, err = s.finish(ctx); err == nil {
+			guests, err = m.find(ctx, n, masters)
+		}
 	}
 	return guests, m.check(err)
 }
+
+const twoPools = "set pool_uuid, or take the members of one pool out of the parameter pool; a cluster node is not to be moved between pools"
 
 // find returns the guest as each of masters knows it. A master of another pool
 // need not know it.
@@ -189,12 +223,21 @@ func (m *members) find(ctx context.Context, n stonith.Node, masters []*session) 
 	for _, g := range guests[1:] {
 		if g.session.pool.UUID != first.session.pool.UUID || g.uuid != first.uuid {
 			return nil, stonith.Errorf(stonith.Ambiguous, "%s and %s are both node %s", first, g, n.Name).
-				WithHint("set pool_uuid, or take the members of one pool out of the parameter pool")
+				WithHint(twoPools)
 		}
 	}
 	for i, master := range lacking {
 		if master.pool.UUID == first.session.pool.UUID {
 			return nil, stonith.Errorf(stonith.Ambiguous, "%s, but the pool's other master does not know it: %w", first, missing[i])
+		}
+		// A guest that was moved to another pool has its UUID there, and may have another name.
+		refs, err := master.refs(ctx, first.uuid)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(refs) > 0:
+			return nil, stonith.Errorf(stonith.Ambiguous, "%s, and %s has a guest of that UUID too", first, master).
+				WithHint(twoPools)
 		}
 	}
 	return guests, nil
@@ -207,6 +250,9 @@ func (m *members) search(ctx context.Context) (*search, error) {
 	defer m.mu.Unlock()
 	if m.closed {
 		return nil, errors.New("closed")
+	}
+	if m.refused != nil {
+		return nil, m.refused
 	}
 	if m.current != nil {
 		return m.current, nil
@@ -232,6 +278,11 @@ func (m *members) ends(s *search, err error) error {
 	s.mu.Unlock()
 	if over {
 		m.forget(s)
+	}
+	if reason := stonith.ReasonOf(err); over && (reason == stonith.NotAuthenticated || reason == stonith.NotPermitted) {
+		m.mu.Lock()
+		m.refused = err // it is final: each login is work for a directory, and a step to a locked account
+		m.mu.Unlock()
 	}
 	return err
 }
@@ -261,7 +312,7 @@ func (m *members) learn(s *search, err error) {
 	for _, master := range masters {
 		more = append(more, master.addresses()...)
 		if code(err) == "HOST_IS_SLAVE" {
-			if named, err := parseAddress(slaveOf(err), master.at.Port); err == nil {
+			if named, err := parseAddress(argument(err), master.at.Port); err == nil {
 				more = append(more, named)
 			}
 		}

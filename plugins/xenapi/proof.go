@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -22,80 +24,53 @@ var harmless = []string{
 	"query_services",
 }
 
-// state returns On, or Off with a proof. power_state is a field of a database and
-// no measurement: Halted alone is none.
-func (g *guest) state(ctx context.Context) (stonith.Power, error) {
-	kill := g.lastKill()
-	killed := kill != nil && kill.succeeded()
+// onOneDomain are the operations that besides the harmless ones leave a running
+// guest on its host: xapi ends them for hard_shutdown or lets it wait, and the host
+// then ends what domain there is.
+var onOneDomain = []string{
+	"clean_reboot", "hard_reboot", "reboot", "suspend", "pause", "unpause", "call_plugin", "send_sysrq", "send_trigger", "csvm",
+}
+
+// building are the operations whose host may be building a domain, from an image of
+// the old memory too. hard_shutdown does not end them: while the record says
+// Suspended it writes Halted and empties current_operations, and the host goes on.
+var building = []string{"resume", "resume_on", "checkpoint", "start", "start_on", "migrate_send", "revert", "reverting"}
+
+// A verdict is what one look at a guest came to.
+type verdict struct {
+	power  stonith.Power
+	strong bool // Off is proven by this session's own request; else the record says Halted, and no more
+	at     time.Time
+}
+
+// state returns On, or Off with what it has for a proof. power_state is a field of a
+// database and no measurement: Halted alone is none.
+func (g *guest) state(ctx context.Context) (verdict, error) {
+	proven := g.isProven()
 	r, err := g.firstLook(ctx)
 	if err != nil {
-		return stonith.Unknown, err
+		return verdict{}, err
 	}
 	switch r.Power {
 	case running:
-		return stonith.On, nil
+		return verdict{power: stonith.On}, nil
 	case halted:
-		return g.prove(ctx, r, killed)
-	case paused, suspended:
-		return stonith.Unknown, stonith.Errorf(stonith.UnknownState, "%s: it is %s, which is neither on nor off", g, r.Power)
-	default:
-		return stonith.Unknown, stonith.Errorf(stonith.UnknownState, "%s: power_state is %.40q", g, r.Power)
-	}
-}
-
-// prove returns Off if the guest that was read Halted is dead. The strong proof is
-// that this session's own hard_shutdown had succeeded before it was read. The other
-// one is a second look that says the same, and a request of ours under way
-// meanwhile, or a master that has known its members for long enough.
-func (g *guest) prove(ctx context.Context, first record, killed bool) (stonith.Power, error) {
-	if err := g.stays(first); err != nil {
-		return stonith.Unknown, err
-	}
-	if killed {
-		return stonith.Off, nil
-	}
-	if !g.lastKill().counts() {
-		if err := g.session.checkAge(ctx); err != nil {
-			return stonith.Unknown, fmt.Errorf("%s: Halted, but not by this call: %w", g, err)
+		if err := g.stays(ctx, r); err != nil {
+			return verdict{}, err
 		}
+		return verdict{power: stonith.Off, strong: proven && g.isProven(), at: time.Now()}, nil
+	case paused, suspended:
+		return verdict{}, stonith.Errorf(stonith.UnknownState, "%s: it is %s, %w", g, r.Power, stonith.ErrNeitherState)
+	default:
+		return verdict{}, stonith.Errorf(stonith.UnknownState, "%s: power_state is %.40q", g, r.Power)
 	}
-	select {
-	case <-time.After(againAfter):
-	case <-ctx.Done():
-		return stonith.Unknown, stonith.Errorf(stonith.TimedOut, "%s: Halted, but not looked at again: %w", g, ctx.Err())
-	}
-	return g.lookAgain(ctx)
-}
-
-// isTrusted returns an error if a guest that is proven Halted was not ended by us,
-// and a slave says that this master is not its own.
-func (g *guest) isTrusted() error {
-	if g.lastKill().counts() {
-		return nil
-	}
-	if err := g.session.found.strays(g.session); err != nil {
-		return fmt.Errorf("%s: Halted, but not by this call: %w", g, err)
-	}
-	return nil
-}
-
-func (g *guest) lookAgain(ctx context.Context) (stonith.Power, error) {
-	r, err := g.look(ctx)
-	switch {
-	case err != nil:
-		return stonith.Unknown, err
-	case r.Power != halted:
-		return stonith.Unknown, stonith.Errorf(stonith.UnknownState, "%s: Halted, and %.40s soon after", g, r.Power)
-	}
-	if err := g.stays(r); err != nil {
-		return stonith.Unknown, err
-	}
-	return stonith.Off, nil
 }
 
 // stays returns an error if the record of a Halted guest says that it may soon be
-// running, or is already: the state is written when a start is over.
-func (g *guest) stays(r record) error {
+// running, or is already: the state is written when a start is over. An operation
+// that was seen under way counts until its task has ended, though the record may have
+// lost it.
+func (g *guest) stays(ctx context.Context, r record) error {
 	for _, operation := range r.CurrentOperations {
 		if !slices.Contains(harmless, operation) {
 			return stonith.Errorf(stonith.UnknownState, "%s: Halted, but with %.40q under way", g, operation)
@@ -106,5 +81,137 @@ func (g *guest) stays(r record) error {
 			return stonith.Errorf(stonith.UnknownState, "%s: Halted, but on %s", g, g.session.hostName(host))
 		}
 	}
+	return g.builds(ctx)
+}
+
+// builds returns an error if a task that was seen building the guest's domain goes on, or
+// has ended with one that the record does not show: somebody's hard_shutdown has emptied it.
+func (g *guest) builds(ctx context.Context) error {
+	for task, operation := range g.seenBuilding() {
+		status, err := read[string](ctx, g.session, "task.get_status", task)
+		switch fromImage := slices.Contains(restoring, operation); {
+		case code(err) == "HANDLE_INVALID", err == nil && status == "success":
+			g.hasBuilt(task, fromImage)
+		case err != nil:
+			return fmt.Errorf("%s: Halted, but %.40q was under way: %w", g, operation, err)
+		case status == "failure", status == "cancelled":
+			g.hasBuilt(task, false)
+		default:
+			return stonith.Errorf(stonith.UnknownState, "%s: Halted, but the task of %.40q is %.40s, though the record has lost it", g, operation, status)
+		}
+	}
+	if operation := g.mayHaveBuilt(); operation != "" {
+		return stonith.Errorf(stonith.UnknownState, "%s: Halted, but %.40q has ended, and may have left a domain that the record does not show", g, operation).
+			WithHint("xe-toolstack-restart on the host that it was to run on makes it tell what it runs")
+	}
 	return nil
+}
+
+// restoring are the operations that build a domain from an image of the old memory.
+var restoring = []string{"resume", "resume_on", "checkpoint", "revert", "reverting"}
+
+// A taskRecord is what the database says of a task.
+type taskRecord struct {
+	Name   string `xmlrpc:"name_label"`
+	Status string `xmlrpc:"status"`
+}
+
+// restores returns an error if a task of the pool restores a guest from an image. Which
+// guest that is stands in the guest's record alone, and somebody's hard_shutdown may have
+// emptied that, so any counts.
+func (s *session) restores(ctx context.Context) error {
+	tasks, err := read[map[string]taskRecord](ctx, s, "task.get_all_records_where", `field "status" = "pending"`)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	for _, task := range tasks {
+		for _, operation := range restoring {
+			if strings.HasSuffix(task.Name, "VM."+operation) {
+				return stonith.Errorf(stonith.UnknownState, "%s: a task %.60q is pending, which may restore the guest, whatever its record says", s, task.Name).
+					WithHint("its end is waited for; xe task-list on the master shows it, and xe task-cancel may end it")
+			}
+		}
+	}
+	return nil
+}
+
+// good returns an error unless the word of the masters that call the node Halted
+// counts: they have been masters for long enough, every member that may run the guest
+// works with the database of one of them and tells it what it runs, and a look that
+// follows says Halted again. since is when it was said first.
+func (m *members) good(ctx context.Context, guests []*guest, since time.Time) error {
+	if err := m.areHeard(ctx, guests); err != nil {
+		return err
+	}
+	if !stonith.Sleep(ctx, time.Until(since.Add(againAfter))) {
+		return stonith.Errorf(stonith.TimedOut, "%s: Halted, but not looked at again: %w", guests[0], ctx.Err())
+	}
+	for _, g := range guests {
+		err := g.session.restores(ctx)
+		if err == nil {
+			err = g.lookAgain(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *guest) lookAgain(ctx context.Context) error {
+	r, err := g.look(ctx)
+	switch {
+	case err != nil:
+		return err
+	case r.Power != halted:
+		return stonith.Errorf(stonith.UnknownState, "%s: Halted, and %.40s soon after", g, r.Power)
+	}
+	return g.stays(ctx, r)
+}
+
+// areHeard returns an error unless every member that may run the guest is heard by
+// one of the masters, each of which is settled.
+func (m *members) areHeard(ctx context.Context, guests []*guest) error {
+	var masters []*session
+	for _, g := range guests {
+		if err := g.session.found.strays(g.session); err != nil {
+			return fmt.Errorf("%s: Halted, but not by this call: %w", g, err)
+		}
+		masters = append(masters, g.session)
+	}
+	if err := m.hear(ctx, masters); err != nil {
+		return fmt.Errorf("%s: Halted, but not by this call: %w", guests[0], err)
+	}
+	return nil
+}
+
+// warnOfAge warns if the masters' databases may be older than the last migration of
+// a guest that they have ended: then its host had no domain of it, and said so.
+func (m *members) warnOfAge(guests []*guest) {
+	for _, g := range guests {
+		if err := g.session.isOlder(g.session.hosts, nil); err != nil {
+			m.warnOnce(fmt.Sprintf("%s: ended by this call on the host that the master knows, but the guest may have been moved since: %s", g, withHint(err)))
+		}
+	}
+}
+
+// stateOf is On if one master says so, and Off if all do; strong are the guests that
+// this call has ended.
+func (m *members) stateOf(ctx context.Context, guests []*guest) (power stonith.Power, strong bool, err error) {
+	var errs []error
+	strong = true
+	for _, g := range guests {
+		v, err := g.state(ctx)
+		switch {
+		case err != nil:
+			errs = append(errs, m.check(err))
+		case v.power == stonith.On:
+			return stonith.On, false, nil
+		}
+		strong = strong && v.strong
+	}
+	if len(errs) > 0 {
+		return stonith.Unknown, false, errors.Join(errs...)
+	}
+	return stonith.Off, strong, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http/httptrace"
 	"slices"
 	"sync"
@@ -30,6 +31,7 @@ type search struct {
 
 	mu       sync.Mutex
 	attempts []*attempt
+	listed   []address // whom it began with
 	masters  []*session
 	closed   bool
 	changed  chan struct{} // closed and made anew at every change
@@ -48,12 +50,13 @@ type attempt struct {
 	done   bool
 	slave  bool
 	master address // that the slave names
+	pool   string  // UUID of the pool that it is the master of
 	err    error
 }
 
 // startSearch begins to ask. password is that of one who may log in.
 func startSearch(life context.Context, rules rulesOfEntry, password string, members []address) *search {
-	s := &search{rules: rules, life: life, changed: make(chan struct{})}
+	s := &search{rules: rules, life: life, listed: slices.Clone(members), changed: make(chan struct{})}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range members {
@@ -115,6 +118,9 @@ func (s *search) enter(a *attempt, found *session, err error, password string) b
 	defer s.mu.Unlock()
 	defer s.stir()
 	a.done, a.err = true, err
+	if found != nil {
+		a.pool = found.pool.UUID
+	}
 	if code(err) == "HOST_IS_SLAVE" {
 		s.follow(a, err, password)
 	}
@@ -128,7 +134,7 @@ func (s *search) enter(a *attempt, found *session, err error, password string) b
 
 // follow asks the master that a slave has named. It may be on a port like the slave's.
 func (s *search) follow(a *attempt, err error, password string) {
-	named := slaveOf(err)
+	named := argument(err)
 	master, parseErr := parseAddress(named, a.at.Port)
 	if parseErr != nil {
 		a.err = stonith.Errorf(stonith.UnknownState, "it is a slave, and names %q as its master", named)
@@ -177,10 +183,11 @@ func (s *search) over() bool {
 }
 
 // settle waits until no further master is to be expected, and returns all that there are.
-func (s *search) settle(ctx context.Context) ([]*session, error) {
+// strangers says that only those matter which no master's database has: of other pools.
+func (s *search) settle(ctx context.Context, strangers bool) ([]*session, error) {
 	for {
 		s.mu.Lock()
-		masters, changed, due := slices.Clone(s.masters), s.changed, s.expected()
+		masters, changed, due := slices.Clone(s.masters), s.changed, s.expected(strangers)
 		s.mu.Unlock()
 		wait := time.Until(due)
 		if wait <= 0 {
@@ -195,19 +202,49 @@ func (s *search) settle(ctx context.Context) ([]*session, error) {
 	}
 }
 
+// finish waits until every member has answered or failed, and returns all masters.
+func (s *search) finish(ctx context.Context) ([]*session, error) {
+	for {
+		s.mu.Lock()
+		masters, changed, over := slices.Clone(s.masters), s.changed, s.over()
+		s.mu.Unlock()
+		if over {
+			return masters, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, stonith.Errorf(stonith.TimedOut, "other members have not answered: %w", ctx.Err())
+		}
+	}
+}
+
 // expected returns until when another master may show up. The lock is held.
-func (s *search) expected() time.Time {
+func (s *search) expected(strangers bool) time.Time {
 	var last time.Time
 	for _, a := range s.attempts {
 		due := a.started.Add(mayConnect)
 		if a.remote != "" {
 			due = a.started.Add(mayLogin)
 		}
-		if !a.done && due.After(last) {
+		if matters := !strangers || !s.knows(a); !a.done && due.After(last) && matters {
 			last = due
 		}
 	}
 	return last
+}
+
+// knows reports whether a master's database has the member. The lock is held.
+func (s *search) knows(a *attempt) bool {
+	remote, _, _ := net.SplitHostPort(a.remote)
+	for _, master := range s.masters {
+		for _, h := range master.hosts {
+			if h.Address != "" && (h.Address == a.at.Host || h.Address == remote) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // failure tells of every member why it is not the master. A certificate that is
@@ -226,9 +263,20 @@ func (s *search) failure() error {
 			}
 			refused[a.remote] = true
 		}
+		if a.slave && s.isDead(a.master) {
+			err = stonith.Errorf(stonith.Unreachable, "%w", err).WithHint("if %s is dead: without high availability no member takes over by itself; "+
+				"xe pool-emergency-transition-to-master on one that lives, then xe pool-recover-slaves there", a.master)
+		}
 		errs = append(errs, fmt.Errorf("member %s: %w", a.at, s.demote(err)))
 	}
 	return errors.Join(errs...)
+}
+
+// isDead reports whether a member does not answer, as one that is dead. The lock is held.
+func (s *search) isDead(at address) bool {
+	return slices.ContainsFunc(s.attempts, func(a *attempt) bool {
+		return a.at == at && (!a.done || a.err != nil && code(a.err) == "" && !a.slave && !isCertificate(a.err))
+	})
 }
 
 // outcome returns what became of the attempt, or what it is waiting for.
@@ -278,6 +326,17 @@ func (s *search) strays(master *session) error {
 		}
 	}
 	return nil
+}
+
+// others returns the addresses that the search began with, but for that of master, and
+// of masters of other pools.
+func (s *search) others(master *session) []address {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	isOther := func(at address) bool {
+		return slices.ContainsFunc(s.attempts, func(a *attempt) bool { return a.at == at && a.done && a.pool != "" && a.pool != master.pool.UUID })
+	}
+	return slices.DeleteFunc(slices.Clone(s.listed), func(at address) bool { return at == master.at || isOther(at) })
 }
 
 // warnings tells of the members that are known to be of no use.

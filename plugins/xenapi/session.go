@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -17,10 +16,7 @@ const (
 	// readLimit is the time that a question about the database may take. A member
 	// that has lost its master would never answer some.
 	readLimit = 5 * time.Second
-	// maxAge is the age that no agent has: one that seems older was started before
-	// its clock was set, and may be young.
-	maxAge  = 10 * 365 * 24 * time.Hour
-	nullRef = "OpaqueRef:NULL"
+	nullRef   = "OpaqueRef:NULL"
 )
 
 // rulesOfEntry are what a session is opened with.
@@ -37,12 +33,13 @@ type rulesOfEntry struct {
 // out in it is found out again in the next one.
 type session struct {
 	rulesOfEntry
-	at     address
-	found  *search // the one that this session is of
-	ref    string
-	pool   poolRecord
-	master string // the host's reference
-	hosts  map[string]hostRecord
+	at      address
+	found   *search // the one that this session is of
+	ref     string
+	pool    poolRecord
+	poolRef string
+	master  string // the host's reference
+	hosts   map[string]hostRecord
 
 	mu     sync.Mutex
 	guests map[string]*guest // by plug
@@ -91,8 +88,8 @@ func (r *rulesOfEntry) identify(ctx context.Context, at address, ref string) (*s
 	if s.hosts, err = ask[map[string]hostRecord](ctx, s, "host.get_all_records"); err != nil {
 		return s, err
 	}
-	for _, one := range pools {
-		s.pool = one
+	for ref, one := range pools {
+		s.poolRef, s.pool = ref, one
 	}
 	switch {
 	case len(pools) != 1 || s.pool.UUID == "":
@@ -100,7 +97,8 @@ func (r *rulesOfEntry) identify(ctx context.Context, at address, ref string) (*s
 	case s.hosts[s.master].UUID == "":
 		return s, stonith.Errorf(stonith.UnknownState, "it does not know itself: it says to be host %q", s.master)
 	case s.pool.Master != s.master:
-		return s, stonith.Errorf(stonith.Unreachable, "it let us in, but says that %s is the master of its pool", s.hostName(s.pool.Master))
+		return s, stonith.Errorf(stonith.Unreachable, "it let us in, but says that %s is the master of its pool", s.hostName(s.pool.Master)).
+			WithHint("xe-toolstack-restart there, once that host is up; if it is dead, xe pool-emergency-transition-to-master on a member that is to take over")
 	case r.poolUUID != "" && s.pool.UUID != r.poolUUID:
 		return s, stonith.Errorf(stonith.Unreachable, "it is the master of another pool, with UUID %s", s.pool.UUID).
 			WithHint("a member that was ejected is a pool of its own: take it out of the parameter pool, or correct pool_uuid")
@@ -159,37 +157,4 @@ func (s *session) addresses() []address {
 		}
 	}
 	return all
-}
-
-// fencesHosts reports whether the pool may find out by itself that a dead host's
-// guests are off: high availability does. Without it nobody does, until the host
-// is back or an administrator says so.
-func (s *session) fencesHosts() bool { return s.pool.HAEnabled == nil || *s.pool.HAEnabled }
-
-// checkAge returns an error if the master is too young to know what its members
-// run. With high availability it knows: a guest is Halted only after its host has
-// fenced itself. Both times are of the master's clock.
-func (s *session) checkAge(ctx context.Context) error {
-	if s.pool.HAEnabled != nil && *s.pool.HAEnabled {
-		return nil
-	}
-	now, err := read[time.Time](ctx, s, "host.get_servertime", s.master)
-	if err != nil {
-		return err
-	}
-	told := s.hosts[s.master].OtherConfig["agent_start_time"]
-	started, err := strconv.ParseFloat(told, 64)
-	if err != nil {
-		return stonith.Errorf(stonith.UnknownState, "its agent was started at %q, which is not a time", told)
-	}
-	age := now.Sub(time.Unix(int64(started), 0))
-	if age > maxAge {
-		return stonith.Errorf(stonith.UnknownState, "its agent was started at %q, and it is %s there now, so its clock has been set since", told, now.Format(time.DateOnly)).
-			WithHint("xe-toolstack-restart on the master, once its clock is right, writes the time anew; the guests go on meanwhile")
-	}
-	if age < s.settle {
-		return stonith.Errorf(stonith.UnknownState, "its agent has been running for %s only, so it may not know yet what the other members run", age.Round(time.Second)).
-			WithHint("after %s (settle_time) its word counts; or switch the guest off by hand and see for yourself", s.settle)
-	}
-	return nil
 }

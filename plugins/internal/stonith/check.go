@@ -67,6 +67,9 @@ func (c *call) checkEach(ctx context.Context, f *fencer) []sight {
 				return
 			}
 			sights[i] = f.lookOnce(ctx, f.budget/lookShare, n)
+			if errors.Is(sights[i].err, ErrNeitherState) {
+				sights[i].err = nil // the power stays unknown, and the device would obey, as status says
+			}
 		})
 	}
 	all.Wait()

@@ -2,6 +2,7 @@ package stonith
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -44,7 +45,8 @@ type Device interface {
 	// recognise exactly is an error, never Off.
 	State(ctx context.Context, n Node) (Power, error)
 
-	// Switch asks for a state, On or Off. A nil error means asked, not done.
+	// Switch asks for a state, On or Off. A nil error means asked, not done; NotAsked
+	// that no request was made, since there is nothing to be asked for now.
 	// Switch never starts a node that may be running elsewhere.
 	Switch(ctx context.Context, n Node, want Power) error
 
@@ -59,6 +61,24 @@ type Finisher interface {
 	// seen on after that has come on since, and is asked to go off again at once.
 	Finishes() bool
 }
+
+// NotAsked is what Switch returns if it made no request: the next one is not to wait
+// for what comes of this one.
+type NotAsked struct {
+	// Err says why, if that is worth being told at the end. It is nil if the node
+	// has the state already.
+	Err error
+}
+
+// Error returns the text of Err.
+func (n *NotAsked) Error() string { return fmt.Sprintf("nothing was asked: %v", n.Err) }
+
+// Unwrap returns Err.
+func (n *NotAsked) Unwrap() error { return n.Err }
+
+// ErrNeitherState is in the error of a State that is known and is neither On nor
+// Off, such as that of a suspended guest. A fence would be obeyed all the same.
+var ErrNeitherState = errors.New("which is neither on nor off")
 
 // A Rehearser is a Device that can go the whole way of Off but for its last step.
 type Rehearser interface {

@@ -17,6 +17,9 @@ const (
 	// A fence has time for several looks and requests: one look may take this part of it,
 	// and one request that.
 	lookShare, askShare = 4, 2
+	// longestPause is the longest pause between requests that fail: it begins with
+	// pollInterval, and doubles.
+	longestPause = 4 * time.Second
 	// grace is what a device gets after its context's end to say what it was doing.
 	grace = 200 * time.Millisecond
 )
@@ -116,7 +119,7 @@ func (f *fencer) pursue(ctx context.Context, n Node, want Power) (already bool, 
 		return true, nil
 	}
 	for {
-		if w.askErr != nil || time.Since(w.asked) >= askAgainAfter || want == Off && f.cameOn(&w) {
+		if w.isDue() || want == Off && f.cameOn(&w) {
 			_ = f.ask(ctx, &w, func(ctx context.Context) error { return f.device.Switch(ctx, n, want) }) // w has it
 		}
 		if f.look(ctx, n, &w) == want {
@@ -134,7 +137,7 @@ func (f *fencer) pursue(ctx context.Context, n Node, want Power) (already bool, 
 // cameOn reports whether a node that was off after the last request is on.
 func (f *fencer) cameOn(w *watch) bool {
 	device, ok := f.device.(Finisher)
-	return ok && device.Finishes() && w.lookErr == nil && w.seen == On
+	return ok && device.Finishes() && w.askErr == nil && w.lookErr == nil && w.seen == On
 }
 
 func (f *fencer) look(ctx context.Context, n Node, w *watch) Power {
@@ -162,10 +165,17 @@ func (f *fencer) ask(ctx context.Context, w *watch, request func(context.Context
 	part, cancel := context.WithTimeout(ctx, f.budget/askShare)
 	defer cancel()
 	_, err := within(part, func() (struct{}, error) { return struct{}{}, request(part) })
-	if cutShort := err != nil && ctx.Err() != nil; !cutShort || w.asked.IsZero() {
+	cutShort := err != nil && ctx.Err() != nil
+	if nothing := (*NotAsked)(nil); errors.As(err, &nothing) {
+		if !cutShort {
+			w.askErr = nothing.Err
+		}
+		return nothing.Err
+	}
+	if !cutShort || w.asked.IsZero() {
 		w.askErr = err
 	}
-	w.asked = time.Now()
+	w.hasAsked(err)
 	return err
 }
 
@@ -244,10 +254,31 @@ type watch struct {
 	seenAt  time.Time
 	lookErr error // of the last look
 	asked   time.Time
-	askErr  error // of the last request
+	askErr  error         // of the last request, or why none was made
+	pause   time.Duration // before the next request
+}
+
+// isDue reports whether a request is to be made now.
+func (w *watch) isDue() bool { return w.asked.IsZero() || time.Since(w.asked) >= w.pause }
+
+// hasAsked notes that a request was made. One that fails is repeated, with a growing
+// pause: each is work and a line in a log for the device.
+func (w *watch) hasAsked(err error) {
+	w.asked = time.Now()
+	switch {
+	case err == nil:
+		w.pause = askAgainAfter
+	case w.pause == 0 || w.pause == askAgainAfter:
+		w.pause = pollInterval
+	default:
+		w.pause = min(2*w.pause, longestPause)
+	}
 }
 
 func (w *watch) see(p Power, err error) {
+	if w.looks > 0 && w.lookErr != nil && err == nil && w.askErr != nil {
+		w.pause = 0 // what kept it from being seen may have kept it from being asked
+	}
 	w.looks++
 	w.lookErr = err
 	if p != Unknown {
@@ -280,7 +311,10 @@ func (w *watch) gaveUp(ctx context.Context, budget time.Duration, want Power) er
 		reason = StillOn
 	}
 	trouble := w.trouble()
-	if trouble == nil {
+	switch {
+	case trouble == nil && w.asked.IsZero():
+		return Errorf(reason, "%s, %s: nothing was asked of the device", ended, last)
+	case trouble == nil:
 		return Errorf(reason, "%s, %s: the device takes the request, and nothing comes of it", ended, last)
 	}
 	if told := ReasonOf(trouble); told != TimedOut {

@@ -139,6 +139,54 @@ func TestOffIsRepeatedEveryTenSeconds(t *testing.T) {
 	})
 }
 
+// A request that fails at once is repeated with a growing pause.
+func TestPauseBetweenRequestsThatFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		device := &script{states: []answer{{power: On}}, switches: []error{errOnce}}
+		f := &fencer{device: device, budget: 20 * time.Second}
+		ctx, cancel := context.WithTimeout(t.Context(), f.budget)
+		defer cancel()
+		if _, err := f.off(ctx, Node{}); ReasonOf(err) != DeviceError {
+			t.Errorf("off = %v, want device-error", err)
+		}
+		// After 0, 0.25, 0.75, 1.75, 3.75, 7.75, 11.75, 15.75 and 19.75 s.
+		if asked := strings.Count(strings.Join(device.calls, " "), "off"); asked != 9 {
+			t.Errorf("asked %d times in 20 s, want 9", asked)
+		}
+	})
+}
+
+// What was no request is not waited for, nor claimed at the end.
+func TestNotAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := Errorf(UnknownState, "a start is under way")
+		device := &script{
+			states:   []answer{{power: Unknown, err: busy}, {power: Unknown, err: busy}, {power: Unknown, err: busy}, {power: On}, {power: Off}},
+			switches: []error{&NotAsked{}, &NotAsked{Err: busy}, nil},
+		}
+		f := &fencer{device: device, budget: 20 * time.Second}
+		ctx, cancel := context.WithTimeout(t.Context(), f.budget)
+		defer cancel()
+		start := time.Now()
+		if _, err := f.off(ctx, Node{}); err != nil || time.Since(start) > time.Second {
+			t.Errorf("off = %v after %s, want it asked as soon as it can be", err, time.Since(start))
+		}
+		for why, want := range map[error]string{
+			nil:  "not seen off within 2s, last seen on 250ms ago: nothing was asked of the device",
+			busy: "not seen off within 2s, last seen on 250ms ago: a start is under way",
+		} {
+			device := &script{states: []answer{{power: On}}, switches: []error{&NotAsked{Err: why}}}
+			f := &fencer{device: device, budget: 2 * time.Second}
+			ctx, cancel := context.WithTimeout(t.Context(), f.budget)
+			_, err := f.off(ctx, Node{})
+			cancel()
+			if err == nil || err.Error() != want {
+				t.Errorf("off = %v, want %q", err, want)
+			}
+		}
+	})
+}
+
 // A device that ignores its context must not take the call with it.
 func TestDeviceThatIgnoresItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -24,6 +24,7 @@ type call struct {
 type method struct {
 	least  string // the least role that may
 	params int    // how many must be given, without the session
+	most   int    // how many may be given, if they are not as many as must be
 	open   bool   // needs no session
 	do     func(*call) (any, error)
 }
@@ -78,7 +79,8 @@ func (c *call) carryOut() (any, error) {
 }
 
 // asSlave answers with the name of the master. Without looking at the password, as
-// xapi does; a session is looked up at the master, which hangs if there is none.
+// xapi does; a session is looked up in the database that the slave works with, which
+// hangs if its master cannot be reached.
 func (c *call) asSlave() (any, error) {
 	if strings.HasPrefix(c.method, "session.login_") || c.method == "session.logout" && c.localSession() == nil {
 		return nil, hostIsSlave(c.member.role.master)
@@ -90,12 +92,27 @@ func (c *call) asSlave() (any, error) {
 		s.close()
 		return nil, nil
 	}
-	for c.member.leader() == nil && c.member.role.kind == slave {
+	for c.member.role.kind == slave {
+		if leader := c.member.leader(); leader != nil {
+			return nil, c.ofLeader(leader)
+		}
 		if err := c.waitForChange(); err != nil {
 			return nil, err
 		}
 	}
 	return nil, hostIsSlave(c.member.role.master)
+}
+
+// ofLeader is a slave's answer to a call whose session is looked up at the master.
+func (c *call) ofLeader(leader *Member) error {
+	ref := ""
+	if len(c.params) > 0 {
+		ref, _ = c.params[0].(string)
+	}
+	if c.pool.session(leader, ref) == nil {
+		return apiError{"SESSION_INVALID", ref}
+	}
+	return hostIsSlave(leader.address)
 }
 
 func (c *call) find() (method, error) {
@@ -120,7 +137,7 @@ func (c *call) run(m method) (any, error) {
 	if !m.open {
 		given--
 	}
-	if given < m.params {
+	if given < m.params || given > max(m.params, m.most) {
 		return nil, apiError{"MESSAGE_PARAMETER_COUNT_MISMATCH", c.method, strconv.Itoa(m.params), strconv.Itoa(given)}
 	}
 	if !m.open {
@@ -143,7 +160,10 @@ func (c *call) enter(m method) error {
 	}
 	c.params = c.params[1:]
 	if rank(c.pool.options.Role) < rank(m.least) {
-		return apiError{"RBAC_PERMISSION_DENIED", strings.ToLower(strings.TrimPrefix(c.method, "Async.")), "No permission in user session"}
+		return apiError{
+			"RBAC_PERMISSION_DENIED", strings.ToLower(strings.TrimPrefix(c.method, "Async.")),
+			"No permission in user session. (Roles with this permission: " + strings.Join(rolesFrom(m.least), ", ") + ")",
+		}
 	}
 	return nil
 }
@@ -156,14 +176,32 @@ func (c *call) text(i int) (string, error) {
 	if s, ok := c.params[i].(string); ok {
 		return s, nil
 	}
-	return "", internalError(fmt.Sprintf("%s: parameter %d is not a string", c.method, i+1))
+	return "", wrongType("string", c.params[i])
 }
 
 func (c *call) flag(i int) (bool, error) {
 	if b, ok := c.params[i].(bool); ok {
 		return b, nil
 	}
-	return false, internalError(fmt.Sprintf("%s: parameter %d is not a boolean", c.method, i+1))
+	return false, wrongType("bool", c.params[i])
+}
+
+// wrongType is what xapi's reader of parameters says, in the form of its own values.
+func wrongType(want string, got any) error {
+	form := "Dict"
+	switch got := got.(type) {
+	case string:
+		form = "S(" + got + ")"
+	case bool:
+		form = fmt.Sprintf("B(%v)", got)
+	case float64:
+		form = fmt.Sprintf("F(%v)", got)
+	case nil:
+		form = "N"
+	case list:
+		form = "A"
+	}
+	return internalError(fmt.Sprintf("Failure(%q)", fmt.Sprintf("Expected %s, got '%s'", want, form)))
 }
 
 // wait lets time pass, without the lock. The client may go away: the work goes on.
@@ -210,7 +248,7 @@ var methods map[string]method
 
 func init() {
 	methods = map[string]method{
-		"session.login_with_password":             {open: true, params: 2, do: login},
+		"session.login_with_password":             {open: true, params: 2, most: 5, do: login},
 		"session.slave_local_login_with_password": localLogin,
 		"session.logout":                          {do: logout},
 		"session.get_this_host":                   {params: 1, do: sessionField(func(c *call) any { return c.member.ref })},
@@ -227,6 +265,7 @@ func init() {
 		"VM.unpause":                              {least: RoleVMOperator, params: 1, do: unpause},
 		"VM.assert_operation_valid":               {params: 2, do: assertOperationValid},
 		"VM.power_state_reset":                    {least: RolePoolOperator, params: 1, do: powerStateReset},
+		"host.declare_dead":                       {least: RolePoolOperator, params: 1, do: declareDead},
 		"task.cancel":                             {params: 1, do: cancelTask},
 		"task.destroy":                            {params: 1, do: destroyTask},
 	}

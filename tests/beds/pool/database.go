@@ -15,9 +15,10 @@ type database struct {
 
 // A host is a member in a database.
 type host struct {
-	member  *Member
-	live    bool
-	started time.Time // of the agent
+	member   *Member
+	live     bool
+	disabled bool
+	started  time.Time // of the agent
 }
 
 func newDatabase() *database { return &database{uuid: newUUID(), ref: newRef()} }
@@ -34,6 +35,16 @@ func (db *database) hostOf(m *Member) *host {
 func (db *database) vm(ref string) *vm {
 	for _, v := range db.vms {
 		if v.ref == ref {
+			return v
+		}
+	}
+	return nil
+}
+
+// byUUID is the guest with that UUID, nil if there is none.
+func (db *database) byUUID(uuid string) *vm {
+	for _, v := range db.vms {
+		if v.uuid == uuid {
 			return v
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -18,6 +17,7 @@ type row struct {
 
 // A class is a kind of object. Its getters all come from its records.
 type class struct {
+	name string
 	rows func(*call) []row
 	// What get_all and get_by_name_label are not known for.
 	noLabel bool
@@ -27,11 +27,11 @@ var classes map[string]class
 
 func init() {
 	classes = map[string]class{
-		"VM":           {rows: vmRows},
-		"host":         {rows: hostRows},
-		"host_metrics": {rows: metricsRows, noLabel: true},
-		"pool":         {rows: poolRows, noLabel: true},
-		"task":         {rows: taskRows},
+		"VM":           {name: "VM", rows: vmRows},
+		"host":         {name: "host", rows: hostRows},
+		"host_metrics": {name: "host_metrics", rows: metricsRows, noLabel: true},
+		"pool":         {name: "pool", rows: poolRows, noLabel: true},
+		"task":         {name: "task", rows: taskRows},
 	}
 }
 
@@ -129,7 +129,10 @@ func (cl class) allRecordsWhere(c *call) (any, error) {
 	for _, text := range strings.Split(query, " and ") {
 		parts := condition.FindStringSubmatch(text)
 		if parts == nil {
-			return nil, apiError{"INVALID_VALUE", "query", query}
+			return nil, apiError{"INVALID_VALUE", query, "Failed to parse the query"}
+		}
+		if _, known := fieldsOf(cl.name).get(parts[1]); !known {
+			return nil, apiError{"INTERNAL_ERROR", "missing field", parts[1], ""}
 		}
 		rows = slices.DeleteFunc(rows, func(r row) bool {
 			value, _ := r.fields.get(parts[1])
@@ -232,39 +235,6 @@ func poolRows(c *call) []row {
 	return []row{{c.member.db.ref, c.member.db.record()}}
 }
 
-// record has the fields of a host that matter here.
-func (h *host) record() record {
-	m := h.member
-	var residents list
-	for _, v := range m.db.vms {
-		if v.resident == m {
-			residents = append(residents, v.ref)
-		}
-	}
-	return record{
-		{"uuid", m.uuid},
-		{"name_label", m.Name()},
-		{"name_description", ""},
-		{"allowed_operations", list{}},
-		{"current_operations", record{}},
-		{"API_version_major", "2"},
-		{"API_version_minor", "21"},
-		{"API_version_vendor", "XenSource"},
-		{"enabled", true},
-		{"software_version", record{{"product_brand", "pool"}, {"product_version", "0"}}},
-		{"other_config", record{{"agent_start_time", startTime(h.started)}, {"boot_time", startTime(h.started)}}},
-		{"capabilities", list{}},
-		{"resident_VMs", append(list{}, residents...)},
-		{"hostname", m.Name()},
-		{"address", m.address},
-		{"metrics", m.metrics},
-		{"edition", "free"},
-		{"tags", list{}},
-		{"external_auth_type", ""},
-		{"tls_verification_enabled", true},
-	}
-}
-
 // servertime is that of a host, which is asked for it.
 func servertime(c *call) (any, error) {
 	ref, err := c.text(0)
@@ -276,33 +246,5 @@ func servertime(c *call) (any, error) {
 			return time.Now(), c.reach(h.member)
 		}
 	}
-	return nil, handleInvalid("host", ref)
-}
-
-// startTime is written as xapi does: seconds, and a dot.
-func startTime(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) + "." }
-
-func (h *host) metricsRecord() record {
-	return record{
-		{"uuid", h.member.uuid},
-		{"memory_total", "8589934592"},
-		{"memory_free", "4294967296"},
-		{"live", h.live},
-		{"last_updated", time.Unix(0, 0)},
-		{"other_config", record{}},
-	}
-}
-
-func (db *database) record() record {
-	return record{
-		{"uuid", db.uuid},
-		{"name_label", ""},
-		{"name_description", ""},
-		{"master", db.master.refOrNull()},
-		{"default_SR", nullRef},
-		{"other_config", record{}},
-		{"ha_enabled", db.ha},
-		{"ha_statefiles", list{}},
-		{"tags", list{}},
-	}
+	return nil, apiError{"HOST_OFFLINE", ref} // as any call that is forwarded: the host is looked up by its liveness
 }

@@ -177,6 +177,12 @@ func (e *exchange) answer(value any, failure apiError, half bool) {
 }
 
 func (e *exchange) write(body []byte) {
+	for name, value := range map[string]string{
+		"Connection": "keep-alive", "Cache-Control": "no-cache, no-store",
+		"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "X-Requested-With",
+	} {
+		e.writer.Header().Set(name, value)
+	}
 	e.writer.Header().Set("Content-Type", e.contentType())
 	e.writer.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	e.send(body)

@@ -31,6 +31,7 @@ type Member struct {
 	fault              Fault
 	rules              []*rule
 	cut                bool // the other members cannot reach it
+	noStorage          bool // it does not see the storage of the guests' disks
 	life               int  // how often it died
 	mute               []net.Conn
 }

@@ -25,6 +25,7 @@ type Options struct {
 	HA       bool    // the pool says that high availability is on; nothing else changes
 
 	WrongPassword time.Duration // how long a wrong password is thought about; 2 s in xapi
+	Directory     time.Duration // how long the directory is asked for one of RoleStranger and RoleNone; 5 s
 	ShutdownTime  time.Duration // from hard_shutdown to the end of the domain
 	StartTime     time.Duration // from start to the domain
 	ContactTime   time.Duration // how long a host that cannot be reached is tried; 110 s in xapi

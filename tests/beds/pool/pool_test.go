@@ -94,7 +94,8 @@ func (c *client) value(m *Member, method string, params ...any) string {
 }
 
 func failure(args ...string) string {
-	return failureHead + "<value>" + strings.Join(args, "</value><value>") + "</value></data></array></value></member></struct></value>"
+	escaped := strings.NewReplacer(`"`, "&quot;", "'", "&apos;").Replace(strings.Join(args, "\n"))
+	return failureHead + "<value>" + strings.ReplaceAll(escaped, "\n", "</value><value>") + "</value></data></array></value></member></struct></value>"
 }
 
 func (c *client) fails(m *Member, want []string, method string, params ...any) {

@@ -1,12 +1,21 @@
 package pool
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // SlaveOf makes the member a slave that names this master, which may be dead, a host
-// name or an IPv6 literal.
+// name or an IPv6 literal. If it is a master that lives, the member works with its
+// database from now on.
 func (m *Member) SlaveOf(address string) {
 	m.pool.mu.Lock()
 	defer m.pool.mu.Unlock()
+	for _, other := range m.pool.members {
+		if other.address == address && other.role.kind == master {
+			m.db = other.db
+		}
+	}
 	m.become(role{kind: slave, master: address})
 }
 
@@ -30,7 +39,8 @@ func (m *Member) become(r role) {
 }
 
 // Promote makes the member the only master, with the database as it is. The others
-// that were in the pool with the old master become its slaves.
+// that were in the pool with the old master become its slaves, for which their agents
+// are started anew.
 func (m *Member) Promote() {
 	m.pool.mu.Lock()
 	defer m.pool.mu.Unlock()
@@ -47,6 +57,7 @@ func (m *Member) promote() {
 			h.started = time.Now()
 			m.become(role{kind: master})
 		case h.member.db == m.db:
+			h.started = time.Now()
 			h.member.become(role{kind: slave, master: m.address})
 		}
 	}
@@ -103,6 +114,42 @@ func (m *Member) Eject() {
 	m.become(role{kind: master})
 }
 
+// Restart starts the member's toolstack anew. It tells the master what it runs: guests
+// that its xenopsd has forgotten are Halted if they have no domain there.
+func (m *Member) Restart() {
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
+	m.db.hostOf(m).started = time.Now()
+	m.pool.sessionsGone(m)
+	for _, v := range m.db.vms {
+		d := m.pool.domain(v.uuid)
+		switch {
+		case v.control:
+		case d.on[m] != 0 && !d.forgotten:
+			v.power, v.resident = Running, m
+		case v.resident == m:
+			v.halted()
+		}
+	}
+	m.pool.stir()
+}
+
+// Forget takes the member out of the other members' database, whose guests are Halted
+// there, as host-forget does. What it runs goes on.
+func (m *Member) Forget() {
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
+	m.db.haltGuests(m)
+	m.db.hosts = slices.DeleteFunc(m.db.hosts, func(h *host) bool { return h.member == m })
+}
+
+// SetHA writes into the database whether high availability is on.
+func (p *Pool) SetHA(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.db.ha = on
+}
+
 // SetStarted writes into the database when the member's agent was started: one hour
 // ago at first, now after Promote, Split and Eject.
 func (m *Member) SetStarted(when time.Time) {
@@ -113,6 +160,9 @@ func (m *Member) SetStarted(when time.Time) {
 
 // leader is the member that a slave names and that is a master it can reach. The lock is held.
 func (m *Member) leader() *Member {
+	if m.cut {
+		return nil
+	}
 	for _, other := range m.pool.members {
 		if other.address == m.role.master && other.role.kind == master && !other.cut {
 			return other

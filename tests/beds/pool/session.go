@@ -7,6 +7,10 @@ import (
 
 // The roles of users that matter here, from the least.
 const (
+	// Two that let nobody in: the first is no subject of the pool, or suspended in the
+	// directory, the second has no role. The directory is asked for Options.Directory.
+	RoleStranger     = "stranger"
+	RoleNone         = "none"
 	RoleReadOnly     = "read-only"
 	RoleVMOperator   = "vm-operator"
 	RolePoolOperator = "pool-operator"
@@ -20,6 +24,16 @@ func rank(role string) int {
 		}
 	}
 	return 0
+}
+
+// rolesFrom are the roles that may what the least of them may.
+func rolesFrom(least string) (all []string) {
+	for _, role := range []string{RoleReadOnly, RoleVMOperator, RolePoolOperator, RoleAdmin} {
+		if rank(role) >= rank(least) {
+			all = append(all, role)
+		}
+	}
+	return all
 }
 
 type session struct {
@@ -81,16 +95,42 @@ func (c *call) login(local bool) (any, error) {
 		}
 	}
 	user := given[0]
+	if user != c.pool.options.User {
+		if err := c.wait(c.pool.options.WrongPassword); err != nil {
+			return nil, err
+		}
+		return nil, apiError{"SESSION_AUTHENTICATION_FAILED", user, "User not known to the underlying authentication module"}
+	}
 	if user != c.pool.options.User || given[1] != c.pool.options.Password {
 		if err := c.wait(c.pool.options.WrongPassword); err != nil {
 			return nil, err
 		}
 		return nil, apiError{"SESSION_AUTHENTICATION_FAILED", user, "Authentication failure"}
 	}
+	if err := c.refusal(user); err != nil && !local {
+		return nil, err
+	}
 	s := &session{ref: newRef(), member: c.member}
 	s.Session = Session{Member: c.member.index, User: user, Originator: given[3], Local: local, Open: true}
 	c.pool.sessions = append(c.pool.sessions, s)
 	return s.ref, nil
+}
+
+// refusal is what a user is told whose password is right, and who has no business here.
+func (c *call) refusal(user string) error {
+	var refusal apiError
+	switch c.pool.options.Role {
+	case RoleStranger:
+		refusal = apiError{"SESSION_AUTHORIZATION_FAILED", user, "The user is not a subject of this pool"}
+	case RoleNone:
+		refusal = apiError{"RBAC_PERMISSION_DENIED", "session.login_with_password", "Subject " + user + " has no roles in this pool"}
+	default:
+		return nil
+	}
+	if err := c.wait(c.pool.options.Directory); err != nil {
+		return err
+	}
+	return refusal
 }
 
 func logout(c *call) (any, error) {

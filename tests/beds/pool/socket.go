@@ -57,18 +57,26 @@ func dig(ip net.IP, port int) (*blackHole, error) {
 		return nil, err
 	}
 	hole := &blackHole{fd: fd}
-	if err := syscall.Listen(fd, 0); err != nil {
+	err = syscall.Listen(fd, 0)
+	// A process that is just being started has our last listener too: see Member.open.
+	for limit := time.Now().Add(5 * time.Second); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(limit); {
+		time.Sleep(time.Millisecond)
+		err = syscall.Listen(fd, 0)
+	}
+	if err != nil {
 		hole.close()
 		return nil, err
 	}
 	address := net.JoinHostPort(ip.String(), fmt.Sprint(port))
-	for range 8 {
+	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); { // a machine may be busy
 		conn, err := net.DialTimeout("tcp", address, 300*time.Millisecond)
-		if err != nil && len(hole.filling) > 0 {
-			return hole, nil
-		}
-		if err == nil {
+		switch {
+		case err == nil:
 			hole.filling = append(hole.filling, conn)
+		case len(hole.filling) > 0:
+			return hole, nil
+		default:
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	hole.close()

@@ -18,6 +18,7 @@ type vm struct {
 	ref, uuid, name string
 	power           string // what the database says
 	resident        *Member
+	scheduled       *Member // where it is being built
 	home            *Member
 	domid           int
 	template        bool
@@ -28,6 +29,8 @@ type vm struct {
 	blocked         map[string]string
 	current         map[string]string // operations, by task
 	stuck           bool              // they cannot be cancelled
+	priority        string            // ha_restart_priority
+	always          bool              // ha_always_run
 
 	shutdownDelay time.Duration
 	lie           Lie
@@ -42,11 +45,21 @@ func (v *vm) copied() *vm {
 	return &one
 }
 
-// A domain is what is true of a guest: where it runs. That can be two members, if
-// one master starts what another one's database calls Halted.
+// A domain is what is true of a guest: where it runs, and which of its boots that is.
+// That can be two members, if one master starts what another one's database calls Halted.
 type domain struct {
-	uuid string
-	on   map[*Member]bool
+	uuid      string
+	on        map[*Member]int // the boot
+	boots     int             // so far
+	image     int             // the boot whose memory is in an image, 0 if there is none
+	kept      bool            // the image cannot be deleted, and nobody is told
+	forgotten bool            // the host's xenopsd does not know the guest
+}
+
+// boot gives the guest a new domain.
+func (d *domain) boot(on *Member) {
+	d.boots++
+	d.on[on] = d.boots
 }
 
 func (p *Pool) domain(uuid string) *domain {
@@ -55,13 +68,13 @@ func (p *Pool) domain(uuid string) *domain {
 			return d
 		}
 	}
-	d := &domain{uuid: uuid, on: map[*Member]bool{}}
+	d := &domain{uuid: uuid, on: map[*Member]int{}}
 	p.domains = append(p.domains, d)
 	return d
 }
 
 // stop ends the domain, wherever it is.
-func (d *domain) stop() { d.on = map[*Member]bool{} }
+func (d *domain) stop() { d.on = map[*Member]int{} }
 
 func (m *Member) controlDomain() vm {
 	return vm{name: "Control domain on host: " + m.Name(), control: true, power: Running, resident: m, home: m}
@@ -102,7 +115,7 @@ func (p *Pool) addGuest(g Guest) *vm {
 	}
 	added := p.add(v)
 	if added.resident != nil {
-		p.domain(added.uuid).on[added.resident] = true
+		p.domain(added.uuid).boot(added.resident)
 	}
 	return added
 }
@@ -176,6 +189,160 @@ func (v VM) On() []int {
 		all = append(all, m.index)
 	}
 	return all
+}
+
+// Boots is how often the guest was booted so far: what runs, or is in an image, is one
+// of these boots.
+func (v VM) Boots() int {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
+	return v.pool.domain(v.uuid).boots
+}
+
+// RunsBoot tells whether that boot of the guest runs.
+func (v VM) RunsBoot(boot int) bool {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
+	for _, one := range v.pool.domain(v.uuid).on {
+		if one == boot {
+			return true
+		}
+	}
+	return false
+}
+
+// HasImage tells whether the guest's memory is in an image.
+func (v VM) HasImage() bool {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
+	return v.pool.domain(v.uuid).image != 0
+}
+
+// KeepImage lets the deletion of the guest's image fail, of which xapi tells nobody.
+func (v VM) KeepImage() { v.truth(func(d *domain) { d.kept = true }) }
+
+// Forget lets the xenopsd of the guest's host forget it. The domain runs on.
+func (v VM) Forget() { v.truth(func(d *domain) { d.forgotten = true }) }
+
+func (v VM) truth(change func(*domain)) {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
+	change(v.pool.domain(v.uuid))
+}
+
+// Suspend ends the domain and keeps its memory in an image, and writes so.
+func (v VM) Suspend() {
+	v.truth(func(d *domain) { d.suspend() })
+	v.each(func(one *vm) {
+		one.halted()
+		one.power = Suspended
+	})
+}
+
+func (d *domain) suspend() {
+	for _, boot := range d.on {
+		d.image = boot
+	}
+	d.stop()
+}
+
+// Resume begins to resume the suspended guest on a member, as an operation and a task
+// which end after a time that is as long as the image is big. hard_shutdown does not
+// end it: see operate.
+func (v VM) Resume(on *Member, takes time.Duration) { v.build("resume", on, 0, takes) }
+
+// Checkpoint begins to save the guest's memory in a snapshot: after half of the time it
+// is suspended, and at the end it goes on where it was.
+func (v VM) Checkpoint(takes time.Duration) {
+	v.pool.mu.Lock()
+	on := v.pool.db.byUUID(v.uuid).resident
+	v.pool.mu.Unlock()
+	v.build("checkpoint", on, takes/2, takes/2)
+}
+
+// StartSlowly begins to start the guest on a member, as a call of somebody else.
+func (v VM) StartSlowly(on *Member, takes time.Duration) { v.build("start", on, 0, takes) }
+
+// build carries out an operation that ends with a domain. The host has the image from
+// the beginning, and goes on whatever the database says meanwhile.
+func (v VM) build(operation string, on *Member, first, then time.Duration) {
+	p := v.pool
+	p.mu.Lock()
+	t := &task{ref: newRef(), uuid: newUUID(), name: "Async.VM." + operation, status: "pending", created: time.Now()}
+	p.db.tasks = append(p.db.tasks, t)
+	one, memory := p.db.byUUID(v.uuid), p.domain(v.uuid).image
+	one.current[t.ref], one.scheduled = operation, on
+	p.stir()
+	p.mu.Unlock()
+	if !p.begin() {
+		return
+	}
+	go func() {
+		defer p.work.Done()
+		if !p.sleep(first) {
+			return
+		}
+		if operation == "checkpoint" {
+			p.mu.Lock()
+			p.domain(v.uuid).suspend()
+			memory = p.domain(v.uuid).image
+			if one.power == Running {
+				one.power, one.resident = Suspended, nil
+			}
+			p.stir()
+			p.mu.Unlock()
+		}
+		if !p.sleep(then) {
+			return
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		d := p.domain(v.uuid)
+		if operation == "start" {
+			d.boot(on)
+		} else {
+			d.on[on], d.image = memory, 0
+		}
+		delete(one.current, t.ref)
+		t.status = "success"
+		one.power, one.resident, one.scheduled, one.domid = Running, on, nil, p.nextDomid()
+		p.stir()
+	}()
+}
+
+// sleep tells whether the pool is still there after that time.
+func (p *Pool) sleep(d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-p.closed:
+		return false
+	}
+}
+
+// MoveIn writes into the database of one member that the guest runs on another one. The
+// domain stays where it is.
+func (v VM) MoveIn(m, to *Member) {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
+	one := m.db.byUUID(v.uuid)
+	one.power, one.resident = Running, to
+	v.pool.stir()
+}
+
+// Protect sets what high availability does with the guest: "restart" or "best-effort".
+func (v VM) Protect(priority string) {
+	v.each(func(one *vm) { one.priority, one.always = priority, true })
+}
+
+// AlwaysRuns is the field ha_always_run, which hard_shutdown clears when it reaches the host.
+func (v VM) AlwaysRuns() bool { return v.entry().always }
+
+// Reboot starts the guest anew where it was at first, as high availability or a host's
+// boot does, and writes so. Nothing of its memory is left.
+func (v VM) Reboot() {
+	v.End()
+	v.Run()
 }
 
 // Says is the power state in the database of the pool, whatever is true. A second
@@ -252,11 +419,7 @@ func (v VM) Halt() {
 func (v VM) Run() { v.each(func(one *vm) { v.pool.runs(one, one.home) }) }
 
 // End ends the domain. The database knows nothing of it.
-func (v VM) End() {
-	v.pool.mu.Lock()
-	defer v.pool.mu.Unlock()
-	v.pool.domain(v.uuid).stop()
-}
+func (v VM) End() { v.truth((*domain).stop) }
 
 // Block blocks an operation, as an administrator can.
 func (v VM) Block(op, text string) { v.each(func(one *vm) { one.blocked[op] = text }) }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,17 +41,60 @@ func (c *call) operate(op operation, act func(*vm) error) (any, error) {
 	if err := v.permits(op); err != nil {
 		return nil, err
 	}
+	host := v.resident // as xapi picks it: before it waits
 	if err := c.waitUntilIdle(v, op); err != nil {
 		return nil, err
 	}
-	task := newRef()
+	task, always := newRef(), v.always
 	v.current[task] = op.name
 	defer c.pool.stir()
 	defer delete(v.current, task)
-	if err := c.reach(v.resident); err != nil {
+	if op.name == opHardShutdown.name {
+		v.always = false
+	}
+	if op.name == opHardShutdown.name && v.power == Suspended {
+		return nil, c.deleteImage(v)
+	}
+	if err := c.reach(host); err != nil {
+		v.always = always // it never reached the host
 		return nil, err
 	}
+	if v.resident != host {
+		return nil, internalError("the VM " + v.ref + " is not resident on this host")
+	}
+	if host != nil && c.pool.domain(v.uuid).forgotten {
+		return nil, internalError("Object with type VM and id " + v.uuid + " does not exist in xenopsd")
+	}
 	return nil, act(v)
+}
+
+// deleteImage is all that hard_shutdown does to a suspended guest: a host that is picked
+// at random deletes the image, whoever may have the domain by now.
+func (c *call) deleteImage(v *vm) error {
+	var able []*Member
+	for _, h := range c.member.db.hosts {
+		if h.live && !h.member.noStorage {
+			able = append(able, h.member)
+		}
+	}
+	if len(able) == 0 {
+		return apiError{"NO_HOSTS_AVAILABLE"}
+	}
+	if err := c.reach(able[rand.IntN(len(able))]); err != nil {
+		return err
+	}
+	if d := c.pool.domain(v.uuid); !d.kept {
+		d.image = 0
+	}
+	v.halted()
+	return nil
+}
+
+// LoseStorage lets the member not see the storage of the guests' disks.
+func (m *Member) LoseStorage() {
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
+	m.noStorage = true
 }
 
 // assertOperationValid checks the guest as the operation would, and does nothing. It
@@ -69,7 +113,7 @@ func assertOperationValid(c *call) (any, error) {
 	i := slices.IndexFunc(operations, func(op operation) bool { return op.name == name })
 	switch {
 	case i < 0:
-		return nil, apiError{"FIELD_TYPE_ERROR", "op"}
+		return nil, internalError(`Failure("Unknown tag/contents")`)
 	case v == nil:
 		return nil, handleInvalid("VM", ref)
 	}
@@ -98,7 +142,7 @@ func (v *vm) permits(op operation) error {
 	case v.template:
 		return apiError{"VM_IS_TEMPLATE", v.ref, op.name}
 	case v.control:
-		return apiError{"OPERATION_NOT_ALLOWED", "Operations on domain 0 are not allowed"}
+		return apiError{"OPERATION_NOT_ALLOWED", "This operation is not allowed on a control domain"}
 	}
 	return nil
 }
@@ -111,7 +155,7 @@ func (c *call) waitUntilIdle(v *vm, op operation) error {
 		}
 	}
 	until := time.Now().Add(c.pool.options.BusyTime)
-	for len(v.current) > 0 {
+	for v.waits(op) {
 		if !v.stuck && !time.Now().Before(until) {
 			return v.busy()
 		}
@@ -120,6 +164,19 @@ func (c *call) waitUntilIdle(v *vm, op operation) error {
 		}
 	}
 	return v.permits(op) // it may be another state by now
+}
+
+// besides are the operations that hard_shutdown is allowed beside, and does not end.
+var besides = []string{"resume", "resume_on", "checkpoint"}
+
+// waits tells whether an operation is under way that this one waits for.
+func (v *vm) waits(op operation) bool {
+	for _, other := range v.current {
+		if op.name != opHardShutdown.name || !slices.Contains(besides, other) {
+			return true
+		}
+	}
+	return false
 }
 
 // busy names one of the operations in progress.
@@ -133,7 +190,14 @@ func (v *vm) busy() error {
 // reach asks the member on which the guest is.
 func (c *call) reach(m *Member) error {
 	h := c.member.db.hostOf(m)
-	if m == nil || m == c.member || (h != nil && h.live && c.reaches(m)) {
+	if m == nil || m == c.member {
+		return nil
+	}
+	if h != nil && h.live && !m.cut && !c.member.cut && m.db != c.member.db {
+		// It looks the session that the master made for this call up in its own database.
+		return apiError{"SESSION_INVALID", newRef()}
+	}
+	if h != nil && h.live && c.reaches(m) {
 		return nil
 	}
 	if h == nil || !h.live {
@@ -163,7 +227,7 @@ func (c *call) dies(v *vm) (done bool, err error) {
 		v.halted()
 		return true, nil
 	case LieFailed:
-		return true, internalError("VM not in expected power state after completing operation: " + v.ref + ", expected halted, actual running")
+		return true, internalError("VM not in expected power state after completing operation: " + v.ref + ", halted, running")
 	case Honest:
 	}
 	if v.resident != nil {
@@ -172,8 +236,11 @@ func (c *call) dies(v *vm) (done bool, err error) {
 	return false, nil
 }
 
-// halted writes into the database that the guest is off.
-func (v *vm) halted() { v.power, v.resident, v.domid = Halted, nil, -1 }
+// halted writes into the database that the guest is off, and that nothing is under way.
+func (v *vm) halted() {
+	v.power, v.resident, v.scheduled, v.domid = Halted, nil, nil, -1
+	v.current = map[string]string{}
+}
 
 func hardShutdown(c *call) (any, error) {
 	return c.operate(opHardShutdown, func(v *vm) error { return c.shutDown(v, v.shutdownDelay) })
@@ -205,7 +272,7 @@ func hardReboot(c *call) (any, error) {
 // runs lets the guest have a new domain.
 func (p *Pool) runs(v *vm, on *Member) {
 	v.power, v.resident, v.domid = Running, on, p.nextDomid()
-	p.domain(v.uuid).on[on] = true
+	p.domain(v.uuid).boot(on)
 }
 
 func start(c *call) (any, error) {
@@ -223,6 +290,9 @@ func start(c *call) (any, error) {
 		}
 		if err := c.wait(c.pool.options.StartTime); err != nil {
 			return err
+		}
+		if c.pool.domain(v.uuid).on[on] != 0 { // says xenopsd, which writes the states in another way
+			return apiError{"VM_BAD_POWER_STATE", v.ref, Halted, Running}
 		}
 		c.pool.runs(v, on)
 		if paused {
@@ -256,7 +326,8 @@ func unpause(c *call) (any, error) {
 	})
 }
 
-// powerStateReset only writes: it never looks at another host.
+// powerStateReset only writes. It looks at another host only if the database takes that
+// for alive, at the own one only for a domain that runs, and at none for a suspended guest.
 func powerStateReset(c *call) (any, error) {
 	ref, err := c.text(0)
 	if err != nil {
@@ -268,11 +339,47 @@ func powerStateReset(c *call) (any, error) {
 		return nil, handleInvalid("VM", ref)
 	case v.control:
 		return nil, apiError{"CANNOT_RESET_CONTROL_DOMAIN", ref}
-	case v.resident == c.member && c.pool.domain(v.uuid).on[c.member]:
+	case v.power == Suspended:
+	case v.resident == c.member && v.power == Running && c.pool.domain(v.uuid).on[c.member] != 0:
 		return nil, apiError{"DOMAIN_EXISTS", ref, strconv.Itoa(v.domid)}
-	case v.resident != nil && v.resident != c.member && c.reaches(v.resident):
+	case v.resident != nil && v.resident != c.member && c.isAlive(v.resident):
 		return nil, apiError{"HOST_IS_LIVE", v.resident.ref}
 	}
 	v.halted()
 	return nil, nil
+}
+
+// isAlive tells whether the database takes the host for alive, and it answers.
+func (c *call) isAlive(m *Member) bool {
+	h := c.member.db.hostOf(m)
+	return h != nil && h.live && c.reaches(m)
+}
+
+// declareDead writes that all guests of a host are halted.
+func declareDead(c *call) (any, error) {
+	ref, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range c.member.db.hosts {
+		if h.member.ref != ref {
+			continue
+		}
+		if c.isAlive(h.member) {
+			return nil, apiError{"HOST_IS_LIVE", ref}
+		}
+		h.disabled = true
+		c.member.db.haltGuests(h.member)
+		return nil, nil
+	}
+	return nil, handleInvalid("host", ref)
+}
+
+// haltGuests writes that the guests of a host are halted.
+func (db *database) haltGuests(m *Member) {
+	for _, v := range db.vms {
+		if v.resident == m && !v.control {
+			v.halted()
+		}
+	}
 }
