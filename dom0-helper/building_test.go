@@ -26,7 +26,7 @@ func TestOffOfAGuestThatIsBuilt(t *testing.T) {
 			f.remove(3)
 			f.add(named(3, "node-1"))
 		})
-		requireReason(t, h.off(t.Context(), guestNamed(t, "node-1")), "", "")
+		requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
 		f.requireActs(t, "freeze 91", "thaw 91", "freeze 91", "thaw 91", "freeze 91", "thaw 91", "end 91", "destroy 3")
 	})
 }
@@ -39,7 +39,7 @@ func TestOffOfAGuestThatIsNeverBuilt(t *testing.T) {
 		r := f.addReviver("node-1", 91)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*buildLimit)
 		defer cancel()
-		requireReason(t, h.off(ctx, guestNamed(t, "node-1")), wire.UnknownState, "left are domain 3 without a name")
+		requireReason(t, h.offErr(ctx, guestNamed(t, "node-1")), wire.UnknownState, "left are domain 3 without a name")
 		if <-r.ended; f.acts[len(f.acts)-1] != "end 91" {
 			t.Errorf("what was done: %q, want the process ended", f.acts)
 		}
@@ -54,7 +54,7 @@ func TestOffOfAGuestThatIsNeverBuilt(t *testing.T) {
 			}
 			return nil
 		}
-		requireReason(t, h.off(t.Context(), guestNamed(t, "node-1")), "", "")
+		requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
 		f.requireActs(t, "freeze 91", "end 91")
 	})
 }
@@ -69,34 +69,34 @@ func TestOffDoesNotWaitForTheDying(t *testing.T) {
 		f, h := newFake(t, dying)
 		f.addReviver("node-1", 91)
 		time.AfterFunc(time.Second, func() { f.remove(3) })
-		requireReason(t, h.off(t.Context(), guestNamed(t, "node-1")), "", "")
+		requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
 		f.requireActs(t, "freeze 91", "end 91")
 	})
 	synctest.Test(t, func(t *testing.T) {
 		f, h := newFake(t, withPin(""))
 		f.addReviver("node-1", 91)
-		requireReason(t, h.off(t.Context(), pinned(t)), "", "")
+		requireReason(t, h.offErr(t.Context(), pinned(t)), "", "")
 		f.requireActs(t, "freeze 91", "end 91", "destroy 3")
 	})
 }
 
-// What has no name is the guest if it has the UUID of its configuration; what has
-// another name is another guest.
+// What has no name is the guest if it has the UUID of its configuration, and is not if it
+// has another one. What has another name may be the guest, renamed.
 func TestUUIDOfTheConfiguration(t *testing.T) {
 	t.Parallel()
 	g := pinned(t)
 	g.UUID = "" // only the configuration has it now
 	f, h := newFake(t, withPin(""), named(4, ""))
 	s, err := h.look(t.Context(), g)
-	if err != nil || s.state != wire.GuestDying || len(s.domains) != 1 || len(s.nameless) != 1 {
-		t.Errorf("look = %+v, %v, want one domain of the guest and one without a name", s, err)
+	if err != nil || s.state != wire.GuestDying || len(s.domains) != 1 || len(s.nameless) != 0 {
+		t.Errorf("look = %+v, %v, want one domain of the guest alone", s, err)
 	}
-	f.remove(4)
-	requireReason(t, h.off(t.Context(), g), "", "")
+	requireReason(t, h.offErr(t.Context(), g), "", "")
 	f.requireActs(t, "destroy 3")
 
 	f, h = newFake(t, withPin("node-2"))
-	requireReason(t, h.off(t.Context(), g), "", "")
+	f.addReviver("node-1", 91).watching = true
+	requireReason(t, h.offErr(t.Context(), g), wire.Ambiguous, `domain 3 "node-2" has the UUID `+pin+" of the configuration "+g.Config+" of guest node-1")
 	f.requireActs(t)
 
 	if err := os.Chmod(g.Config, 0o666); err != nil { // anyone may have written it
@@ -106,4 +106,56 @@ func TestUUIDOfTheConfiguration(t *testing.T) {
 	if s, _ := h.look(t.Context(), g); len(s.nameless) != 1 {
 		t.Errorf("look = %+v, want a domain of which nobody knows whose it is", s)
 	}
+}
+
+// A process that watches the guest says that there was one. Where its domain is not to be
+// seen, and no UUID tells it under another name, to end the process would prove nothing.
+func TestRenamedWithoutUUID(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, h := newFake(t, named(3, "web-1"))
+		f.addReviver("node-1", 91).watching = true
+		ctx, cancel := context.WithTimeout(t.Context(), offLimit)
+		defer cancel()
+		requireReason(t, h.offErr(ctx, guestNamed(t, "node-1")), wire.UnknownState,
+			"process 91 watches guest node-1, and no domain of that name is here: the guest may run under another name")
+		f.requireActs(t)
+	})
+	synctest.Test(t, func(t *testing.T) { // it reboots
+		f, h := newFake(t)
+		f.addReviver("node-1", 91).watching = true
+		time.AfterFunc(2*time.Second, func() { f.add(named(4, "node-1")) })
+		requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
+		f.requireActs(t, "end 91", "destroy 4")
+	})
+	synctest.Test(t, func(t *testing.T) { // its UUID is known: it is not there
+		f, h := newFake(t, named(3, "web-1"))
+		f.addReviver("node-1", 91).watching = true
+		requireReason(t, h.offErr(t.Context(), pinned(t)), "", "")
+		f.requireActs(t, "freeze 91", "end 91")
+	})
+}
+
+// A guest that no process is seen to watch may be watched by what is not seen.
+func TestUnwatched(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, h := newFake(t, named(3, "node-1"))
+		h.unwatchedGap = unwatchedGap
+		time.AfterFunc(3*time.Second, func() { f.add(named(4, "node-1")) })
+		start := time.Now()
+		requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
+		f.requireActs(t, "destroy 3", "destroy 4")
+		if took := time.Since(start); took < 3*time.Second+unwatchedGap {
+			t.Errorf("off took %s, want %s after the second domain", took, unwatchedGap)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f, h := newFake(t, named(3, "node-1"))
+		h.unwatchedGap = unwatchedGap
+		f.addReviver("node-1", 91)
+		start := time.Now()
+		requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
+		requireTook(t, start, lookAgain)
+	})
 }

@@ -80,12 +80,12 @@ func TestDumpOfTwo(t *testing.T) {
 		f.dump = func(ctx context.Context, _ string, _ int64) error { <-ctx.Done(); return ctx.Err() }
 		g := guestNamed(t, "node-1")
 		first := make(chan error)
-		go func() { first <- h.off(t.Context(), g) }()
+		go func() { first <- h.offErr(t.Context(), g) }()
 		synctest.Wait()
 		second := f.another(h)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		requireReason(t, second.off(ctx, g), wire.TimedOut, "another request holds the lock")
+		requireReason(t, second.offErr(ctx, g), wire.TimedOut, "another request holds the lock")
 		f.requireActs(t, "dump 3 to node-1.core.partial", "destroy 3")
 		requireReason(t, <-first, "", "")
 	})
@@ -99,7 +99,7 @@ func TestDumpUntrusted(t *testing.T) {
 	if err := os.Chmod(h.dump.Dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	requireReason(t, h.off(t.Context(), guestNamed(t, "node-1")), "", "")
+	requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
 	f.requireActs(t, "destroy 3")
 	if !strings.Contains(h.record.Dump, "lets others than its owner write") {
 		t.Errorf("the audit has %q of the dump", h.record.Dump)

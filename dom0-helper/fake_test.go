@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/saved"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 )
 
@@ -44,14 +45,20 @@ func newFake(t *testing.T, domains ...toolstack.Domain) (*fakeStack, *host) {
 		domains:  append([]toolstack.Domain{{ID: 0, Name: "Domain-0"}}, domains...),
 		revivers: map[string][]*fakeReviver{},
 	}
-	return f, &host{stack: f, stateDir: filepath.Join(t.TempDir(), "state"), record: f.newAudit()}
+	return f, &host{stack: f, stateDir: filepath.Join(t.TempDir(), "state"), record: f.newAudit(), images: &saved.Store{}}
 }
 
 // another is another request to the host.
 func (f *fakeStack) another(h *host) *host {
 	its := *h
-	its.record = f.newAudit()
+	its.record, its.identities = f.newAudit(), nil
 	return &its
+}
+
+// offErr is off without its remark.
+func (h *host) offErr(ctx context.Context, g policy.Guest) error {
+	_, err := h.off(ctx, g)
+	return err
 }
 
 func (f *fakeStack) newAudit() *audit {
@@ -115,7 +122,7 @@ func (f *fakeStack) Dump(ctx context.Context, id int, file string, size int64) e
 
 func (f *fakeStack) Gap() time.Duration { return f.gap }
 
-func (f *fakeStack) Revivers(guest, _ string) ([]toolstack.Reviver, error) {
+func (f *fakeStack) Processes() (toolstack.Processes, error) {
 	if f.find != nil {
 		if err := f.find(); err != nil {
 			return nil, err
@@ -123,11 +130,26 @@ func (f *fakeStack) Revivers(guest, _ string) ([]toolstack.Reviver, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var list []toolstack.Reviver
-	for _, r := range f.revivers[guest] {
-		list = append(list, r)
+	seen := fakeProcesses{}
+	for guest, list := range f.revivers {
+		var found toolstack.Found
+		for _, r := range list {
+			if r.unknown {
+				found.Unknown = append(found.Unknown, toolstack.Unknown{Text: r.String()})
+			} else {
+				found.Revivers = append(found.Revivers, r)
+			}
+		}
+		seen[guest] = found
 	}
-	return list, nil
+	return seen, nil
+}
+
+// fakeProcesses are the processes of each guest.
+type fakeProcesses map[string]toolstack.Found
+
+func (ps fakeProcesses) Of(id toolstack.Identity, _ []toolstack.Domain) toolstack.Found {
+	return ps[id.Name]
 }
 
 func (f *fakeStack) add(d toolstack.Domain) {
@@ -146,9 +168,16 @@ func (f *fakeStack) remove(id int) {
 func (f *fakeStack) addReviver(guest string, pid int) *fakeReviver {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := &fakeReviver{stack: f, guest: guest, pid: pid, ended: make(chan struct{})}
+	r := &fakeReviver{stack: f, guest: guest, pid: pid, role: toolstack.Builds, ended: make(chan struct{})}
 	f.revivers[guest] = append(f.revivers[guest], r)
 	return r
+}
+
+// removeReviver lets all processes of a guest end by themselves.
+func (f *fakeStack) removeReviver(guest string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.revivers[guest] = nil
 }
 
 // requireActs demands that this was done to guests, and nothing else.
@@ -162,12 +191,22 @@ func (f *fakeStack) requireActs(t *testing.T, want ...string) {
 }
 
 type fakeReviver struct {
-	stack  *fakeStack
-	guest  string
-	pid    int
-	immune bool // does not end
-	ended  chan struct{}
+	stack    *fakeStack
+	guest    string
+	pid      int
+	role     toolstack.Role
+	saves    string // the image that it writes
+	immune   bool   // does not end
+	unknown  bool   // whose it is cannot be told
+	watching bool   // makes no domain but when one restarts
+	ended    chan struct{}
 }
+
+func (r *fakeReviver) Role() toolstack.Role { return r.role }
+
+func (r *fakeReviver) Saves() string { return r.saves }
+
+func (r *fakeReviver) Watches() bool { return r.watching }
 
 func (r *fakeReviver) String() string { return fmt.Sprintf("process %d", r.pid) }
 

@@ -5,23 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/saved"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
-// off ends what would bring the guest back, then every domain of the guest, and
-// returns when a look has shown that nothing of both is left. It does not wait
-// for another request that holds the guest's lock, but ends what that creates;
-// yet as long as it is there, the guest may come back, and off has no success.
+// off ends what would bring the guest back, then every domain of the guest, puts its
+// images out of reach, and returns when a look has shown that nothing of these is left.
+// It does not wait for another request that holds the guest's lock, but ends what that
+// creates; yet as long as it is there, the guest may come back, and off has no success.
 // A lock that cannot be had at all, say for want of space, is no obstacle: on
-// needs it too.
-func (h *host) off(ctx context.Context, g policy.Guest) error {
-	_, err := h.fence(ctx, g)
-	return err
+// needs it too. The remark says which images were moved.
+func (h *host) off(ctx context.Context, g policy.Guest) (remark string, err error) {
+	f, err := h.fence(ctx, g)
+	return f.remark(), err
 }
 
 // fence is off, and returns what it came to see.
@@ -31,9 +34,18 @@ func (h *host) fence(ctx context.Context, g policy.Guest) (*fence, error) {
 	if err == nil {
 		defer func() { _ = lock.Close() }() // closing unlocks
 	}
+	id := h.identity(g)
+	id.ended = f.uuids
+	h.identities[g.Name] = id
 	err = f.run(ctx, lock)
+	if remark := f.remark(); remark != "" && err != nil {
+		err = fmt.Errorf("%w; %s", err, remark)
+	}
 	if f.begun {
-		h.leaveNote(g.Name, err)
+		h.leaveNote(g.Name, wire.WithNote(wire.Done, f.remark()), err)
+	}
+	if err == nil {
+		f.dropOlder()
 	}
 	return f, err
 }
@@ -45,8 +57,29 @@ type fence struct {
 	locked bool            // the lock is ours, or there is none
 	begun  bool            // something of the guest was ended
 	uuids  map[string]bool // of domains that were seen under the guest's name
-	start  time.Time
-	last   sight
+	moved  []movedImage
+	// partial are images that processes were writing of the guest when they were ended.
+	partial []string
+	start   time.Time
+	last    sight
+	// unwatched says that the guest ran, and no process was seen that watches it.
+	unwatched bool
+	absent    time.Time // since when nothing has been left
+	// stuck says that waiting cures nothing: all that is left are images that cannot
+	// be moved, or something that cannot be looked at.
+	stuck bool
+}
+
+// A movedImage is an image that was put out of reach.
+type movedImage struct{ from, to string }
+
+// remark says what was moved, for people.
+func (f *fence) remark() string {
+	var moves []string
+	for _, m := range f.moved {
+		moves = append(moves, fmt.Sprintf("image %s is %s now", m.from, filepath.Base(m.to)))
+	}
+	return strings.Join(moves, ", ")
 }
 
 // run goes in rounds until nothing of the guest is left, or ctx ends.
@@ -55,11 +88,14 @@ func (f *fence) run(ctx context.Context, lock *os.File) error {
 	for {
 		f.locked = f.locked || tryLock(lock)
 		done, err := f.round(ctx)
-		if ambiguity := f.last.ambiguity(f.guest); ambiguity != nil {
+		if ambiguity := f.last.ambiguity(); ambiguity != nil {
 			return ambiguity
 		}
-		if done && f.locked {
+		if done && f.locked && f.lasts() {
 			return nil
+		}
+		if f.stuck {
+			return err
 		}
 		if ctx.Err() == nil || trouble == nil {
 			trouble = err
@@ -70,24 +106,37 @@ func (f *fence) run(ctx context.Context, lock *os.File) error {
 	}
 }
 
+// lasts reports whether the absence has lasted for as long as a guest without a
+// process that watches it can be absent and come back.
+func (f *fence) lasts() bool {
+	return !f.unwatched || f.host.stack.Gap() > 0 || time.Since(f.absent) >= f.host.unwatchedGap
+}
+
 // round looks, ends all that is left of the guest, and reports whether nothing was.
 func (f *fence) round(ctx context.Context) (done bool, err error) {
+	f.stuck = false
 	seen, err := f.host.look(ctx, f.guest)
-	if err != nil {
+	if err != nil && seen.unknown == nil {
 		return false, err
 	}
-	f.last = seen
-	if f.last.gone() {
-		return true, nil
+	f.last, f.stuck = seen, err != nil
+	if !f.last.gone() {
+		f.absent = time.Time{}
+	} else if f.absent.IsZero() {
+		f.absent = time.Now()
 	}
-	if f.last.state == wire.GuestAmbiguous {
+	if f.last.gone() || err != nil {
+		return err == nil, err
+	}
+	if f.last.state == wire.GuestAmbiguous || f.mayBeRenamed() {
 		return false, nil
 	}
-	first := !f.begun && len(f.last.revivers)+len(f.last.domains) > 0
+	f.unwatched = f.unwatched || !f.begun && f.last.unwatched()
+	first := !f.begun && len(f.last.revivers)+len(f.last.domains)+len(f.last.images) > 0
 	if first {
 		f.begun = true
 		f.host.record.begin()
-		f.host.leaveNote(f.guest.Name, errUnderWay)
+		f.host.leaveNote(f.guest.Name, "", errUnderWay)
 	}
 	building, err := f.endRevivers(ctx)
 	if building {
@@ -100,48 +149,91 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 		f.uuids[d.UUID] = true
 		err = errors.Join(err, f.host.stack.Destroy(ctx, d.ID))
 	}
-	return false, err
+	moveErr := f.moveImages()
+	f.stuck = moveErr != nil && f.last.state == wire.GuestSaved
+	return false, errors.Join(err, moveErr)
+}
+
+// mayBeRenamed reports whether all that is there is a process that watches the guest,
+// and the guest may run under another name by which nobody knows it: no UUID is known,
+// and no domain was seen. To end the process would prove nothing, and leave no trace of
+// the guest. If the guest reboots, its domain will come.
+func (f *fence) mayBeRenamed() bool {
+	return f.last.state == wire.GuestRestarting && len(f.last.revivers) > 0 && f.last.id.uuid == "" && len(f.uuids) == 0 &&
+		!slices.ContainsFunc(f.last.revivers, func(r toolstack.Reviver) bool { return !r.Watches() })
+}
+
+// moveImages puts the guest's images out of reach.
+func (f *fence) moveImages() error {
+	var errs []error
+	for _, i := range f.last.images {
+		path, err := i.PutAway(time.Now())
+		if path != "" {
+			f.moved = append(f.moved, movedImage{i.Path, path})
+		}
+		if err != nil {
+			errs = append(errs, failf(wire.UnknownState, "%s cannot be put out of reach, and guest %s may be restored from it: %w", i, f.guest.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// dropOlder lets a process of its own remove the images of the guest that earlier
+// fences put out of reach, if this one has put any there: of each guest one fence's
+// are kept. To remove a large file takes long, and the verdict must not wait for it.
+func (f *fence) dropOlder() {
+	if len(f.moved) == 0 {
+		return
+	}
+	keep := make([]string, len(f.moved))
+	for i, m := range f.moved {
+		keep[i] = m.to
+	}
+	older := saved.Older(f.last.fenced, keep, f.last.id.owns)
+	if len(older) > 0 {
+		removeApart(older)
+	}
 }
 
 // buildLimit is how long an xl that builds a domain may take to name it.
 const buildLimit = 4 * time.Second
 
-// endRevivers ends what would bring the guest back. An xl that is killed after it
-// has made a domain, and before it has named it, leaves one that is there for
-// ever, and nobody can tell whose it is. So one that may be building is stopped
-// first; if there is such a domain then, it goes on for a while, and is not ended
-// in this round.
+// endRevivers ends what would bring the guest back. What writes an image of it goes
+// first: once that has lost its helper or its stream, it would resume the guest.
+//
+// An xl that is killed after it has made a domain, and before it has named it, leaves
+// one that is there for ever, and nobody can tell whose it is. So one that may be
+// building is stopped first; if there is such a domain then, it goes on for a while,
+// and is not ended in this round.
 func (f *fence) endRevivers(ctx context.Context) (building bool, err error) {
-	if f.mayBuild() && time.Since(f.start) < buildLimit {
-		for _, r := range f.last.revivers {
+	err = f.end(ctx, toolstack.Writes)
+	if f.last.mayBuild() && time.Since(f.start) < buildLimit {
+		builders := f.last.having(toolstack.Builds)
+		for _, r := range builders {
 			err = errors.Join(err, r.Freeze(ctx))
 		}
 		domains, lookErr := f.host.stack.Domains(ctx)
-		if lookErr == nil && slices.ContainsFunc(judge(f.guest, domains, nil).nameless, isHalfBuilt) {
-			for _, r := range f.last.revivers {
+		if lookErr == nil && slices.ContainsFunc(judge(f.last.id, found{domains: domains}).nameless, isHalfBuilt) {
+			for _, r := range builders {
 				err = errors.Join(err, r.Thaw())
 			}
 			return true, err
 		}
 		err = errors.Join(err, lookErr)
 	}
-	for _, r := range f.last.revivers {
-		err = errors.Join(err, r.End(ctx))
-	}
-	return false, err
+	return false, errors.Join(err, f.end(ctx, toolstack.Builds), f.end(ctx, toolstack.Helps))
 }
 
-// mayBuild reports whether there are more processes than domains that run: each of
-// these has its xl, which only waits. When such a domain ends, xl lets 2 s pass
-// before it builds the next (tools/xl/xl_vmcontrol.c).
-func (f *fence) mayBuild() bool {
-	running := 0
-	for _, d := range f.last.domains {
-		if d.Name != "" && !d.Stopped {
-			running++
+// end ends the processes of a role.
+func (f *fence) end(ctx context.Context, role toolstack.Role) error {
+	var err error
+	for _, r := range f.last.having(role) {
+		if image := r.Saves(); image != "" && !slices.Contains(f.partial, image) {
+			f.partial = append(f.partial, image)
 		}
+		err = errors.Join(err, r.End(ctx))
 	}
-	return len(f.last.revivers) > running
+	return err
 }
 
 func isHalfBuilt(d toolstack.Domain) bool { return !d.Dying }
@@ -150,6 +242,11 @@ func isHalfBuilt(d toolstack.Domain) bool { return !d.Dying }
 func (f *fence) gaveUp(err error) error {
 	if f.last.gone() { // with the lock, that would have been the end
 		return errHeld(f.guest.Name)
+	}
+	if f.mayBeRenamed() {
+		return failf(wire.UnknownState, "%s watches guest %s, and no domain of that name is here: the guest may run under another name. "+
+			"Give it a line uuid in its configuration and that uuid in the policy; if it does not run, end the process",
+			f.last.text(), f.guest.Name)
 	}
 	left := "left are " + f.last.text()
 	if f.last.state == "" {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/saved"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
@@ -31,6 +33,11 @@ type host struct {
 	starts   policy.Starts
 	dump     policy.Dump
 	record   *audit // of the request
+	images   *saved.Store
+	// unwatchedGap is how long a guest must stay absent that ran without a process which watches it.
+	unwatchedGap time.Duration
+	cgroups      string              // where Linux shows its control groups, empty for nowhere
+	identities   map[string]identity // of the guests that this request has looked at
 }
 
 // carryOut does what the verb asks for and returns the text of an ok answer.
@@ -44,13 +51,16 @@ func (h *host) carryOut(ctx context.Context, verb wire.Verb, guests []policy.Gue
 	case wire.State:
 		return h.state(ctx, guests[0])
 	case wire.Off:
-		return wire.Done, h.off(ctx, guests[0])
+		remark, err := h.off(ctx, guests[0])
+		return wire.WithNote(wire.Done, remark), err
 	case wire.On:
 		return wire.Done, h.on(ctx, guests[0])
 	case wire.Check:
-		return h.check(ctx, guests)
+		known, remark, err := h.check(ctx, guests)
+		return wire.WithNote(known, remark), err
 	case wire.List:
-		return h.list(ctx, guests)
+		states, remark, err := h.list(ctx, guests)
+		return wire.WithNote(states, remark), err
 	case wire.Rehearse:
 		return h.rehearse(ctx, guests[0])
 	case wire.Reset: // in the form of 2007 only
@@ -83,7 +93,7 @@ func (h *host) state(ctx context.Context, g policy.Guest) (string, error) {
 	if pending && s.gone() {
 		s.state = wire.GuestRestarting
 	}
-	return string(s.state), errors.Join(err, s.ambiguity(g))
+	return string(s.state), errors.Join(err, s.ambiguity(), s.doubt())
 }
 
 // on creates the guest unless it is there, and returns when it was seen. It
@@ -101,20 +111,21 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 	if s.state == wire.GuestOn {
 		return nil
 	}
-	if err := s.ambiguity(g); err != nil {
+	if err := s.ambiguity(); err != nil {
 		return err
 	}
 	if !s.gone() {
 		return failf(wire.UnknownState, "guest %s is %s, so it is not created: left are %s", g.Name, s.state, s.text())
 	}
-	if err := checkConfig(g); err != nil {
-		return err
+	if s.id.config != nil {
+		return s.id.config
 	}
 	takeBack, err := h.countStart(g.Name)
 	if err != nil {
 		return err
 	}
 	h.record.begin()
+	leaveSession(h.cgroups)
 	createErr := h.stack.Create(ctx, g.Config)
 	if s, err = h.look(ctx, g); err != nil {
 		return errors.Join(createErr, err)
@@ -128,72 +139,52 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 	return errors.Join(createErr, fmt.Errorf("guest %s is %s after that", g.Name, s.state))
 }
 
-// maxConfig is the most that a guest's configuration file may hold, in bytes.
-const maxConfig = 1 << 20
-
-// checkConfig refuses a configuration file that is not there, that others than
-// root could have written, since the toolstack reads it as root, or that is that
-// of a guest with another name or UUID: it would run unseen while these are looked for.
-func checkConfig(g policy.Guest) error {
-	text, err := policy.ReadTrustedLink(g.Config, maxConfig)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return failf(wire.NotFound, "configuration of guest %s: %w", g.Name, err)
-	case err != nil:
-		return failf(wire.BadConfig, "configuration of guest %s: %w", g.Name, err)
-	}
-	if name := toolstack.ConfigName(text); name != g.Name {
-		return failf(wire.BadConfig, "configuration of guest %s: %s has the name %q", g.Name, g.Config, name)
-	}
-	if uuid := toolstack.ConfigUUID(text); g.UUID != "" && uuid != g.UUID {
-		return failf(wire.BadConfig, "configuration of guest %s: %s has the UUID %q, and the policy says %s", g.Name, g.Config, uuid, g.UUID)
-	}
-	return nil
-}
-
-// configUUID is the UUID that a good configuration gives to the guest, if it gives one.
-func configUUID(g policy.Guest) string {
-	text, err := policy.ReadTrustedLink(g.Config, maxConfig)
-	if err != nil || toolstack.ConfigName(text) != g.Name {
-		return ""
-	}
-	return toolstack.ConfigUUID(text)
-}
-
 // check proves that requests for the guests would be obeyed: the toolstack
-// answers, there is a lock for each, and no configuration is wrong. A guest of
-// which nothing is here may have its place on another Dom0, and is only told so.
-func (h *host) check(ctx context.Context, guests []policy.Guest) (string, error) {
-	domains, err := h.stack.Domains(ctx)
-	if err != nil {
-		return "", err
+// answers, there is a lock for each, no configuration is wrong, and nothing is here
+// by which a guest that is off could not be proven so. A guest of which nothing is
+// here may have its place on another Dom0, and is only told so.
+func (h *host) check(ctx context.Context, guests []policy.Guest) (known, remark string, err error) {
+	seen, err := h.glanceAll(ctx, guests)
+	for since := time.Now(); err == nil && slices.ContainsFunc(seen, sight.isUnsure) && time.Since(since) < remainsGo; {
+		if !pause(ctx, lookAgain) {
+			return "", "", ctx.Err()
+		}
+		seen, err = h.glanceAll(ctx, guests)
 	}
-	known := map[string]string{}
-	for _, g := range guests {
-		if known[g.Name], err = h.checkGuest(g, domains); err != nil {
-			return "", err
+	if err != nil {
+		return "", "", err
+	}
+	words := map[string]string{}
+	for _, s := range seen {
+		if words[s.id.Name], err = h.checkGuest(s); err != nil {
+			return "", "", err
 		}
 	}
-	return wire.PerGuest(names(guests), func(guest string) string { return known[guest] }), nil
+	return wire.PerGuest(names(guests), func(guest string) string { return words[guest] }), warnings(seen), nil
 }
 
+// remainsGo is how long check lets the remains of domains that end just now go away.
+const remainsGo = 3 * time.Second
+
+// isUnsure reports whether something is there that may be the guest, and may soon go or be plain.
+func (s sight) isUnsure() bool { return len(s.nameless) > 0 || s.isDoubtful() }
+
 // checkGuest returns the word that check has for the guest.
-func (h *host) checkGuest(g policy.Guest, domains []toolstack.Domain) (string, error) {
-	if _, err := h.stack.Revivers(g.Name, g.Config); err != nil {
-		return "", err
-	}
-	lock, err := h.openLock(g.Name)
+func (h *host) checkGuest(s sight) (string, error) {
+	lock, err := h.openLock(s.id.Name)
 	if err != nil {
 		return "", err
 	}
 	_ = lock.Close() // it was only tried
-	seen := judge(g, domains, nil)
-	if err := seen.ambiguity(g); err != nil {
+	if s.unknown != nil {
+		return "", failf(wire.UnknownState, "guest %s could not be proven off: %w", s.id.Name, s.unknown)
+	}
+	if err := errors.Join(s.ambiguity(), s.doubt(), s.inTheWay()); err != nil {
 		return "", err
 	}
-	err = checkConfig(g)
+	err = s.id.config
 	switch {
-	case err == nil, len(seen.domains) > 0:
+	case err == nil, len(s.domains) > 0:
 		return wire.Known, nil
 	case reasonOf(err) == wire.NotFound:
 		return wire.Unknown, nil
@@ -202,37 +193,40 @@ func (h *host) checkGuest(g policy.Guest, domains []toolstack.Domain) (string, e
 	}
 }
 
-// list tells the state of each guest.
-func (h *host) list(ctx context.Context, guests []policy.Guest) (string, error) {
-	states, err := h.states(ctx, guests)
-	if err != nil {
-		return "", err
-	}
-	known := map[string]string{}
-	for i, g := range guests {
-		known[g.Name] = string(states[i])
-	}
-	return wire.PerGuest(names(guests), func(guest string) string { return known[guest] }), nil
-}
-
-// states looks at all guests at once.
-func (h *host) states(ctx context.Context, guests []policy.Guest) ([]wire.GuestState, error) {
-	revivers := make([][]toolstack.Reviver, len(guests)) // looked for first, as glance does
-	for i, g := range guests {
-		var err error
-		if revivers[i], err = h.stack.Revivers(g.Name, g.Config); err != nil {
-			return nil, err
+// warnings tells what a fence of the guests would meet that people should know of now.
+func warnings(seen []sight) string {
+	var all []string
+	for _, s := range seen {
+		if s.state == wire.GuestOn && len(s.images) > 0 {
+			all = append(all, fmt.Sprintf("guest %s runs, and %s is there, of an earlier boot: off puts it out of reach", s.id.Name, join(s.images)))
 		}
 	}
-	domains, err := h.stack.Domains(ctx)
+	return strings.Join(all, "; ")
+}
+
+// join is a list for people.
+func join[T fmt.Stringer](list []T) string {
+	texts := make([]string, len(list))
+	for i, one := range list {
+		texts[i] = one.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+// list tells the state of each guest.
+func (h *host) list(ctx context.Context, guests []policy.Guest) (states, remark string, err error) {
+	seen, err := h.glanceAll(ctx, guests)
 	if err != nil {
-		return nil, err
+		return "", "", err
 	}
-	states := make([]wire.GuestState, len(guests))
-	for i, g := range guests {
-		states[i] = judge(g, domains, revivers[i]).state
+	known := map[string]string{}
+	for _, s := range seen {
+		if s.state == "" {
+			return "", "", failf(wire.UnknownState, "guest %s: %w", s.id.Name, s.unknown)
+		}
+		known[s.id.Name] = string(s.state)
 	}
-	return states, nil
+	return wire.PerGuest(names(guests), func(guest string) string { return known[guest] }), warnings(seen), nil
 }
 
 func names(guests []policy.Guest) []string {
@@ -255,19 +249,35 @@ func (h *host) rehearse(ctx context.Context, g policy.Guest) (string, error) {
 		return "", errHeld(g.Name)
 	}
 	s, err := h.look(ctx, g)
-	if err = errors.Join(err, s.ambiguity(g)); err != nil {
+	if err = errors.Join(err, s.ambiguity(), s.doubt(), s.inTheWay()); err != nil {
 		return "", err
 	}
 	if s.state == wire.GuestAbsent {
-		return "", checkConfig(g)
+		return "", s.id.config
 	}
-	off := "off would find it off"
-	if !s.gone() {
-		off = "off would end " + s.text()
+	if s.unknown != nil {
+		return "", failf(wire.UnknownState, "guest %s could not be proven off: %w", g.Name, s.unknown)
 	}
 	on := "on would start it from " + g.Config
-	if err := checkConfig(g); err != nil {
-		on = "on would not start it here: " + err.Error()
+	if s.id.config != nil {
+		on = "on would not start it here: " + s.id.config.Error()
 	}
-	return wire.Clean(fmt.Sprintf("%s: %s; %s", s.state, off, on)), nil
+	return wire.Clean(fmt.Sprintf("%s: %s; %s", s.state, s.rehearsed(), on)), nil
+}
+
+// rehearsed says what off would do.
+func (s sight) rehearsed() string {
+	images := s.images
+	s.images = nil // the rest is ended
+	var parts []string
+	if ended := s.text(); ended != "" {
+		parts = append(parts, "end "+ended)
+	}
+	if len(images) > 0 {
+		parts = append(parts, "put out of reach "+join(images))
+	}
+	if len(parts) == 0 {
+		return "off would find it off"
+	}
+	return "off would " + strings.Join(parts, ", and ")
 }

@@ -53,19 +53,19 @@ func TestJudge(t *testing.T) {
 		{"control domain of that name", []toolstack.Domain{named(0, "node-1")}, nil, wire.GuestOff},
 		{"nameless control domain", []toolstack.Domain{named(0, "")}, nil, wire.GuestOff},
 	}
-	here := guestNamed(t, "node-1")
-	elsewhere := policy.Guest{Name: "node-1", Config: filepath.Join(t.TempDir(), "missing")}
+	here := (&host{}).identity(guestNamed(t, "node-1"))
+	elsewhere := (&host{}).identity(policy.Guest{Name: "node-1", Config: filepath.Join(t.TempDir(), "missing")})
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(test.want, judge(here, test.domains, test.revivers).state); diff != "" {
+			if diff := cmp.Diff(test.want, judge(here, found{domains: test.domains, processes: toolstack.Found{Revivers: test.revivers}}).state); diff != "" {
 				t.Errorf("judge (-want +got):\n%s", diff)
 			}
 			want := test.want
 			if want == wire.GuestOff {
 				want = wire.GuestAbsent
 			}
-			if diff := cmp.Diff(want, judge(elsewhere, test.domains, test.revivers).state); diff != "" {
+			if diff := cmp.Diff(want, judge(elsewhere, found{domains: test.domains, processes: toolstack.Found{Revivers: test.revivers}}).state); diff != "" {
 				t.Errorf("judge of a guest without a configuration (-want +got):\n%s", diff)
 			}
 		})
@@ -177,10 +177,10 @@ func TestCheckFails(t *testing.T) {
 	_, h := newFake(t)
 	good, bad := guestNamed(t, "node-1"), guestNamed(t, "node-2")
 	bad.Name = "node-3"
-	_, err := h.check(t.Context(), []policy.Guest{good, bad})
+	_, _, err := h.check(t.Context(), []policy.Guest{good, bad})
 	requireReason(t, err, wire.BadConfig, `has the name "node-2"`)
 	h.stateDir = good.Config
-	_, err = h.check(t.Context(), []policy.Guest{good})
+	_, _, err = h.check(t.Context(), []policy.Guest{good})
 	requireReason(t, err, wire.DeviceError, "state directory: "+good.Config)
 }
 

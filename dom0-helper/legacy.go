@@ -27,7 +27,8 @@ func (h *host) carryOutLegacy(ctx context.Context, verb wire.Verb, guests []poli
 	g := guests[0]
 	switch verb {
 	case wire.List:
-		return h.list(ctx, guests)
+		states, _, err := h.list(ctx, guests)
+		return states, err
 	case wire.On:
 		return "Started " + g.Name, h.on(ctx, g)
 	case wire.Off:
@@ -46,7 +47,7 @@ func (h *host) carryOutLegacy(ctx context.Context, verb wire.Verb, guests []poli
 func (h *host) provenOff(ctx context.Context, g policy.Guest) (already bool, err error) {
 	f, err := h.fence(ctx, g)
 	if err == nil && !f.begun && f.last.state == wire.GuestAbsent {
-		return false, failf(wire.NotFound, "no domain of guest %s was seen, and nothing proves its name: %w", g.Name, checkConfig(g))
+		return false, failf(wire.NotFound, "no domain of guest %s was seen, and nothing proves its name: %w", g.Name, f.last.id.config)
 	}
 	return !f.begun, err
 }

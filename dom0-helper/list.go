@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -44,15 +45,25 @@ func list(policyPath string, names []string, out io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
 	defer cancel()
-	states, err := host.states(ctx, guests)
+	seen, err := host.glanceAll(ctx, guests)
 	if err != nil {
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	for i, g := range guests {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", g.Name, states[i], host.lastFence(g.Name)) // Flush tells
+	for _, s := range seen {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", s.id.Name, cmp.Or(s.state, "unknown"), host.lastFence(s.id.Name)) // Flush tells
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, s := range seen {
+		for _, f := range host.examine(s) {
+			if _, err := fmt.Fprintf(out, "warning: %s\n", wire.Clean(f.Text)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // chosen returns the guests of these names, or all.

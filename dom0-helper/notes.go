@@ -24,11 +24,11 @@ type note struct {
 // helper was killed.
 var errUnderWay = errors.New("under way")
 
-// leaveNote keeps what this request did to the guest. A note that cannot be
+// leaveNote keeps what this request did to the guest: done, unless err says otherwise. A note that cannot be
 // written is no reason not to fence.
-func (h *host) leaveNote(guest string, err error) {
+func (h *host) leaveNote(guest, done string, err error) {
 	n := note{time.Now().UTC().Truncate(time.Second), *h.record}
-	n.Verdict, n.Text = wire.OK, wire.Done
+	n.Verdict, n.Text = wire.OK, done
 	if err != nil {
 		n.Verdict, n.Reason, n.Text = wire.Failed, reasonOf(err), wire.Clean(err.Error())
 	}

@@ -28,18 +28,18 @@ func TestNotes(t *testing.T) {
 			t.Errorf("the note says %q, want ...%q", got, want)
 		}
 	}
-	requireReason(t, h.off(t.Context(), guestNamed(t, "node-1")), "", "")
+	requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
 	const by = " by client node-9 of account xen from ::1, request b513-1: "
 	requireText(during, by+"under way")
 	requireText(h.lastFence("node-1"), by+"done")
 	h.record.Request = "b514-1"
-	requireReason(t, h.off(t.Context(), guestNamed(t, "node-1")), "", "")
+	requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
 	requireText(h.lastFence("node-1"), "request b513-1: done") // the second found it off
 
 	f.destroy = func(context.Context, int) error { return errors.New("rc=-15") }
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := h.off(ctx, guestNamed(t, "node-2")); err == nil {
+	if err := h.offErr(ctx, guestNamed(t, "node-2")); err == nil {
 		t.Error("off of a guest that is there succeeds after its limit")
 	}
 	if got := h.lastFence("node-3"); got != "no fence since this Dom0 started" {

@@ -153,7 +153,7 @@ func TestOffFails(t *testing.T) {
 		{
 			name:    "processes that cannot be seen",
 			prepare: func(f *fakeStack) { f.find = failing(always, errors.New("no processes")) },
-			reason:  wire.DeviceError, text: "never seen\nprocesses of guest node-1: no processes",
+			reason:  wire.DeviceError, text: "never seen\nprocesses: no processes",
 		},
 	})
 }
@@ -189,7 +189,7 @@ func TestOffWithoutLock(t *testing.T) {
 	if err := os.WriteFile(h.stateDir, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	requireReason(t, h.off(t.Context(), guestNamed(t, "node-1")), "", "")
+	requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
 	f.requireActs(t, "destroy 3")
 }
 
@@ -203,7 +203,7 @@ func TestTwoOffs(t *testing.T) {
 		errs := make(chan error)
 		for range 2 {
 			request := f.another(h)
-			go func() { errs <- request.off(t.Context(), g) }()
+			go func() { errs <- request.offErr(t.Context(), g) }()
 		}
 		requireReason(t, <-errs, "", "")
 		requireReason(t, <-errs, "", "")
@@ -261,7 +261,7 @@ func TestOffOfAnotherGuest(t *testing.T) {
 		requireReason(t, err, "", "")
 		defer unlock()
 		start := time.Now()
-		requireReason(t, h.off(t.Context(), guestNamed(t, "node-1")), "", "")
+		requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
 		requireTook(t, start, 0)
 	})
 }

@@ -98,6 +98,8 @@ func TestOnWithoutConfig(t *testing.T) {
 	f, h := newFake(t)
 	missing := policy.Guest{Name: "node-1", Config: "/missing/node-1.cfg"}
 	requireReason(t, h.on(t.Context(), missing), wire.NotFound, "configuration of guest node-1: ")
+	f.requireActs(t)
+	f, h = newFake(t)
 	other := guestNamed(t, "node-10")
 	other.Name = "node-1"
 	requireReason(t, h.on(t.Context(), other), wire.BadConfig, `has the name "node-10"`)
@@ -157,7 +159,7 @@ func TestOffEndsOn(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		off, request := make(chan error), f.another(h)
-		go func() { off <- request.off(t.Context(), g) }()
+		go func() { off <- request.offErr(t.Context(), g) }()
 		onErr := <-on
 		t.Logf("on: %v", onErr) // it may still have seen the half-built domain
 		requireReason(t, <-off, "", "")

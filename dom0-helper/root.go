@@ -13,7 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/bounded"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/saved"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
@@ -130,10 +132,36 @@ func newHost(rules *policy.Policy, record *audit) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
+	images, err := openImages(rules.Images)
+	if err != nil {
+		return nil, err
+	}
 	return &host{
 		stack: stack, stateDir: cmp.Or(rules.State, defaultState),
 		starts: rules.Starts, dump: rules.Dump, record: record,
+		images: images, unwatchedGap: unwatchedGap, cgroups: cgroups,
 	}, nil
+}
+
+// unwatchedGap is what a guest may be absent that restarts, and that no process is seen to
+// watch. It is well above the 2 s that xl and libvirt wait.
+const unwatchedGap = 4 * time.Second
+
+// openImages opens the directories that images are restored from. Those that the policy
+// names must be trusted: who can write there could keep every guest from being proven off.
+// One that cannot be looked at in time tells so at each look.
+func openImages(named []string) (*saved.Store, error) {
+	for _, dir := range named {
+		_, err := bounded.Read(bounded.Limit, func(at func(string)) (struct{}, error) {
+			at(dir)
+			return struct{}{}, policy.CheckTrustedDir(dir)
+		})
+		var slow *bounded.SlowError
+		if err != nil && !errors.As(err, &slow) {
+			return nil, fmt.Errorf("policy: images %s: %w", dir, err)
+		}
+	}
+	return saved.Open(saved.ThisHost(), named), nil
 }
 
 // A failure is an error with the reason that the answer gives.

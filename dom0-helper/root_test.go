@@ -112,20 +112,22 @@ func TestServe(t *testing.T) {
 	}
 	const guest = "unit-test-serve-1"
 	rule := "guest " + guest + " account cluster config " + put("a.cfg", "name = \""+guest+"\"\n") + "\n"
-	xl := put("xl", "#!/bin/sh\nexec /bin/cat "+dir+"/list$2\n")
-	put("list-v", "Name ID Mem VCPUs State Time(s) UUID Reason-Code Security Label\n"+
-		"Domain-0 0 512 1 r----- 80.5 00000000-0000-0000-0000-000000000000 - -\n")
-	put("list-l", `[{"domid": 0, "config": {"c_info": {"name": "Domain-0"}}}]`)
+	if err := os.Mkdir(dir+"/well", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put("list", "Name ID Mem VCPUs State Time(s)\nDomain-0 0 512 1 r----- 80.5\n")
+	xm := put("well/xm", "#!/bin/sh\nexec /bin/cat "+dir+"/list\n") // not xl: what runs on this machine must not count
 	keep := "state " + filepath.Join(dir, "state") + "\n"
-	good := put("policy", rule+keep+"toolstack "+xl+"\n")
+	good := put("policy", rule+keep+"toolstack "+xm+"\n")
 	state := wire.Request{Verb: wire.State, Guests: []string{guest}, ID: "7"}
+	list := wire.Request{Verb: wire.List, Guests: []string{guest}, ID: "7"}
 	several := wire.Request{Verb: wire.Check, Guests: []string{guest, guest + "0"}, ID: "7"}
 	tests := []struct {
 		name, policy, account string
 		request               wire.Request
 		want                  string
 	}{
-		{"state", good, "cluster", state, "dom0/2 7 ok off"},
+		{"list", good, "cluster", list, "dom0/2 7 ok " + guest + "=off"},
 		{"no account", good, "", state, "dom0/2 7 refused not-permitted not run by sudo: SUDO_USER is not set"},
 		{"root", good, "root", state, "dom0/2 7 refused not-permitted account root may not control guest " + guest},
 		{"foreign guest", good, "cluster", several, "dom0/2 7 refused not-permitted account cluster may not control guest " + guest + "0"},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/installation"
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
@@ -174,16 +172,4 @@ func runCheck(args []string) int {
 		}
 		return installation.Check(*layout, probe, os.Stdout)
 	})
-}
-
-// probe asks the toolstack for its domains.
-func probe(rules *policy.Policy) (found, stateDir string, err error) {
-	h, err := newHost(rules, &audit{})
-	if err != nil {
-		return "", "", err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
-	defer cancel()
-	domains, err := h.stack.Domains(ctx)
-	return fmt.Sprintf("the toolstack lists %d domains", len(domains)), h.stateDir, err
 }

@@ -23,7 +23,7 @@ func TestStarts(t *testing.T) {
 		h.starts = policy.Starts{Number: 2, Within: 10 * time.Minute}
 		g := guestNamed(t, "node-1")
 		on := func() error { return h.on(t.Context(), g) }
-		off := func() { requireReason(t, h.off(t.Context(), g), "", "") }
+		off := func() { requireReason(t, h.offErr(t.Context(), g), "", "") }
 		first := time.Now()
 		requireReason(t, on(), "", "")
 		requireReason(t, on(), "", "") // it was on, and was not started

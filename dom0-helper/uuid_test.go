@@ -70,7 +70,7 @@ func TestPinnedGuest(t *testing.T) {
 			if test.reason == wire.UnknownState {
 				return // that is seen at the end of the limit
 			}
-			requireReason(t, h.off(t.Context(), g), test.reason, test.text)
+			requireReason(t, h.offErr(t.Context(), g), test.reason, test.text)
 			f.requireActs(t, test.acts...)
 		})
 	}

@@ -14,9 +14,15 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 )
 
-// A Probe asks the toolstack that the policy means. It returns what that said,
-// and the directory that the policy means for the state.
-type Probe func(*policy.Policy) (said, stateDir string, err error)
+// A Probe asks the toolstack that the policy means, and looks at the guests.
+type Probe func(*policy.Policy) (Probed, error)
+
+// Probed is what a Probe found, up to an error.
+type Probed struct {
+	Said     string // by the toolstack
+	StateDir string // that the policy means
+	Findings []Finding
+}
 
 // An examination is one run of Check.
 type examination struct {
@@ -45,7 +51,7 @@ func Check(l Layout, probe Probe, out io.Writer) error {
 		e.checkAccount(name)
 	}
 	if e.startups != "" {
-		e.add(warning, "sshd", "%s", e.startups)
+		e.add(Warning, "sshd", "%s", e.startups)
 	}
 	e.checkLog()
 	e.whoMay()
@@ -70,20 +76,20 @@ func (e *examination) checkPolicy() {
 	e.rules = &policy.Policy{}
 	rules, err := policy.Load(e.Policy)
 	if err != nil {
-		e.add(wrong, "policy", "%v: every request is refused", err)
+		e.add(Wrong, "policy", "%v: every request is refused", err)
 		return
 	}
 	e.rules = rules
-	e.add(fine, "policy", "%s has %d guests", e.Policy, len(rules.Guests))
+	e.add(Fine, "policy", "%s has %d guests", e.Policy, len(rules.Guests))
 	for _, g := range rules.Guests {
 		err := checkConfig(g.Name, g.Config)
 		switch {
 		case errors.Is(err, errConfig):
-			e.add(wrong, "configuration", "%v", err)
+			e.add(Wrong, "configuration", "%v", err)
 		case err != nil:
-			e.add(warning, "configuration", "%v", err)
+			e.add(Warning, "configuration", "%v", err)
 		default:
-			e.add(fine, "configuration", "guest %s: %s%s", g.Name, g.Config, lifeSettings(g.Config))
+			e.add(Fine, "configuration", "guest %s: %s%s", g.Name, g.Config, lifeSettings(g.Config))
 		}
 	}
 }
@@ -101,10 +107,13 @@ func lifeSettings(config string) string {
 }
 
 func (e *examination) checkHost(probe Probe) {
-	said, stateDir, err := probe(e.rules)
-	e.judge("domains", err, "%s", said)
-	if stateDir != "" {
-		e.judge("state", trustedDir(stateDir), "%s is root's alone, or will be when it is made", stateDir)
+	probed, err := probe(e.rules)
+	e.judge("domains", err, "%s", probed.Said)
+	if dir := probed.StateDir; dir != "" {
+		e.judge("state", trustedDir(dir), "%s is root's alone, or will be when it is made", dir)
+	}
+	for _, f := range probed.Findings {
+		e.add(f.Level, f.Subject, "%s", f.Text)
 	}
 }
 
@@ -139,12 +148,12 @@ func (e *examination) checkAccount(name string) {
 		err = fmt.Errorf("does not exist: dom0-helper setup makes it")
 	}
 	if err != nil {
-		e.add(wrong, subject, "%v", err)
+		e.add(Wrong, subject, "%v", err)
 		return
 	}
 	settings, err := e.sshd(name)
 	if err != nil {
-		e.add(wrong, subject, "%v", err)
+		e.add(Wrong, subject, "%v", err)
 		return
 	}
 	groups, err := e.groups(a)
@@ -154,18 +163,18 @@ func (e *examination) checkAccount(name string) {
 	e.checkSSHD(subject, settings)
 	files, err := settings.keyFilesOf(a)
 	if err != nil {
-		e.add(wrong, subject, "%v", err)
+		e.add(Wrong, subject, "%v", err)
 		return
 	}
 	if given := e.AuthorizedKeys; given != "" && find(files, func(f keyFile) bool { return f.path() == given }) == nil {
-		e.add(wrong, subject, "sshd does not look at %s, but at %s", given, settings.first("authorizedkeysfile"))
+		e.add(Wrong, subject, "sshd does not look at %s, but at %s", given, settings.first("authorizedkeysfile"))
 	}
 	keys := 0
 	for _, f := range files {
 		keys += e.checkKeyFile(a, f)
 	}
 	if keys == 0 {
-		e.add(warning, subject, "has no key that runs the gate: no cluster can use it")
+		e.add(Warning, subject, "has no key that runs the gate: no cluster can use it")
 	}
 	e.calls += callsAtOnce(files)
 	e.startups = settings.startupsAdvice(e.calls)
@@ -179,7 +188,7 @@ func (e *examination) checkSSHD(subject string, settings sshdSettings) {
 		{"trustedusercakeys", "none", "TrustedUserCAKeys %s: a certificate can let into the account without a forced command"},
 	} {
 		if value := settings.first(setting.keyword); value != "" && value != setting.harmless {
-			e.add(warning, subject, "sshd has "+setting.text, value)
+			e.add(Warning, subject, "sshd has "+setting.text, value)
 		}
 	}
 }
@@ -189,20 +198,20 @@ func (e *examination) checkKeyFile(a account, f keyFile) int {
 	subject := "keys of " + a.name
 	text, err := f.read()
 	if err != nil {
-		e.add(wrong, subject, "%v", err)
+		e.add(Wrong, subject, "%v", err)
 		return 0
 	}
 	if text == "" {
 		return 0
 	}
 	if f.isRoots() {
-		e.add(fine, subject, "%s is root's alone", f.path())
+		e.add(Fine, subject, "%s is root's alone", f.path())
 	} else {
-		e.add(warning, subject, "%s is the account's, which can change it: AuthorizedKeysFile /etc/ssh/authorized_keys/%%u in sshd's configuration prevents that", f.path())
+		e.add(Warning, subject, "%s is the account's, which can change it: AuthorizedKeysFile /etc/ssh/authorized_keys/%%u in sshd's configuration prevents that", f.path())
 	}
 	keys, odd := parseKeys(text)
 	for _, number := range odd {
-		e.add(warning, subject, "%s:%d is not understood; sshd passes over what it does not understand", f.path(), number)
+		e.add(Warning, subject, "%s:%d is not understood; sshd passes over what it does not understand", f.path(), number)
 	}
 	gates := 0
 	for _, k := range keys {
@@ -254,10 +263,10 @@ const logSocket = "/dev/log"
 func (e *examination) checkLog() {
 	info, err := os.Stat(logSocket)
 	if err != nil || info.Mode().Type() != fs.ModeSocket {
-		e.add(warning, "log", "%s is no socket: the audit is lost: start a log daemon", logSocket)
+		e.add(Warning, "log", "%s is no socket: the audit is lost: start a log daemon", logSocket)
 		return
 	}
-	e.add(fine, "log", "%s is there", logSocket)
+	e.add(Fine, "log", "%s is there", logSocket)
 }
 
 // whoMay shows which account may control which guest.

@@ -2,15 +2,21 @@ package installation
 
 import "fmt"
 
-// A level is how bad a finding is.
-type level string
+// A Level is how bad a finding is.
+type Level string
 
 // The levels.
 const (
-	fine    level = "ok"
-	warning level = "warning"
-	wrong   level = "wrong"
+	Fine    Level = "ok"
+	Warning Level = "warning"
+	Wrong   Level = "wrong"
 )
+
+// A Finding is a line of Check.
+type Finding struct {
+	Level         Level
+	Subject, Text string
+}
 
 // A findings is what Check has to say, line by line.
 type findings struct {
@@ -18,8 +24,8 @@ type findings struct {
 	wrongs int
 }
 
-func (f *findings) add(l level, subject, format string, args ...any) {
-	if l == wrong {
+func (f *findings) add(l Level, subject, format string, args ...any) {
+	if l == Wrong {
 		f.wrongs++
 	}
 	f.line("%-7s  %s: %s", l, subject, fmt.Sprintf(format, args...))
@@ -28,10 +34,10 @@ func (f *findings) add(l level, subject, format string, args ...any) {
 // judge adds each of the joined errors as wrong, or the text if there is none.
 func (f *findings) judge(subject string, err error, format string, args ...any) {
 	if err == nil {
-		f.add(fine, subject, format, args...)
+		f.add(Fine, subject, format, args...)
 		return
 	}
 	for _, e := range split(err) {
-		f.add(wrong, subject, "%v", e)
+		f.add(Wrong, subject, "%v", e)
 	}
 }

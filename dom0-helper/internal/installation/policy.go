@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/guestconfig"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 )
 
 // A Guest is a guest that an account is to control.
@@ -134,7 +134,7 @@ func checkConfig(name, config string) error {
 	case err != nil:
 		return fmt.Errorf("guest %s: %w: %w", name, err, errConfig)
 	}
-	if got := toolstack.ConfigName(text); got != name {
+	if got := guestconfig.Name(text); got != name {
 		return fmt.Errorf("guest %s: %s has the name %q, want one line name = %q: %w", name, config, got, name, errConfig)
 	}
 	return nil

@@ -78,6 +78,7 @@ var directives = map[string]directive{
 	"dump":      {form: "dump PATH size SIZE time TIME", parse: (*parser).parseDump, once: true},
 	"toolstack": {form: "toolstack PATH", parse: (*parser).parseToolstack, once: true},
 	"state":     {form: "state PATH", parse: (*parser).parseState, once: true},
+	"images":    {form: "images DIRECTORY[,DIRECTORY...]", parse: (*parser).parseImages},
 }
 
 // match returns the values of a line that has the form of the directive: what is
@@ -256,6 +257,19 @@ func (p *parser) parseToolstack(values []token) error {
 func (p *parser) parseState(values []token) error {
 	p.policy.State = values[0].text
 	return values[0].checkPath()
+}
+
+func (p *parser) parseImages(values []token) error {
+	for _, dir := range values[0].list() {
+		if err := dir.checkPath(); err != nil {
+			return err
+		}
+		if slices.Contains(p.policy.Images, dir.text) {
+			return dir.errorf("directory %s is named twice", dir.text)
+		}
+		p.policy.Images = append(p.policy.Images, dir.text)
+	}
+	return nil
 }
 
 var accountName = pattern.Lazy(`^[A-Za-z_][A-Za-z0-9_.-]*$`)

@@ -28,6 +28,8 @@ type Policy struct {
 	Toolstack string
 	// State is the directory of locks and notes, empty if the file names none.
 	State string
+	// Images are directories that guests are restored from, besides the usual ones.
+	Images []string
 }
 
 // A Guest is a guest that the policy knows.

@@ -81,11 +81,11 @@ func TestParseRefuses(t *testing.T) {
 	const someUUID = "0e6a1a94-36c3-4b1e-8c43-6d1b7c5d3f01"
 	const rule = "guest node-1 account a config /a\n"
 	tests := []struct{ text, want string }{
-		{"allow node-1", `1:1: "allow" is none of client, dump, guest, starts, state, toolstack`},
-		{"\n\n  Guest node-1", `3:3: "Guest" is none of client, dump, guest, starts, state, toolstack`},
-		{"guest# node-1", `1:1: "guest#" is none of client, dump, guest, starts, state, toolstack`},
-		{"\ufeffguest node-1", `1:1: "\ufeffguest" is none of client, dump, guest, starts, state, toolstack`},
-		{"guest\vnode-1", `1:1: "guest\vnode-1" is none of client, dump, guest, starts, state, toolstack`},
+		{"allow node-1", `1:1: "allow" is none of client, dump, guest, images, starts, state, toolstack`},
+		{"\n\n  Guest node-1", `3:3: "Guest" is none of client, dump, guest, images, starts, state, toolstack`},
+		{"guest# node-1", `1:1: "guest#" is none of client, dump, guest, images, starts, state, toolstack`},
+		{"\ufeffguest node-1", `1:1: "\ufeffguest" is none of client, dump, guest, images, starts, state, toolstack`},
+		{"guest\vnode-1", `1:1: "guest\vnode-1" is none of client, dump, guest, images, starts, state, toolstack`},
 		{"guest", "1:1: " + form},
 		{"guest node-1", "1:1: " + form},
 		{"\tguest node-1 account a", "1:2: " + form},
@@ -239,7 +239,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("Load: %v", err)
 	}
 	bad := write(t, t.TempDir(), "policy", "\nguests\n", 0o600)
-	requireError(t, loadError(bad), bad+`:2:1: "guests" is none of client, dump, guest, starts, state, toolstack`)
+	requireError(t, loadError(bad), bad+`:2:1: "guests" is none of client, dump, guest, images, starts, state, toolstack`)
 	large := write(t, t.TempDir(), "policy", strings.Repeat("#", maxSize+1), 0o600)
 	requireError(t, loadError(large), large+": more than 1048576 bytes")
 	open := write(t, t.TempDir(), "policy", "", 0o666)

@@ -57,6 +57,41 @@ func CheckTrusted(path string) error {
 	return file.Close()
 }
 
+// CheckTrustedDir checks that no one but root and the caller can add anything to a
+// directory, or put another in its place. Links are followed as by ReadTrustedLink.
+// One that is missing is no error.
+func CheckTrustedDir(path string) error {
+	target, err := follow(path, maxLinks)
+	if err != nil {
+		return missingIsFine(err)
+	}
+	dir, err := walk(target, syscall.O_DIRECTORY)
+	if err != nil {
+		return missingIsFine(err)
+	}
+	defer syscall.Close(dir) //nolint:errcheck // it was only looked at
+	return checkNoOtherWriter(dir, target)
+}
+
+func missingIsFine(err error) error {
+	if errors.Is(err, syscall.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+// checkNoOtherWriter wants of a directory what a sticky one does not have.
+func checkNoOtherWriter(dir int, path string) error {
+	var st syscall.Stat_t
+	if err := syscall.Fstat(dir, &st); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if st.Mode&0o022 != 0 {
+		return fmt.Errorf("%s: mode %04o lets others than its owner write", path, st.Mode&0o7777)
+	}
+	return nil
+}
+
 // maxLinks is how many symbolic links a path may have, as in the kernel, path_resolution(7).
 const maxLinks = 40
 
@@ -110,14 +145,7 @@ func MakeTrustedDir(path string) error {
 		return err
 	}
 	defer syscall.Close(dir) //nolint:errcheck // it was only looked at
-	var st syscall.Stat_t
-	if err := syscall.Fstat(dir, &st); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if st.Mode&0o022 != 0 {
-		return fmt.Errorf("%s: mode %04o lets others than its owner write", path, st.Mode&0o7777)
-	}
-	return nil
+	return checkNoOtherWriter(dir, path)
 }
 
 func openTrusted(path string) (*os.File, error) {

@@ -30,6 +30,13 @@ func beProgram(args []string) int {
 	switch args[0] {
 	case "create", "hang":
 		time.Sleep(time.Minute)
+	case "restore": // opens the file that is its last word, and says so
+		file, err := os.Open(args[len(args)-1])
+		if err == nil {
+			fmt.Println("open")
+			time.Sleep(time.Minute)
+			_ = file.Close() // it is open until then
+		}
 	case "list": // prints the file of that name beside it
 		text, err := os.ReadFile(filepath.Join(filepath.Dir(os.Args[0]), strings.Join(args, " ")))
 		if err != nil {
@@ -169,7 +176,7 @@ func TestRunEndsWhatHangs(t *testing.T) {
 		if got := fmt.Sprint(err); !strings.HasPrefix(got, "xl create "+config+": no answer") {
 			t.Errorf("%s: error %q does not tell the command", what, got)
 		}
-		if left := reviverPIDs(t, x, "no-guest", config); len(left) > 0 {
+		if left := reviverPIDs(t, "no-guest", config); len(left) > 0 {
 			t.Errorf("%s: processes %v are left", what, left)
 		}
 	}

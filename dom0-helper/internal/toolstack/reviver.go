@@ -1,14 +1,10 @@
 package toolstack
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,97 +13,44 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 )
 
-// procDir is where Linux shows its processes, proc(5).
-const procDir = "/proc"
+// A Role is what a Reviver does. The roles are in the order in which processes are ended.
+type Role int
 
-// Revivers finds, for a guest, the xl that watches it in the background and
-// creates it again when it reboots or crashes, and every xl that is just
-// creating it. In the two seconds between the end of the old domain and the
-// creation of the new one such a process is all that there is of the guest.
-func (x xl) Revivers(guest, config string) ([]Reviver, error) {
-	entries, err := os.ReadDir(procDir)
+const (
+	// Writes is of one that saves the guest, or sends it to another host. If it loses its helper
+	// or its stream, it resumes the guest, so it goes first.
+	Writes Role = iota
+	// Builds is of one that makes a domain of the guest, or will do so when that restarts.
+	Builds
+	// Helps is of one that reads or writes the guest's memory for one of these.
+	Helps
+)
+
+// A Reviver is a process that brings a guest back, or writes what brings it back.
+type Reviver interface {
+	Role() Role
+	// Saves is the path of the image that it writes, or empty.
+	Saves() string
+	// Watches reports whether it stays in the background for the guest's life, and makes
+	// a domain only when one restarts.
+	Watches() bool
+	// Freeze stops the process, and returns when it has stopped or ended.
+	Freeze(ctx context.Context) error
+	// Thaw lets a process go on that was frozen.
+	Thaw() error
+	// End kills the process and waits for its end.
+	End(ctx context.Context) error
+	// String tells the process id and command.
+	String() string
+}
+
+// Processes looks at all processes once, for all guests.
+func (x xl) Processes() (Processes, error) {
+	list, err := scan(procDir)
 	if err != nil {
 		return nil, err
 	}
-	var found []Reviver
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		serves, err := servesGuest(pid, guest, config)
-		if err != nil {
-			return nil, fmt.Errorf("process %d: %w", pid, err)
-		}
-		if serves {
-			found = append(found, process{pid, guest, config})
-		}
-	}
-	return found, nil
-}
-
-// servesGuest reports whether the process is an xl that creates or watches the
-// guest. A process that is gone does not.
-func servesGuest(pid int, guest, config string) (bool, error) {
-	dir := filepath.Join(procDir, strconv.Itoa(pid))
-	if is, err := isXL(dir); !is {
-		return false, err
-	}
-	if log, err := os.Readlink(filepath.Join(dir, "fd/1")); err == nil && isLogOf(log, guest) {
-		return true, nil
-	}
-	line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-	if err != nil {
-		return false, gone(err)
-	}
-	return creates(line, dir, config) && !namesAnother(config, guest), nil
-}
-
-// namesAnother reports whether the configuration file is, by mistake, that of another guest.
-func namesAnother(config, guest string) bool {
-	text, err := os.ReadFile(config)
-	name := ConfigName(text)
-	return err == nil && name != "" && name != guest
-}
-
-// isXL reports whether the executable of a process is xl, and the process root's
-// or ours: no other can create anything, and could only pretend, to hold up a fence.
-func isXL(dir string) (bool, error) {
-	var owner syscall.Stat_t
-	if err := syscall.Stat(dir, &owner); err != nil {
-		return false, gone(err)
-	}
-	if owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
-		return false, nil
-	}
-	executable, err := os.Readlink(filepath.Join(dir, "exe"))
-	if errors.Is(err, fs.ErrPermission) {
-		return isCalledXL(dir, err)
-	}
-	return filepath.Base(strings.TrimSuffix(executable, " (deleted)")) == "xl", gone(err)
-}
-
-// isCalledXL judges a process whose executable cannot be seen: a security module
-// may hide it even from root. Its name must do then, and one that is called xl is
-// the error unseen, since what it does cannot be told. If we are not root, that
-// is root's xl, which is none of our host's.
-func isCalledXL(dir string, unseen error) (bool, error) {
-	name, err := os.ReadFile(filepath.Join(dir, "comm"))
-	if err != nil {
-		return false, gone(err)
-	}
-	if strings.TrimSpace(string(name)) != "xl" || os.Geteuid() != 0 {
-		return false, nil
-	}
-	return false, unseen
-}
-
-// gone turns the error of looking at a process that has just ended into none.
-func gone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, os.ErrProcessDone) || errors.Is(err, syscall.ESRCH) {
-		return nil
-	}
-	return err
+	return seen{list, procDir}, nil
 }
 
 // isLogOf reports whether path is the log that xl keeps of the guest. The log of
@@ -120,102 +63,82 @@ func isLogOf(path, guest string) bool {
 
 var logEnding = pattern.Lazy(`^(--incoming)?\.log(\.\d+)?( \(deleted\))?$`)
 
-// creates reports whether a command line of xl makes the guest from its
-// configuration file, by whichever name that is given. A relative name counts
-// from the process's own directory.
-func creates(commandLine []byte, dir, config string) bool {
-	words := bytes.Split(commandLine, []byte{0})[1:]
-	if !slices.ContainsFunc(words, isCreation) {
-		return false
-	}
-	cwd, err := os.Readlink(filepath.Join(dir, "cwd"))
-	if err != nil {
-		cwd = "/"
-	}
-	wanted, wantedErr := os.Stat(config)
-	for _, word := range words {
-		path := string(word)
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(cwd, path)
-		}
-		if filepath.Clean(path) == config {
-			return true
-		}
-		if file, err := os.Stat(path); err == nil && wantedErr == nil && os.SameFile(file, wanted) {
-			return true
-		}
-	}
-	return false
+// reviver is a Reviver of a process that a look has found.
+type reviver struct {
+	process
+	proc string
 }
 
-// isCreation reports whether a word is a command of xl that creates a domain, or
-// one of the abbreviations that xl takes (cmdtable_lookup in tools/xl/xl_cmdtable.c).
-func isCreation(word []byte) bool {
-	abbreviates := func(command string, least int) bool {
-		return len(word) >= least && strings.HasPrefix(command, string(word))
+func (r reviver) String() string { return r.text() }
+
+func (r reviver) Saves() string {
+	if r.command == save {
+		return r.file
 	}
-	return abbreviates("create", len("cr")) || abbreviates("restore", len("res"))
+	return ""
 }
 
-// process is a Reviver.
-type process struct {
-	pid           int
-	guest, config string
-}
+func (r reviver) Watches() bool { return r.watches() }
 
-func (p process) String() string { return fmt.Sprintf("xl process %d", p.pid) }
+func (r reviver) Role() Role {
+	switch {
+	case r.program != programXL:
+		return Helps
+	case r.writes():
+		return Writes
+	}
+	return Builds
+}
 
 // End kills also a process that is frozen.
-func (p process) End(ctx context.Context) error {
-	return p.signal(ctx, syscall.SIGKILL, func() (bool, error) {
-		serves, err := servesGuest(p.pid, p.guest, p.config)
-		return !serves, err
-	})
+func (r reviver) End(ctx context.Context) error {
+	return r.signal(ctx, syscall.SIGKILL, "ZXx")
 }
 
-func (p process) Freeze(ctx context.Context) error {
-	return p.signal(ctx, syscall.SIGSTOP, p.isFrozen)
+// Freeze takes a process that is traced for one that was stopped.
+func (r reviver) Freeze(ctx context.Context) error {
+	return r.signal(ctx, syscall.SIGSTOP, "TtZXx")
 }
 
-func (p process) Thaw() error {
-	return p.signal(context.Background(), syscall.SIGCONT, func() (bool, error) { return true, nil })
+// Thaw waits for nothing.
+func (r reviver) Thaw() error {
+	return r.signal(context.Background(), syscall.SIGCONT, "")
 }
 
-// signal sends a signal and waits for its effect. It pins the process before it
+// signal sends a signal and waits for one of the states that it leads to,
+// proc_pid_stat(5), or for the end of the process. It pins the process before it
 // looks at it once more, so that a process id that was given to another in
 // between is not hit.
-func (p process) signal(ctx context.Context, signal syscall.Signal, done func() (bool, error)) error {
-	pinned, err := os.FindProcess(p.pid)
+func (r reviver) signal(ctx context.Context, signal syscall.Signal, states string) error {
+	pinned, err := os.FindProcess(r.pid)
 	if err != nil {
 		return gone(err)
 	}
 	defer pinned.Release() //nolint:errcheck // nothing depends on it
-	if serves, err := servesGuest(p.pid, p.guest, p.config); !serves || err != nil {
+	if state, err := r.condition(); state == "" || err != nil {
 		return err
 	}
 	if err := pinned.Signal(signal); err != nil {
 		return gone(err)
 	}
-	for {
-		if is, err := done(); is || err != nil {
+	for states != "" {
+		if state, err := r.condition(); state == "" || strings.Contains(states, state) || err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not heed signal %d: %w", p, signal, ctx.Err())
+			return fmt.Errorf("%s does not heed signal %d: %w", r, signal, ctx.Err())
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+	return nil
 }
 
-// frozen is a process that was stopped, traced or has ended, by the state in
-// /proc/PID/stat, proc(5), which follows the name in parentheses.
-var frozen = pattern.Lazy(`(?s)^.*\) [TtZXx] `)
-
-func (p process) isFrozen() (bool, error) {
-	stat, err := os.ReadFile(filepath.Join(procDir, strconv.Itoa(p.pid), "stat"))
-	if err != nil {
-		return gone(err) == nil, gone(err)
+// condition returns the letter of the process's state, and "" if it is gone, or another has its id.
+func (r reviver) condition() (string, error) {
+	now, err := readStatus(filepath.Join(r.proc, strconv.Itoa(r.pid)))
+	if err != nil || now.started != r.started {
+		return "", gone(err)
 	}
-	return frozen().Match(stat), nil
+	return now.state, nil
 }

@@ -62,49 +62,6 @@ func TestIsLogOf(t *testing.T) {
 	}
 }
 
-func TestCreates(t *testing.T) {
-	t.Parallel()
-	const config = "/etc/xen/node-1.cfg"
-	inEtc := t.TempDir()
-	if err := os.Symlink("/etc/xen", filepath.Join(inEtc, "cwd")); err != nil {
-		t.Fatal(err)
-	}
-	inNone := t.TempDir()
-	tests := []struct {
-		line, dir string
-		want      bool
-	}{
-		{"xl\x00create\x00/etc/xen/node-1.cfg\x00", inNone, true},
-		{"/usr/sbin/xl\x00create\x00/etc/xen/node-1.cfg", inNone, true},
-		{"xl\x00-v\x00create\x00-q\x00/etc/xen/node-1.cfg\x00", inNone, true},
-		{"xl\x00create\x00/etc/xen/node-1.cfg\x00memory=64\x00", inNone, true},
-		{"xl\x00create\x00--defconfig\x00/etc/xen/node-1.cfg\x00", inNone, true},
-		{"xl\x00create\x00/etc//xen/../xen/./node-1.cfg\x00", inNone, true},
-		{"xl\x00create\x00node-1.cfg\x00", inEtc, true},
-		{"xl\x00create\x00./../xen/node-1.cfg\x00", inEtc, true},
-		{"xl\x00create\x00etc/xen/node-1.cfg\x00", inNone, true}, // as of a daemon, in /
-		{"xl\x00create\x00node-1.cfg\x00", inNone, false},
-		{"xl\x00create\x00etc/xen/node-1.cfg\x00", inEtc, false},
-		{"xl\x00cr\x00/etc/xen/node-1.cfg\x00", inNone, true}, // an abbreviation
-		{"xl\x00restore\x00/etc/xen/node-1.cfg\x00/save\x00", inNone, true},
-		{"xl\x00create\x00/etc/xen/node-10.cfg\x00", inNone, false},
-		{"xl\x00create\x00/etc/xen/node-1.cfg.old\x00", inNone, false},
-		{"xl\x00create\x00", inEtc, false},
-		{"xl\x00list\x00/etc/xen/node-1.cfg\x00", inNone, false},
-		{"xl\x00destroy\x00node-1\x00", inEtc, false},
-		{"create\x00/etc/xen/node-1.cfg\x00", inNone, false},
-		{"xl create /etc/xen/node-1.cfg\x00", inNone, false},
-		{"xl\x00", inEtc, false},
-		{"\x00", inEtc, false},
-		{"", inEtc, false},
-	}
-	for _, test := range tests {
-		if got := creates([]byte(test.line), test.dir, config); got != test.want {
-			t.Errorf("creates(%q, %q, %q) = %t, want %t", test.line, test.dir, config, got, test.want)
-		}
-	}
-}
-
 // A daemon is what a test starts, with its output in a log below dir.
 type daemon struct {
 	program string
@@ -186,7 +143,7 @@ func TestRevivers(t *testing.T) {
 			if test.want {
 				want = append(want, command.Process.Pid)
 			}
-			if diff := cmp.Diff(want, reviverPIDs(t, xl{}, guest, config)); diff != "" {
+			if diff := cmp.Diff(want, reviverPIDs(t, guest, config)); diff != "" {
 				t.Errorf("Revivers(%q, %q) (-want +got):\n%s", guest, config, diff)
 			}
 		})
@@ -203,16 +160,16 @@ func TestEnd(t *testing.T) {
 	other := daemon{"xl", []string{"hang"}, "xl-" + guest + "0.log", nil}.start(t, dir)
 	requireNil(t, syscall.Kill(creator.Process.Pid, syscall.SIGSTOP))
 
-	revivers, err := xl{}.Revivers(guest, config)
-	if err != nil || len(revivers) != 2 {
-		t.Fatalf("Revivers(%q, %q) = %v, %v, want two", guest, config, revivers, err)
+	revivers := reviversOf(t, Identity{Name: guest, Config: config})
+	if len(revivers) != 2 {
+		t.Fatalf("revivers of %s are %v, want two", guest, revivers)
 	}
 	for _, r := range revivers {
 		if err := r.End(t.Context()); err != nil {
 			t.Errorf("End of %s: %v", r, err)
 		}
 	}
-	if left := reviverPIDs(t, xl{}, guest, config); len(left) > 0 {
+	if left := reviverPIDs(t, guest, config); len(left) > 0 {
 		t.Errorf("processes %v are left after End", left)
 	}
 	requireEndBy(t, watcher, syscall.SIGKILL)
@@ -230,50 +187,59 @@ func TestFreezeAndThaw(t *testing.T) {
 	dir := t.TempDir()
 	guest := fmt.Sprintf("unit-test-%d-freeze-1", os.Getpid())
 	watcher := daemon{"xl", []string{"hang"}, "xl-" + guest + ".log", nil}.start(t, dir)
-	p := process{watcher.Process.Pid, guest, "/none"}
+	revivers := reviversOf(t, Identity{Name: guest})
+	if len(revivers) != 1 {
+		t.Fatalf("revivers of %s are %v, want one", guest, revivers)
+	}
+	r := revivers[0].(reviver)
 	requireFrozen := func(want bool) {
 		t.Helper()
-		if is, err := p.isFrozen(); is != want || err != nil {
-			t.Errorf("isFrozen = %t, %v, want %t", is, err, want)
+		if state, err := r.condition(); (state == "T") != want || err != nil {
+			t.Errorf("state is %q, %v, want T: %t", state, err, want)
 		}
 	}
 	requireFrozen(false)
-	requireNil(t, p.Freeze(t.Context()))
+	requireNil(t, r.Freeze(t.Context()))
 	requireFrozen(true)
-	requireNil(t, p.Thaw())
+	requireNil(t, r.Thaw())
 	requireFrozen(false)
-	requireNil(t, p.Freeze(t.Context()))
-	requireNil(t, p.End(t.Context()))
+	requireNil(t, r.Freeze(t.Context()))
+	requireNil(t, r.End(t.Context()))
 	requireEndBy(t, watcher, syscall.SIGKILL)
-	requireNil(t, p.Freeze(t.Context()))
-	requireNil(t, p.Thaw())
-
-	other := daemon{"xl", []string{"hang"}, "xl-" + guest + "0.log", nil}.start(t, dir)
-	requireNil(t, (process{other.Process.Pid, guest, "/none"}).Freeze(t.Context()))
-	requireLeftAlone(t, other)
+	requireNil(t, r.Freeze(t.Context()))
+	requireNil(t, r.Thaw())
 }
 
-// Between the look and End, the process id may have been given to another.
-func TestEndOfAnotherProcess(t *testing.T) {
+// Between the look and a signal, the process id may have been given to another.
+func TestSignalToAnotherProcess(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	guest := fmt.Sprintf("unit-test-%d-reused-1", os.Getpid())
-	other := daemon{"xl", []string{"hang"}, "xl-" + guest + "0.log", nil}.start(t, dir)
-	if err := (process{other.Process.Pid, guest, "/none"}).End(t.Context()); err != nil {
-		t.Errorf("End: %v", err)
+	other := daemon{"xl", []string{"hang"}, "xl-" + guest + ".log", nil}.start(t, dir)
+	revivers := reviversOf(t, Identity{Name: guest})
+	if len(revivers) != 1 {
+		t.Fatalf("revivers of %s are %v, want one", guest, revivers)
 	}
+	r := revivers[0].(reviver)
+	r.started--
+	requireNil(t, r.Freeze(t.Context()))
+	requireNil(t, r.End(t.Context()))
 	requireLeftAlone(t, other)
 }
 
-func reviverPIDs(t *testing.T, x xl, guest, config string) []int {
+// reviversOf are those that a look at this machine finds.
+func reviversOf(t *testing.T, id Identity) []Reviver {
 	t.Helper()
-	revivers, err := x.Revivers(guest, config)
-	if err != nil {
-		t.Fatalf("Revivers(%q, %q): %v", guest, config, err)
-	}
+	processes, err := xl{}.Processes()
+	requireNil(t, err)
+	return processes.Of(id, nil).Revivers
+}
+
+func reviverPIDs(t *testing.T, guest, config string) []int {
+	t.Helper()
 	var pids []int
-	for _, r := range revivers {
-		pids = append(pids, r.(process).pid)
+	for _, r := range reviversOf(t, Identity{Name: guest, Config: config}) {
+		pids = append(pids, r.(reviver).pid)
 	}
 	return pids
 }

@@ -63,23 +63,11 @@ type Toolstack interface {
 	// Dump stops the domain for good, and writes its memory to a file of at most
 	// size bytes. What is left of a dump that failed is no use.
 	Dump(ctx context.Context, id int, file string, size int64) error
-	// Revivers lists the processes that would bring the guest back.
-	Revivers(guest, config string) ([]Reviver, error)
-	// Gap is how long a guest that restarts can be absent without a Reviver: only
+	// Processes looks once for the processes that would bring guests back.
+	Processes() (Processes, error)
+	// Gap is how long a guest that restarts can be absent without a process: only
 	// what is absent for longer is off.
 	Gap() time.Duration
-}
-
-// A Reviver is a process that creates a guest, or will do so when the guest reboots or crashes.
-type Reviver interface {
-	// Freeze stops the process, and returns when it has stopped or ended.
-	Freeze(ctx context.Context) error
-	// Thaw lets a process go on that was frozen.
-	Thaw() error
-	// End kills the process and waits for its end.
-	End(ctx context.Context) error
-	// String tells the process id and command.
-	String() string
 }
 
 // New returns the Toolstack for the program at path, whose name must be xl or xm.

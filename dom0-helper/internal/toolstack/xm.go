@@ -37,7 +37,7 @@ func (x xm) Create(ctx context.Context, config string) error {
 	return err
 }
 
-func (x xm) Revivers(_, _ string) ([]Reviver, error) { return nil, nil }
+func (x xm) Processes() (Processes, error) { return seen{}, nil }
 
 // Gap is well above the time that xend takes to restart a domain.
 func (x xm) Gap() time.Duration { return 4 * time.Second }

@@ -35,8 +35,8 @@ func TestXMDomains(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Domains (-want +got):\n%s", diff)
 	}
-	if revivers, err := x.Revivers("node-1", "/none"); len(revivers) > 0 || err != nil {
-		t.Errorf("Revivers = %v, %v, want none", revivers, err)
+	if processes, err := x.Processes(); err != nil || processes.Of(Identity{Name: "node-1"}, nil).Revivers != nil {
+		t.Errorf("Processes = %v, %v, want none", processes, err)
 	}
 }
 

@@ -31,7 +31,7 @@ func New(dir, xl string) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"xl", "guest"} {
+	for _, name := range []string{"xl", "guest", "libxl-save-helper"} {
 		if err := WriteProgram(filepath.Join(dir, "sbin", name), program); err != nil {
 			return nil, err
 		}

@@ -43,7 +43,7 @@ func newBed(t *testing.T, program string) bed {
 	t.Helper()
 	b := bed{t, host(t.TempDir())}
 	b.must(os.Mkdir(b.host.path("sbin"), 0o755))
-	for _, name := range []string{"xl", "guest"} {
+	for _, name := range []string{"xl", "guest", "libxl-save-helper"} {
 		b.must(exec.Command("cp", program, b.host.path("sbin", name)).Run())
 	}
 	b.xl("list")

@@ -15,11 +15,22 @@ import (
 
 // create starts a guest and leaves its background xl behind, unless -e says not to.
 func (x toolstack) create(c call) int {
-	if len(c.args) == 0 {
+	file, words := c.values['f'], []string(nil)
+	for _, arg := range c.args {
+		switch {
+		case strings.Contains(arg, "="):
+			words = append(words, arg)
+		case file == "":
+			file = arg
+		case file != c.values['f'] || c.args[0] != arg:
+			fmt.Fprint(x.stdout, usage("create"))
+			return 2
+		}
+	}
+	if file == "" {
 		return x.refuse(6, "Config file not specified and none in save file\n")
 	}
-	file := c.args[0]
-	wanted, err := x.readConfig(file, c)
+	wanted, err := x.readConfig(file, strings.Join(words, "\n"), c)
 	if err != nil {
 		return x.fail(err, 3)
 	}
@@ -38,9 +49,10 @@ func (x toolstack) create(c call) int {
 	return 0
 }
 
-// readConfig reads a configuration file and says so, unless quiet.
-func (x toolstack) readConfig(file string, c call) (spec, error) {
-	settings, err := readConfig(file, c.args[1:])
+// readConfig reads a configuration file, and settings behind it, and says so,
+// unless quiet.
+func (x toolstack) readConfig(file, added string, c call) (spec, error) {
+	settings, err := readConfig(file, strings.Split(added, "\n"))
 	if errors.Is(err, syscall.EISDIR) {
 		return spec{}, refusal{fmt.Sprintf("libxl: error: libxl_utils.c:346:libxl_read_file_contents: %[1]s is not a plain file: Success\n"+
 			"Failed to read config file: %[1]s: Inappropriate ioctl for device\n", file), 3}
@@ -141,11 +153,7 @@ func (b *building) addVCPU(_ *state, d *domain) error {
 
 // start starts the guest's process.
 func (b *building) start(s *state, d *domain) error {
-	guest, err := launch(&exec.Cmd{
-		Path: b.host.path("sbin", "guest"),
-		Args: []string{"guest", d.Name},
-		Env:  []string{},
-	})
+	guest, err := b.host.launchGuest(d.Name)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ type reason int
 const (
 	poweroff  reason = 0
 	reboot    reason = 1
+	suspended reason = 2
 	crash     reason = 3
 	watchdog  reason = 4
 	softReset reason = 5
@@ -64,7 +65,7 @@ func (d domain) action() string {
 		return d.OnWatchdog
 	case softReset:
 		return d.OnSoftReset
-	case crash:
+	case crash, suspended:
 	}
 	return d.OnCrash
 }

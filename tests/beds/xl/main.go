@@ -2,12 +2,14 @@
 
 // Command xl is a simulated Xen toolstack whose guests are real processes.
 //
-// It is installed twice: as HOST/sbin/xl, and the same file again as
-// HOST/sbin/guest. HOST stands for one Xen host; below it are
+// It is installed three times: as HOST/sbin/xl, and the same file again as
+// HOST/sbin/guest and HOST/sbin/libxl-save-helper. HOST stands for one Xen host;
+// below it are
 //
 //	run/    domain records, the lock, call counters
 //	log/    xl-NAME.log of each guest's background xl
-//	fault/  what is to go wrong (see faults.go), create-race, build-ms, gap-ms
+//	fault/  what is to go wrong (see faults.go), create-race, and the times build-ms,
+//	        gap-ms, save-ms, restore-ms, load-ms
 //
 // Output, errors and exit codes are those of xl 4.17. The subcommands of
 // "xl sim" are the only ones the real program does not have.
@@ -33,8 +35,11 @@ func start() int {
 		return 1
 	}
 	h := host(filepath.Dir(filepath.Dir(exe)))
-	if filepath.Base(exe) == "guest" {
+	switch filepath.Base(exe) {
+	case "guest":
 		return liveOn(h)
+	case helperName:
+		return helpOn(h, os.Args[1:])
 	}
 	if id, err := strconv.Atoi(os.Getenv(watchVar)); err == nil {
 		return monitor{h, os.Stdout}.watch(id)

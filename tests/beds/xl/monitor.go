@@ -45,6 +45,10 @@ func (m monitor) follow(id int) (next int) {
 		return 0
 	}
 	m.say("Domain %d has shut down, reason code %d 0x%x", id, d.Reason, d.Reason)
+	if d.Reason == suspended { // up to 4.19 nobody watches a guest any more that was suspended and goes on
+		m.say("Domain has suspended.\nDone. Exiting now")
+		return 0
+	}
 	m.say("Action for shutdown reason code %d is %s", d.Reason, d.action())
 	return m.act(d)
 }

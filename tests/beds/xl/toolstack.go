@@ -19,17 +19,18 @@ type toolstack struct {
 	stderr io.Writer
 }
 
-// A command is a subcommand: what it does, the option letters it knows and
-// the least number of arguments.
+// A command is a subcommand: what it does, the option letters it knows, of which
+// those with a colon behind them have a value, and the least number of arguments.
 type command struct {
 	run     func(toolstack, call) int
 	options string
 	needs   int
 }
 
-// A call is a command's options, as letters, and arguments.
+// A call is a command's options, as letters, those with a value, and arguments.
 type call struct {
 	options string
+	values  map[byte]string
 	args    []string
 }
 
@@ -37,18 +38,22 @@ func (c call) has(option byte) bool { return strings.IndexByte(c.options, option
 
 func commands() map[string]command {
 	return map[string]command{
-		"create":    {toolstack.create, "qpe", 0},
-		"destroy":   {toolstack.destroy, "f", 1},
-		"dump-core": {toolstack.dumpCore, "", 2},
-		"domid":     {toolstack.domid, "", 1},
-		"domname":   {toolstack.domname, "", 1},
-		"info":      {toolstack.info, "", 0},
-		"list":      {toolstack.list, "lv", 0},
-		"pause":     {toolstack.pause, "", 1},
-		"reboot":    {toolstack.reboot, "wF", 0},
-		"rename":    {toolstack.rename, "", 2},
-		"shutdown":  {toolstack.shutdown, "wF", 0},
-		"unpause":   {toolstack.unpause, "", 1},
+		"create":          {toolstack.create, "f:qpe", 0},
+		"destroy":         {toolstack.destroy, "f", 1},
+		"dump-core":       {toolstack.dumpCore, "", 2},
+		"domid":           {toolstack.domid, "", 1},
+		"domname":         {toolstack.domname, "", 1},
+		"info":            {toolstack.info, "", 0},
+		"list":            {toolstack.list, "lv", 0},
+		"migrate":         {toolstack.migrate, "s:", 2},
+		"migrate-receive": {toolstack.receive, "ep", 0},
+		"pause":           {toolstack.pause, "", 1},
+		"reboot":          {toolstack.reboot, "wF", 0},
+		"rename":          {toolstack.rename, "", 2},
+		"restore":         {toolstack.restore, "pe", 1},
+		"save":            {toolstack.save, "cp", 2},
+		"shutdown":        {toolstack.shutdown, "wF", 0},
+		"unpause":         {toolstack.unpause, "", 1},
 	}
 }
 
@@ -111,26 +116,40 @@ func arguments(n int) string {
 // parse takes options from anywhere before "--", as getopt_long does. Odd is
 // the first option that is not known; a long one has no letter but NUL.
 func parse(args []string, known string) (c call, odd string) {
+	c.values = map[byte]string{}
 	long := []string{"long", "verbose", "quiet", "pause", "wait"}
-	for i, arg := range args {
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
 		switch {
 		case arg == "--":
-			c.args = append(c.args, args[i+1:]...)
+			c.args = append(c.args, args...)
 			return c, ""
 		case len(arg) < 2 || arg[0] != '-':
 			c.args = append(c.args, arg)
 			continue
+		case strings.HasPrefix(arg, "--defconfig="):
+			arg = "-f" + strings.TrimPrefix(arg, "--defconfig=")
 		case strings.HasPrefix(arg, "--") && slices.Contains(long, arg[2:]):
 			arg = arg[1:3]
 		case strings.HasPrefix(arg, "--"):
 			return c, "\x00"
 		}
-		for _, letter := range arg[1:] {
-			if !strings.ContainsRune(known, letter) {
-				return c, string(letter)
+		for i := 1; i < len(arg); i++ {
+			place := strings.IndexByte(known, arg[i])
+			if place < 0 || arg[i] == ':' {
+				return c, arg[i : i+1]
 			}
+			if !strings.HasPrefix(known[place+1:], ":") {
+				c.options += arg[i : i+1]
+				continue
+			}
+			c.values[arg[i]] = arg[i+1:]
+			if i+1 == len(arg) && len(args) > 0 {
+				c.values[arg[i]], args = args[0], args[1:]
+			}
+			break
 		}
-		c.options += arg[1:]
 	}
 	return c, ""
 }

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
+)
+
+// A remain is a domain that lost its name, or never had one. It may stay for days.
+type remain struct {
+	id   int
+	uuid string
+}
+
+// noteBeside remembers which remains were there beside the running guest, and have
+// another UUID: they are none of its own, and do not stand in its way when it is
+// gone. An xl that builds a domain of the guest may have made one of them, so
+// nothing is noted while there may be one. Without a UUID by which the guest is
+// known, this is all that tells them apart, so it is kept for requests to come.
+func (h *host) noteBeside(s *sight) {
+	if s.state != wire.GuestOn || s.mayBuild() {
+		return
+	}
+	own := func(d toolstack.Domain) bool {
+		return d.UUID == "" || slices.ContainsFunc(s.domains, func(its toolstack.Domain) bool { return its.UUID == "" || its.UUID == d.UUID })
+	}
+	beside := map[remain]bool{}
+	for _, d := range s.nameless {
+		if !own(d) {
+			beside[remain{d.ID, d.UUID}] = true
+		}
+	}
+	if len(beside) == 0 {
+		return
+	}
+	s.nameless = slices.DeleteFunc(s.nameless, func(d toolstack.Domain) bool { return beside[remain{d.ID, d.UUID}] })
+	var lines strings.Builder
+	for r := range s.id.beside {
+		beside[r] = true
+	}
+	for r := range beside {
+		fmt.Fprintf(&lines, "%d %s\n", r.id, r.uuid)
+	}
+	s.id.beside = beside
+	h.identities[s.id.Name] = s.id
+	_ = h.keep(s.id.Name+".beside", []byte(lines.String())) // without it, they stand in the way later
+}
+
+// readBeside returns what noteBeside kept. Ids of domains begin anew when the Dom0
+// boots, and so does the directory of state. What cannot be read is nothing: then
+// all remains stand in the way.
+func (h *host) readBeside(guest string) map[remain]bool {
+	text, err := policy.ReadTrusted(filepath.Join(h.stateDir, guest+".beside"), wire.MaxAnswer)
+	if err != nil {
+		return nil
+	}
+	beside := map[remain]bool{}
+	for line := range strings.Lines(string(text)) {
+		var r remain
+		if n, err := fmt.Sscanf(line, "%d %s\n", &r.id, &r.uuid); n == 2 && err == nil {
+			beside[r] = true
+		}
+	}
+	return beside
+}
+
+// inTheWay says which remains may be the guest, so that nothing proves it off.
+func (s sight) inTheWay() error {
+	if len(s.nameless) == 0 {
+		return nil
+	}
+	d := s.nameless[0]
+	return failf(wire.UnknownState, "domain %d without a name (UUID %s) may be guest %s, which cannot be proven off while it is there: "+
+		"give the guest a line uuid in its configuration, and that uuid in the policy", d.ID, d.UUID, s.id.Name)
+}
