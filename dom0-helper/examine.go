@@ -14,6 +14,7 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/installation"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/saved"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
 // examine says of a guest what would let a fence of it fail, or surprise. Where the
@@ -60,10 +61,10 @@ func (s sight) examinePin() []installation.Finding {
 			add(installation.Wrong, "%v: on is refused, and status too while the guest has no domain", id.config)
 		}
 	case id.uuid != "":
-		add(installation.Warning, "its configuration has the UUID %s, and the policy does not: put uuid %s at the end of line %d of the policy, and a domain of another name is it too",
+		add(installation.Advice, "its configuration has the UUID %s, and the policy does not: put uuid %s at the end of line %d of the policy, and a domain of another name is it too",
 			id.uuid, id.uuid, id.Line)
 	case id.config == nil:
-		add(installation.Warning, "it cannot be told from others by its UUID, for xl makes a new one at each start: give it a line uuid = %q in %s, and that uuid in the policy",
+		add(installation.Advice, "it cannot be told from others by its UUID, for xl makes a new one at each start: give it a line uuid = %q in %s, and that uuid in the policy",
 			s.proposal(), id.Config)
 	}
 	if id.uuid == "" {
@@ -168,6 +169,9 @@ func probe(rules *policy.Policy) (installation.Probed, error) {
 	}
 	for _, s := range seen {
 		p.Findings = append(p.Findings, append(h.examine(s), s.examinePin()...)...)
+	}
+	for i, f := range p.Findings {
+		p.Findings[i].Text = wire.Clean(f.Text) // names of files and guests may hold anything
 	}
 	return p, nil
 }

@@ -36,6 +36,7 @@ type process struct {
 	command string // of xl
 
 	log      string    // that it writes, if it is that of a guest by its name
+	apart    bool      // in the background: without input, in the root directory
 	domain   string    // that a save, migrate or remus names, or a helper serves: a name or id
 	file     string    // configuration or image that is among its words, as people know it
 	subjects []subject // that it makes from files; some may be none that it makes
@@ -151,7 +152,6 @@ func examine(dir string, pid int, program string, files *reader) (process, error
 type status struct {
 	state   string // a letter
 	parent  int
-	leads   bool   // its session
 	started uint64 // in clock ticks; with the process id it tells the process from all others
 }
 
@@ -165,10 +165,9 @@ func readStatus(dir string) (status, error) {
 	if len(fields) < 20 {
 		return status{}, fmt.Errorf("stat %.60q is not understood", text)
 	}
-	pid, _, _ := strings.Cut(string(text), " ")
 	parent, err := strconv.Atoi(fields[1])
 	started, startErr := strconv.ParseUint(fields[19], 10, 64)
-	return status{fields[0], parent, fields[3] == pid, started}, errors.Join(err, startErr)
+	return status{fields[0], parent, started}, errors.Join(err, startErr)
 }
 
 // isLog is the log of any guest.
@@ -178,7 +177,7 @@ func (p *process) examineXL(dir string, files *reader) error {
 	var args []string
 	p.command, args = commandOf(p.words)
 	if log, err := os.Readlink(filepath.Join(dir, "fd/1")); err == nil && isLog().MatchString(log) {
-		p.log = log
+		p.log, p.apart = log, isApart(dir)
 	}
 	switch p.command {
 	case create:
@@ -200,9 +199,16 @@ func (p *process) examineXL(dir string, files *reader) error {
 	return nil
 }
 
-// watches reports whether an xl is in the background, of which its log tells the guest
-// (do_daemonize in tools/xl/xl_utils.c).
-func (p *process) watches() bool { return p.log != "" && p.leads && !p.writes() }
+// isApart reports whether an xl is in the background: it has made its input /dev/null,
+// and / its directory (do_daemonize in tools/xl/xl_utils.c).
+func isApart(dir string) bool {
+	input, inputErr := os.Readlink(filepath.Join(dir, "fd/0"))
+	cwd, cwdErr := os.Readlink(filepath.Join(dir, "cwd"))
+	return errors.Join(inputErr, cwdErr) == nil && input == "/dev/null" && cwd == "/"
+}
+
+// watches reports whether an xl is in the background, and its log tells the guest.
+func (p *process) watches() bool { return p.log != "" && p.apart && !p.writes() }
 
 // writes reports whether an xl saves a guest or sends it away.
 func (p *process) writes() bool {
@@ -228,11 +234,11 @@ func (p *process) examineCreate(dir string, args []string, files *reader) {
 // by now. Both configuration and image may be named; then the former counts.
 func (p *process) examineRestore(dir string, args []string, files *reader) error {
 	rest, _ := getopt(restore, args)
-	if p.watches() || len(rest) < 1 || len(rest) > 2 {
-		return nil // its log tells its guest; or xl refuses that
+	if len(rest) < 1 || len(rest) > 2 {
+		return nil // xl refuses that
 	}
 	p.file = absolute(dir, rest[len(rest)-1])
-	if len(rest) == 2 {
+	if len(rest) == 2 && !p.watches() {
 		made, info := files.config(at(dir, rest[0]), "")
 		p.subjects, p.config, p.configAs = []subject{made}, info, absolute(dir, rest[0])
 		return nil
@@ -247,7 +253,7 @@ func (p *process) examineRestore(dir string, args []string, files *reader) error
 			p.subjects = append(p.subjects, made)
 		}
 	}
-	if len(p.subjects) == 0 {
+	if len(p.subjects) == 0 && !p.watches() { // which has read it
 		made, err := files.image(at(dir, rest[0]))
 		if !errors.Is(err, image.ErrNotImage) { // else xl refuses that
 			p.subjects = []subject{made}
