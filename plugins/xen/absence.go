@@ -26,14 +26,15 @@ const (
 
 // A gap is for how long a guest must be absent to be off. The zero gap is none.
 type gap struct {
-	least time.Duration
-	share float64 // of the time of the call's first look
+	least time.Duration // in which looks were so close to each other that they count
+	share float64       // of the time of the call's first look
 
 	once  sync.Once
 	whole time.Duration
 }
 
-// within returns the gap, which is the same in all looks of a call. ctx has the time of the first one.
+// within returns the time that must pass from the first look to the last, which is the
+// same in all looks of a call. ctx has the time of the first one.
 func (g *gap) within(ctx context.Context) time.Duration {
 	g.once.Do(func() {
 		g.whole = g.least
@@ -47,16 +48,20 @@ func (g *gap) within(ctx context.Context) time.Duration {
 // An absence adds up for how long a guest was absent in every look. The zero
 // value has not seen it absent.
 type absence struct {
-	held time.Duration
-	mark time.Time // up to when it is counted
+	held  time.Duration
+	since time.Time // of the first look
+	mark  time.Time // up to when it is counted
 }
+
+// lasted is the time from the first look to the last, whatever was between them.
+func (a *absence) lasted() time.Duration { return a.mark.Sub(a.since) }
 
 // look adds a look without the guest, by when it began and ended. The list is of
 // some moment in between, so the first look counts from its end and all others
 // to their beginning.
 func (a *absence) look(began, ended time.Time) {
 	if a.mark.IsZero() {
-		a.mark = ended
+		a.since, a.mark = ended, ended
 		return
 	}
 	a.held += min(began.Sub(a.mark), longestStep)

@@ -101,7 +101,7 @@ func (d *dom0s) observe(ctx context.Context, n stonith.Node, mayTouch bool) (sto
 // With more than one Dom0, two rounds in a row must find it absent: a live
 // migration can slip through one. Rounds go on until the absence has lasted for the gap.
 func (d *dom0s) look(ctx context.Context, n stonith.Node) (power stonith.Power, known bool, err error) {
-	var held time.Duration
+	var seen absence
 	wanted := d.gap.within(ctx)
 	for round := 1; ; round++ {
 		began := time.Now()
@@ -112,27 +112,27 @@ func (d *dom0s) look(ctx context.Context, n stonith.Node) (power stonith.Power, 
 		case i >= 0:
 			d.seenOn(n, d.all[i])
 			return stonith.On, true, nil
-		case err != nil && ctx.Err() != nil && held > 0:
-			return stonith.Unknown, false, d.tooShort(n, held, wanted, err)
+		case err != nil && ctx.Err() != nil && seen.held > 0:
+			return stonith.Unknown, false, d.tooShort(n, seen, wanted, err)
 		case err != nil:
 			d.startOver(n)
 			return stonith.Unknown, false, err
 		}
-		held = d.seenAbsent(n, began)
-		if round >= min(len(d.all), 2) && held >= wanted {
+		seen = d.seenAbsent(n, began)
+		if round >= min(len(d.all), 2) && seen.held >= d.gap.least && seen.lasted() >= wanted {
 			return stonith.Off, slices.Contains(states, wire.GuestOff) || d.home(n) != nil, nil
 		}
 		if wanted > 0 && !stonith.Sleep(ctx, lookPause) {
-			return stonith.Unknown, false, d.tooShort(n, held, wanted, ctx.Err())
+			return stonith.Unknown, false, d.tooShort(n, seen, wanted, ctx.Err())
 		}
 	}
 }
 
-// tooShort says that time ended before an absence that was held so far became a proof.
-func (d *dom0s) tooShort(n stonith.Node, held, wanted time.Duration, err error) error {
+// tooShort says that time ended before an absence became a proof.
+func (d *dom0s) tooShort(n stonith.Node, seen absence, wanted time.Duration, err error) error {
 	d.startOver(n)
 	return stonith.Errorf(stonith.TimedOut, "guest %q is absent, but only for %s so far, and for less than %s it may be rebooting: %w",
-		n.Plug, held.Round(time.Millisecond), wanted.Round(time.Millisecond), err).
+		n.Plug, seen.held.Round(time.Millisecond), wanted.Round(time.Millisecond), err).
 		WithHint("is timeout at least 40s? A look may take a quarter of it")
 }
 
@@ -141,10 +141,10 @@ func (d *dom0s) seenOn(n stonith.Node, home dialect) {
 	d.seen.update(n.Plug, func(s *sighting) { *s = sighting{home: home} })
 }
 
-// seenAbsent adds a round that began then and ends now, and returns for how long
-// the guest has been absent in every look.
-func (d *dom0s) seenAbsent(n stonith.Node, began time.Time) time.Duration {
-	return d.seen.update(n.Plug, func(s *sighting) { s.absence.look(began, time.Now()) }).absence.held
+// seenAbsent adds a round that began then and ends now, and returns the guest's absence in
+// every look so far.
+func (d *dom0s) seenAbsent(n stonith.Node, began time.Time) absence {
+	return d.seen.update(n.Plug, func(s *sighting) { s.absence.look(began, time.Now()) }).absence
 }
 
 // startOver forgets the guest's absence: what comes next may be another one.

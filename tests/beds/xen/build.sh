@@ -137,9 +137,10 @@ done
 install -D -m 0600 "$out/root_key.pub" "$root/root/.ssh/authorized_keys"
 install -m 0600 "$out/host_key" "$root/etc/ssh/ssh_host_ed25519_key"
 chown -R 0:0 "$root/root" "$root/etc/ssh" "$root/usr/local"
+# Room for what Dom0 writes, and three images of a guest.
 kib=$(du -sk "$root" | cut -f 1)
 rm -f "$out/root.img"
-mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$root" "$out/root.img" $((kib * 5 / 4 + 65536))k >/dev/null
+mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$root" "$out/root.img" $((kib * 5 / 4 + 65536 + 3 * 102400))k >/dev/null
 # Whoever has the checkout can remove it.
 chown -R --reference="$out/.." "$out"
 echo "$inputs" >"$out/inputs"
