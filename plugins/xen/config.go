@@ -90,11 +90,16 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	return device, nil
 }
 
-// once returns a warn that says nothing twice. It may be called at once.
+// once returns a warn that says nothing twice, and one text after the other: the Dom0s
+// are asked at once.
 func once(warn func(text string)) func(text string) {
-	var told sync.Map
+	var turn sync.Mutex
+	told := map[string]bool{}
 	return func(text string) {
-		if _, before := told.LoadOrStore(text, true); !before {
+		turn.Lock()
+		defer turn.Unlock()
+		if !told[text] {
+			told[text] = true
 			warn(text)
 		}
 	}
