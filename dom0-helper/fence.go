@@ -73,16 +73,22 @@ type fence struct {
 // A movedImage is an image that was put out of reach.
 type movedImage struct{ from, to string }
 
-// remark says what was moved, for people.
+// remark says what was moved, and what could not be, for people.
 func (f *fence) remark() string {
-	var moves []string
+	var parts []string
 	for _, m := range f.moved {
-		moves = append(moves, fmt.Sprintf("image %s is %s now", m.from, filepath.Base(m.to)))
+		parts = append(parts, fmt.Sprintf("image %s is %s now", m.from, filepath.Base(m.to)))
 	}
-	return strings.Join(moves, ", ")
+	for _, path := range f.partial {
+		if !slices.ContainsFunc(f.moved, func(m movedImage) bool { return m.from == path }) {
+			parts = append(parts, fmt.Sprintf("the guest was being saved to %s, which may be whole: do not restore it", path))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
-// run goes in rounds until nothing of the guest is left, or ctx ends.
+// run goes in rounds until nothing of the guest is left, or only what nobody can tell,
+// or ctx ends.
 func (f *fence) run(ctx context.Context, lock *os.File) error {
 	var trouble error // of the last round that the end of ctx did not cut short
 	for {
@@ -90,6 +96,9 @@ func (f *fence) run(ctx context.Context, lock *os.File) error {
 		done, err := f.round(ctx)
 		if ambiguity := f.last.ambiguity(); ambiguity != nil {
 			return ambiguity
+		}
+		if doubt := f.last.doubt(); doubt != nil {
+			return errors.Join(doubt, err)
 		}
 		if done && f.locked && f.lasts() {
 			return nil

@@ -37,7 +37,7 @@ type found struct {
 }
 
 // doubtLimit is how long a process may take to show which guest it brings.
-const doubtLimit = 3 * time.Second
+const doubtLimit = 2 * time.Second
 
 // look observes one guest. Where a guest that restarts can be absent unseen, only
 // one that stays so is gone; what is doubtful may soon be plain; and gone is only a guest once the names of the images that were put

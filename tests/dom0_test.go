@@ -70,8 +70,50 @@ func newDom0(name, address string, guests []string) (*dom0, error) {
 	return d, d.startSSHD()
 }
 
+// ofXen are the directories and the file that each Dom0 has for itself where images of
+// guests are saved and restored, by the names that they have there.
+var ofXen = map[string]string{
+	"save": "/var/lib/xen/save", "libvirt": "/var/lib/libvirt/libxl/save", "sysconfig": "/etc/sysconfig", "xendomains": xendomains,
+}
+
+// xendomains is the one file.
+const xendomains = "/etc/default/xendomains"
+
+// makeOfXen makes them, and what they are mounted on.
+func (d *dom0) makeOfXen() error {
+	for name, path := range ofXen {
+		if path != xendomains {
+			if err := makeDirs(d.dir(name), path); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := errors.Join(os.WriteFile(d.dir(name), nil, 0o644), os.WriteFile(path, nil, 0o644)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emptyOfXen removes what is in them.
+func (d *dom0) emptyOfXen() error {
+	err := os.WriteFile(d.dir("xendomains"), nil, 0o644)
+	for name := range ofXen {
+		left, globErr := filepath.Glob(d.dir(name, "*"))
+		hidden, _ := filepath.Glob(d.dir(name, ".*.fenced-*"))
+		for _, path := range append(left, hidden...) {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+		err = errors.Join(err, globErr)
+	}
+	return err
+}
+
 // boot starts the Dom0's first process, in namespaces for its processes and mounts.
 func (d *dom0) boot() error {
+	if err := d.makeOfXen(); err != nil {
+		return err
+	}
 	machine := again(roleDom0, syscall.CLONE_NEWNS|syscall.CLONE_NEWPID, "STONITH_TEST_DOM0="+d.name)
 	machine.Stdout = nil
 	out, err := machine.StdoutPipe()
@@ -99,6 +141,11 @@ func setUpDom0(name string) error {
 	}
 	if err := os.Chmod("/run", 0o755); err != nil {
 		return err
+	}
+	for name, path := range ofXen {
+		if err := syscall.Mount(d.dir(name), path, "", syscall.MS_BIND, ""); err != nil {
+			return fmt.Errorf("bind %s: %w", path, err)
+		}
 	}
 	return syscall.Mount(d.dir("xen/etc"), "/etc/stonith-plugins", "", syscall.MS_BIND, "")
 }
@@ -286,7 +333,7 @@ func (d *dom0) reset() error {
 	if err := d.endRequests(); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(d.dir("xen/state")); err != nil {
+	if err := errors.Join(os.RemoveAll(d.dir("xen/state")), d.emptyOfXen()); err != nil {
 		return err
 	}
 	if _, err := d.xl("sim", "down"); err != nil {

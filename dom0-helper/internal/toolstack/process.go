@@ -82,6 +82,11 @@ func isOurs(program string) bool {
 // programOf returns which of the programs a process runs, if it is root's or
 // ours: no other can create anything, and could only pretend, to hold up a fence.
 func programOf(dir string) (string, error) {
+	executable, unseen := os.Readlink(filepath.Join(dir, "exe"))
+	program := filepath.Base(strings.TrimSuffix(executable, " (deleted)"))
+	if unseen != nil && !errors.Is(unseen, fs.ErrPermission) || unseen == nil && !isOurs(program) {
+		return "", gone(unseen)
+	}
 	var owner syscall.Stat_t
 	if err := syscall.Stat(dir, &owner); err != nil {
 		return "", gone(err)
@@ -89,13 +94,8 @@ func programOf(dir string) (string, error) {
 	if owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
 		return "", nil
 	}
-	executable, err := os.Readlink(filepath.Join(dir, "exe"))
-	if errors.Is(err, fs.ErrPermission) {
-		return "", refuseHidden(dir, err)
-	}
-	program := filepath.Base(strings.TrimSuffix(executable, " (deleted)"))
-	if err != nil || !isOurs(program) {
-		return "", gone(err)
+	if unseen != nil {
+		return "", refuseHidden(dir, unseen)
 	}
 	return program, nil
 }
