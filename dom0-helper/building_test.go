@@ -118,15 +118,22 @@ func TestRenamedWithoutUUID(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), offLimit)
 		defer cancel()
 		requireReason(t, h.offErr(ctx, guestNamed(t, "node-1")), wire.UnknownState,
-			"process 91 watches guest node-1, and no domain of that name is here: the guest may run under another name")
+			`process 91 watches guest node-1, and no domain of that name is here, but domain 3 "web-1", which none watches: is that the guest`)
 		f.requireActs(t)
 	})
 	synctest.Test(t, func(t *testing.T) { // it reboots
-		f, h := newFake(t)
+		f, h := newFake(t, named(3, "libvirts"))
 		f.addReviver("node-1", 91).watching = true
 		time.AfterFunc(2*time.Second, func() { f.add(named(4, "node-1")) })
 		requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
 		f.requireActs(t, "end 91", "destroy 4")
+	})
+	synctest.Test(t, func(t *testing.T) { // it reboots: all others are watched by their own
+		f, h := newFake(t, named(3, "web-1"))
+		f.addReviver("node-1", 91).watching = true
+		f.addReviver("web-1", 92).watching = true
+		requireReason(t, h.offErr(t.Context(), guestNamed(t, "node-1")), "", "")
+		f.requireActs(t, "freeze 91", "end 91")
 	})
 	synctest.Test(t, func(t *testing.T) { // its UUID is known: it is not there
 		f, h := newFake(t, named(3, "web-1"))

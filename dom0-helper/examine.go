@@ -60,10 +60,10 @@ func (s sight) examinePin() []installation.Finding {
 			add(installation.Wrong, "%v: on is refused, and status too while the guest has no domain", id.config)
 		}
 	case id.uuid != "":
-		add(installation.Warning, "its configuration has the UUID %s, and the policy does not: put uuid %s at the end of line %d of the policy, and a domain of another name is it too",
+		add(installation.Advice, "its configuration has the UUID %s, and the policy does not: put uuid %s at the end of line %d of the policy, and a domain of another name is it too",
 			id.uuid, id.uuid, id.Line)
 	case id.config == nil:
-		add(installation.Warning, "it cannot be told from others by its UUID, for xl makes a new one at each start: give it a line uuid = %q in %s, and that uuid in the policy",
+		add(installation.Advice, "it cannot be told from others by its UUID, for xl makes a new one at each start: give it a line uuid = %q in %s, and that uuid in the policy",
 			s.proposal(), id.Config)
 	}
 	if id.uuid == "" {

@@ -163,12 +163,12 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 	return false, errors.Join(err, moveErr)
 }
 
-// mayBeRenamed reports whether all that is there is a process that watches the guest,
-// and the guest may run under another name by which nobody knows it: no UUID is known,
-// and no domain was seen. To end the process would prove nothing, and leave no trace of
-// the guest. If the guest reboots, its domain will come.
+// mayBeRenamed reports whether all that is there is a process that watches the guest, and
+// the guest may be a domain of another name that none watches: no UUID is known, and no
+// domain of the guest was seen. To end the process would prove nothing, and leave no trace
+// of the guest. If the guest reboots, its domain will come.
 func (f *fence) mayBeRenamed() bool {
-	return f.last.state == wire.GuestRestarting && len(f.last.revivers) > 0 && f.last.id.uuid == "" && len(f.uuids) == 0 &&
+	return f.last.state == wire.GuestRestarting && len(f.last.strays) > 0 && f.last.id.uuid == "" && len(f.uuids) == 0 &&
 		!slices.ContainsFunc(f.last.revivers, func(r toolstack.Reviver) bool { return !r.Watches() })
 }
 
@@ -253,9 +253,10 @@ func (f *fence) gaveUp(err error) error {
 		return errHeld(f.guest.Name)
 	}
 	if f.mayBeRenamed() {
-		return failf(wire.UnknownState, "%s watches guest %s, and no domain of that name is here: the guest may run under another name. "+
-			"Give it a line uuid in its configuration and that uuid in the policy; if it does not run, end the process",
-			f.last.text(), f.guest.Name)
+		d := f.last.strays[0]
+		return failf(wire.UnknownState, "%s watches guest %s, and no domain of that name is here, but domain %d %q, which none watches: "+
+			"is that the guest under another name? Give the guest a line uuid in its configuration and that uuid in the policy; "+
+			"if it is not, end the process", f.last.text(), f.guest.Name, d.ID, d.Name)
 	}
 	left := "left are " + f.last.text()
 	if f.last.state == "" {

@@ -335,7 +335,7 @@ func TestExamine(t *testing.T) {
 		}},
 		{false, []string{
 			`wrong domains: guest node-1: off would end it, and then find domain 4 "web-1" has the UUID ` + pin,
-			"warning uuid: guest node-1: its configuration has the UUID " + pin, "copy.cfg has its UUID too",
+			"advice uuid: guest node-1: its configuration has the UUID " + pin, "copy.cfg has its UUID too",
 		}},
 	} {
 		h = f.another(h)

@@ -25,6 +25,7 @@ type sight struct {
 	suspects  []toolstack.Unknown // processes that may bring the guest back, or another one
 	images    []saved.Image       // of the guest's memory
 	doubtful  []saved.Image       // that have the guest's name or UUID, and may be another machine's
+	strays    []toolstack.Domain  // of other names, that no process watches
 	fenced    []string            // files that were put out of reach, of any guest
 	unknown   error               // what could not be looked at
 }
@@ -32,7 +33,8 @@ type sight struct {
 // found is what there is on this Dom0 at one look, of the guest and of others.
 type found struct {
 	domains   []toolstack.Domain
-	processes toolstack.Found // of the guest alone
+	processes toolstack.Found    // of the guest alone
+	strays    []toolstack.Domain // that no process watches
 	images    saved.Sight
 }
 
@@ -89,13 +91,22 @@ func (h *host) glanceAll(ctx context.Context, guests []policy.Guest) ([]sight, e
 		return nil, err
 	}
 	images := before.And(h.images.Look())
+	strays := unwatchedOf(processes, domains)
 	seen := make([]sight, len(guests))
 	for i, g := range guests {
 		id := h.identity(g)
-		seen[i] = judge(id, found{domains, processes.Of(id.toolstack(), domains), images})
+		seen[i] = judge(id, found{domains, processes.Of(id.toolstack(), domains), strays, images})
 		h.noteBeside(&seen[i])
 	}
 	return seen, nil
+}
+
+// unwatchedOf returns the domains that run, and that no process is seen to watch. Each process
+// is known by the name that its guest was started under.
+func unwatchedOf(processes toolstack.Processes, domains []toolstack.Domain) []toolstack.Domain {
+	return slices.DeleteFunc(slices.Clone(domains), func(d toolstack.Domain) bool {
+		return d.ID == 0 || !runs(d) || slices.ContainsFunc(processes.Of(toolstack.Identity{Name: d.Name}, domains).Revivers, toolstack.Reviver.Watches)
+	})
 }
 
 // judge says what state a guest is in. Absent is not yet off: what has no name
@@ -106,6 +117,7 @@ func judge(id identity, all found) sight {
 	for _, d := range all.domains {
 		s.sort(d)
 	}
+	s.strays = slices.DeleteFunc(slices.Clone(all.strays), func(d toolstack.Domain) bool { return d.Carries(id.Name) })
 	for _, i := range all.images.Images {
 		s.sortImage(i)
 	}

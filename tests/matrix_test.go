@@ -118,6 +118,62 @@ func config(lines string) func(*stage) error {
 	}
 }
 
+// savedGuest is what becomes of a guest that is saved: on leaves it alone.
+var savedGuest = [4]int{0, 0, 1, 0}
+
+// saveTo saves node-1 to a file.
+func saveTo(file string) func(*stage) error { return alphaXL("save node-1 " + file) }
+
+// alphaRuns runs a program on alpha.
+func alphaRuns(args ...string) func(*stage) error {
+	return func(s *stage) error {
+		_, err := s.alpha.run(args...)
+		return err
+	}
+}
+
+// alphaBehind starts a command of xl in the background, and returns when a process has that in
+// its command line.
+func alphaBehind(command, pattern string) func(*stage) error {
+	return alphaRuns("sh", "-c", "$XL "+command+" >/dev/null 2>&1 </dev/null & timeout 60 sh -c 'until pgrep -f \"["+pattern[:1]+"]"+pattern[1:]+"\"; do sleep 0.02; done'")
+}
+
+// beingRestored leaves node-1 to an xl that is about to restore it, from a file where nobody looks.
+func beingRestored(s *stage) error {
+	image := s.alpha.dir("image")
+	return and(saveTo(image), alphaBehind("restore "+image, "xl restore"))(s)
+}
+
+// restoreAll does what xendomains and libvirt do when a Dom0 starts.
+func (s *stage) restoreAll() error {
+	return s.both(func(d *dom0) error {
+		_, err := d.run("sh", "-c", "for image in /var/lib/xen/save/* /var/lib/libvirt/libxl/save/*.save; do [ ! -f $image ] || $XL restore $image || true; done")
+		return err
+	})
+}
+
+// gone tells the truth about node-1, which may have been renamed.
+func (s *stage) gone() bool {
+	return !s.alpha.runs("node-1") && !s.beta.runs("node-1") && !s.alpha.runs("web-1")
+}
+
+const nodeUUID = "6c7b8f5e-2d0a-4a51-9c1e-0f6f3f1d7a01"
+
+// withUUID gives node-1 on alpha that UUID in its configuration, and starts it anew by it.
+func withUUID(s *stage) error {
+	path := s.alpha.host.Config("node-1")
+	if err := appendFile(path, "uuid = \""+nodeUUID+"\"\n"); err != nil {
+		return err
+	}
+	return alphaXL("destroy node-1", "create -q "+path)(s)
+}
+
+// pinUUID gives it that UUID in the policy of alpha.
+func pinUUID(s *stage) error {
+	_, err := s.alpha.run("sed", "-i", "/^guest node-1 /s/$/ uuid "+nodeUUID+"/", "/etc/stonith-plugins/dom0.policy")
+	return err
+}
+
 func and(acts ...func(*stage) error) func(*stage) error {
 	return func(s *stage) error {
 		for _, act := range acts {
@@ -158,8 +214,22 @@ func faults() []fault {
 			}
 			return errors.Join(err, alphaXL("rename node-1 node-1--migratedaway")(s))
 		}, nil, allWell, 0},
-		{"the guest is gone, its domain is dying", alphaXL("sim linger node-1", "destroy node-1"), short, onlyCheck, 0},
+		{"the guest is gone, its domain is dying", alphaXL("sim linger node-1", "destroy node-1"), short, noneWell, 0},
 		{"destroying leaves a dying domain", alphaXL("sim linger node-1"), short, [4]int{1, 1, 0, 0}, 0},
+
+		{"the guest is saved where xendomains restores it", saveTo("/var/lib/xen/save/node-1"), nil, savedGuest, 0},
+		{"the guest is saved where libvirt restores it", saveTo("/var/lib/libvirt/libxl/save/node-1.save"), nil, savedGuest, 0},
+		{"the guest is saved, its image is cut short", and(saveTo("/var/lib/xen/save/node-1"), alphaRuns("truncate", "-s", "60", "/var/lib/xen/save/node-1")), nil, savedGuest, 0},
+		{"an image of the guest is beside it", alphaXL("save -c node-1 /var/lib/xen/save/node-1"), nil, allWell, 0},
+		{"the image cannot be moved", and(saveTo("/var/lib/xen/save/node-1"), alphaRuns("mount", "-o", "remount,bind,ro", "/var/lib/xen/save")), short, onlyCheck, 0},
+		{"an image cannot be read", alphaRuns("ln", "-s", "/proc/self/mem", "/var/lib/xen/save/x"), short, [4]int{1, 1, 0, 1}, 0},
+		{"where guests are saved has to be computed", alphaRuns("sh", "-c", "echo 'XENDOMAINS_SAVE=$X' > /etc/default/xendomains"), short, [4]int{1, 1, 0, 1}, 0},
+		{"the guest is being saved", and(xlFault("save-ms", "60000"), alphaBehind("save node-1 /var/lib/xen/save/node-1", "save-domain")), nil, [4]int{0, 0, 1, 0}, 3 * time.Second},
+		{"the guest is being restored", and(xlFault("restore", "hold"), beingRestored), nil, [4]int{0, 0, 1, 0}, 3 * time.Second},
+		{"the guest was renamed, its configuration has its UUID", and(withUUID, alphaXL("rename node-1 web-1")), short, noneWell, 0},
+		{"the guest was renamed, its UUID is pinned", and(withUUID, pinUUID, alphaXL("rename node-1 web-1")), nil, allWell, 0},
+		{"the guest was renamed, no UUID is known", alphaXL("rename node-1 web-1"), short, [4]int{1, 1, 1, 0}, 0},
+		{"remains of another guest beside the guest", alphaXL("sim linger other-1", "destroy other-1"), nil, allWell, 0},
 
 		{"one Dom0 refuses connections", func(s *stage) error { return s.alpha.stopSSHD() }, short, noneWell, 0},
 		{"the other Dom0 refuses connections", func(s *stage) error { return s.beta.stopSSHD() }, short, [4]int{1, 1, 0, 1}, 0},
@@ -241,6 +311,9 @@ func fillRun(d *dom0) error {
 
 // unhide undoes what was mounted on the Dom0.
 func unhide(d *dom0) error {
+	if _, err := d.run("mount", "-o", "remount,bind,rw", "/var/lib/xen/save"); err != nil {
+		return err
+	}
 	for _, path := range []string{"/etc/sudoers.d/stonith-plugins", "/usr/local/sbin/dom0-helper", d.dir("xen/state")} {
 		if _, err := d.run("mountpoint", "-q", path); err != nil {
 			continue
@@ -304,13 +377,16 @@ func (f fault) check(t *testing.T, s *stage, verb string, want int) string {
 	}
 	accounts := "sshaccount=xen@" + s.alpha.name + " xen@" + s.beta.name
 	status, out := callPlugin(append(append(args, accounts), f.replaced(s)...)...)
-	gone := !s.alpha.runs("node-1") && !s.beta.runs("node-1")
+	gone := s.gone()
 	if status != want {
 		t.Errorf("%s: exit status %d, want %d; %s", verb, status, want, out)
 	}
 	if verb == "off" && status == 0 {
 		time.Sleep(f.later)
-		if gone = gone && !s.alpha.runs("node-1") && !s.beta.runs("node-1"); !gone {
+		if err := s.restoreAll(); err != nil {
+			t.Error(err)
+		}
+		if gone = gone && s.gone(); !gone {
 			t.Errorf("FALSE SUCCESS: off exits 0 and the guest runs; %s", out)
 		}
 	}

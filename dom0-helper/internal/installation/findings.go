@@ -8,6 +8,7 @@ type Level string
 // The levels.
 const (
 	Fine    Level = "ok"
+	Advice  Level = "advice" // it works, and would be safer otherwise
 	Warning Level = "warning"
 	Wrong   Level = "wrong"
 )

@@ -27,6 +27,7 @@ type step struct {
 type plan struct {
 	steps    []step
 	warnings []string
+	advice   []string
 	hints    []string
 	// independent says that a step which must not be made keeps no other from being made.
 	independent bool
@@ -48,6 +49,9 @@ func (p *plan) hint(format string, args ...any) {
 func (p *plan) finish(out printer, changes int, dryRun bool) {
 	for _, warning := range p.warnings {
 		out.line("warning: %s", warning)
+	}
+	for _, advice := range p.advice {
+		out.line("advice: %s", advice)
 	}
 	for _, hint := range p.hints {
 		out.line("hint: %s", hint)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/bounded"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/guestconfig"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
@@ -70,6 +71,7 @@ func addGuests(text, account string, guests []Guest) (string, error) {
 		switch {
 		case !ok:
 			added := policy.Guest{Name: g.Name, Accounts: []string{account}, Config: g.Config}
+			added.UUID, _ = readConfig(g.Name, g.Config) // what is wrong with it is said elsewhere
 			text = endLine(text) + added.String() + "\n"
 		case !slices.Contains(there.Accounts, account):
 			errs = append(errs, fmt.Errorf("line %d gives guest %s to account %s: edit it if account %s is to have it too",
@@ -127,17 +129,27 @@ var errConfig = errors.New("on is refused, and status too while the guest has no
 // checkConfig says why the guest could not be started here. A configuration that
 // is missing is no mistake: the guest may have its place on another Dom0.
 func checkConfig(name, config string) error {
-	text, err := policy.ReadTrustedLink(config, maxConfig)
+	_, err := readConfig(name, config)
+	return err
+}
+
+// readConfig returns the UUID that a configuration which is none of these mistakes gives its
+// guest, if it gives one.
+func readConfig(name, config string) (uuid string, err error) {
+	text, err := bounded.Read(bounded.Limit, func(at func(string)) ([]byte, error) {
+		at(config)
+		return policy.ReadTrustedLink(config, maxConfig)
+	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("guest %s: %s is not there: this Dom0 cannot start the guest, which is well if another one does", name, config)
+		return "", fmt.Errorf("guest %s: %s is not there: this Dom0 cannot start the guest, which is well if another one does", name, config)
 	case err != nil:
-		return fmt.Errorf("guest %s: %w: %w", name, err, errConfig)
+		return "", fmt.Errorf("guest %s: %w: %w", name, err, errConfig)
 	}
 	if got := guestconfig.Name(text); got != name {
-		return fmt.Errorf("guest %s: %s has the name %q, want one line name = %q: %w", name, config, got, name, errConfig)
+		return "", fmt.Errorf("guest %s: %s has the name %q, want one line name = %q: %w", name, config, got, name, errConfig)
 	}
-	return nil
+	return guestconfig.UUID(text), nil
 }
 
 // writePolicy writes the policy, or removes it if nothing is left in it.

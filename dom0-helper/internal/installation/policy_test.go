@@ -1,6 +1,8 @@
 package installation
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,6 +27,28 @@ func TestAddGuests(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", c.name, err, diff)
 		}
 	}
+}
+
+// A UUID of the configuration is pinned, and nothing is changed that is there.
+func TestAddGuestsPins(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "a.cfg")
+	if err := os.WriteFile(config, []byte("name = 'a'\nuuid = '4E9D33BA-3d6e-4b2c-8d6a-4d1f0a4d8a11'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := "guest a account xen config " + config + " uuid 4e9d33ba-3d6e-4b2c-8d6a-4d1f0a4d8a11\n"
+	got, err := addGuests("", "xen", []Guest{{"a", config}})
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("addGuests: %v (-want +got):\n%s", err, diff)
+	}
+	there := "guest a account xen config " + config + "\n"
+	for _, text := range []string{want, there} {
+		if got, err := addGuests(text, "xen", []Guest{{"a", config}}); err != nil || got != text {
+			t.Errorf("addGuests again: %q, %v, want no change", got, err)
+		}
+	}
+	_, err = addGuests("guest b account xen config /b uuid 4e9d33ba-3d6e-4b2c-8d6a-4d1f0a4d8a11\n", "xen", []Guest{{"a", config}})
+	requireError(t, "addGuests", err, "is the UUID of guest \"b\" already")
 }
 
 func TestAddGuestsRefuses(t *testing.T) {

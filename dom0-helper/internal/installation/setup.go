@@ -172,9 +172,14 @@ func (s *setup) lookAtPolicy() (string, *change, error) {
 	if err != nil {
 		return "", nil, prefix(s.Policy, err)
 	}
+	s.advice = nil
 	for _, g := range s.request.Guests {
-		if err := checkConfig(g.Name, g.Config); err != nil {
+		uuid, err := readConfig(g.Name, g.Config)
+		if err != nil {
 			s.warn("%v", err)
+		} else if uuid == "" {
+			s.advice = append(s.advice, fmt.Sprintf("guest %s cannot be told from others by its UUID, for xl makes a new one at each start: "+
+				"give it a line uuid = \"...\" in %s (uuidgen prints one), and uuid ... at the end of its line of the policy", g.Name, g.Config))
 		}
 	}
 	s.policyText = after

@@ -51,6 +51,10 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
+			"images", "images /a,/b/c\nimages /d",
+			Policy{Images: []string{"/a", "/b/c", "/d"}},
+		},
+		{
 			"keywords as names", "guest guest account account config /config",
 			Policy{Guests: []Guest{{Name: "guest", Accounts: []string{"account"}, Config: "/config", Line: 1}}},
 		},
@@ -128,6 +132,10 @@ func TestParseRefuses(t *testing.T) {
 		{"toolstack /a\ntoolstack /b", "2:1: toolstack is given twice"},
 		{"state ./a", `1:7: "./a" is not an absolute path in its shortest form`},
 		{"state /a\n\n state /a", "3:2: state is given twice"},
+		{"images", "1:1: want: images DIRECTORY[,DIRECTORY...]"},
+		{"images /a,./b", `1:11: "./b" is not an absolute path in its shortest form`},
+		{"images /a,", `1:11: "" is not an absolute path in its shortest form`},
+		{"images /a\nimages /b,/a", "2:11: directory /a is named twice"},
 		{"guest node-1 account a,b,1 config /a", `1:26: "1" is not the name of an account`},
 		{"guest node-1 account a config /a uuid", "1:1: " + form},
 		{"guest node-1 account a config /a id 1", "1:1: " + form},
@@ -298,6 +306,9 @@ func plain(p *Policy) string {
 	}
 	if p.State != "" {
 		lines = append(lines, "state "+p.State)
+	}
+	if p.Images != nil {
+		lines = append(lines, "images "+strings.Join(p.Images, ","))
 	}
 	return strings.Join(lines, "\n")
 }

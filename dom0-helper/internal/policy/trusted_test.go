@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -237,6 +238,26 @@ func TestMakeTrustedDirIsForNoOneElse(t *testing.T) {
 	if got := info.Mode().Perm(); got&0o077 != 0 {
 		t.Errorf("a new directory has mode %o, want nothing for others", got)
 	}
+}
+
+func TestCheckTrustedDir(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "images")
+	requireError(t, CheckTrustedDir(path), "") // missing
+	requireError(t, CheckTrustedDir(path+"/below"), "")
+	if err := errors.Join(os.Mkdir(path, 0o755), os.Symlink(path, dir+"/link")); err != nil {
+		t.Fatal(err)
+	}
+	requireError(t, CheckTrustedDir(path), "")
+	requireError(t, CheckTrustedDir(dir+"/link"), "")
+	for _, mode := range []os.FileMode{0o775, 0o777, os.ModeSticky | 0o777} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		requireError(t, CheckTrustedDir(dir+"/link"), path+": mode ")
+	}
+	requireError(t, CheckTrustedDir(write(t, dir, "file", "", 0o600)), "directory")
 }
 
 // requireError demands an error that holds want, or none if want is empty.

@@ -263,3 +263,36 @@ func TestOpen(t *testing.T) {
 		t.Errorf("Open with a directory of the policy: %v", s.Unknown)
 	}
 }
+
+// A file system whose server never answers stands for a disk or a network that hangs.
+func TestLookAtStorageThatHangs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	device, err := syscall.Open("/dev/fuse", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skipf("needs a file system that hangs: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(device) }) // ends what waits for it
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", device)
+	if err := syscall.Mount("hangs", dir, "fuse", 0, options); err != nil {
+		t.Skipf("needs a file system that hangs: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	good := t.TempDir()
+	put(t, good+"/node-1", xlImage("node-1"))
+	s := &Store{Dirs: []Dir{{good, ""}, {dir, ""}}}
+	for range 3 { // the second look does not wait
+		seen := s.Look()
+		if seen.Unknown == nil || !strings.Contains(seen.Unknown.Error(), dir+": not read within 2s") {
+			t.Fatalf("unknown is %v, want the directory that hangs", seen.Unknown)
+		}
+	}
+	start := time.Now()
+	s.Look()
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("a look after one that hung took %s", took)
+	}
+	if err := Sync([]string{dir + "/.node-1.fenced-20261121T050710Z"}); err == nil {
+		t.Error("Sync of what hangs: no error")
+	}
+}
