@@ -156,6 +156,16 @@ func TestProcessesThatRestore(t *testing.T) {
 			list: []fakeProcess{{pid: 11, parent: 10, exe: programHelper, words: "--restore-domain 7 -1 4 1 0 2 0 3 0"}, {pid: 10, words: "restore @pipe"}},
 		},
 		{name: "a list", list: one("list @node-1.save")},
+		{
+			name: "restore by a service, into a file that is named like a log", want: ends,
+			list: []fakeProcess{{pid: 10, words: "restore @node-1.save", log: "restore", fds: map[string]string{"7": "node-1.save"}}},
+		},
+		{
+			name: "restore of half an image by a service", want: unknown,
+			list: []fakeProcess{{pid: 10, words: "restore @cut.save", log: "restore", fds: map[string]string{"7": "cut.save"}}},
+		},
+		{name: "what a restore left to watch", list: []fakeProcess{{pid: 10, words: "restore gone.save", log: "node-1"}}, want: ends},
+		{name: "what a restore left to watch another", list: []fakeProcess{{pid: 10, words: "restore @node-1.save", log: "web"}}},
 		{name: "two at once", want: "ends 10 unknown 12", list: []fakeProcess{
 			{pid: 10, words: "restore @node-1.save"}, {pid: 11, words: "restore @web.save"}, {pid: 12, words: "restore @pipe"},
 		}},
