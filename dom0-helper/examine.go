@@ -14,6 +14,7 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/installation"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/saved"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
 // examine says of a guest what would let a fence of it fail, or surprise. Where the
@@ -168,6 +169,9 @@ func probe(rules *policy.Policy) (installation.Probed, error) {
 	}
 	for _, s := range seen {
 		p.Findings = append(p.Findings, append(h.examine(s), s.examinePin()...)...)
+	}
+	for i, f := range p.Findings {
+		p.Findings[i].Text = wire.Clean(f.Text) // names of files and guests may hold anything
 	}
 	return p, nil
 }

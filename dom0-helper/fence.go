@@ -109,7 +109,7 @@ func (f *fence) run(ctx context.Context, lock *os.File) error {
 		if ctx.Err() == nil || trouble == nil {
 			trouble = err
 		}
-		if !pause(ctx, lookAgain) {
+		if !pause(ctx) {
 			return f.gaveUp(trouble)
 		}
 	}

@@ -146,7 +146,7 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 func (h *host) check(ctx context.Context, guests []policy.Guest) (known, remark string, err error) {
 	seen, err := h.glanceAll(ctx, guests)
 	for since := time.Now(); err == nil && slices.ContainsFunc(seen, sight.isUnsure) && time.Since(since) < remainsGo; {
-		if !pause(ctx, lookAgain) {
+		if !pause(ctx) {
 			return "", "", ctx.Err()
 		}
 		seen, err = h.glanceAll(ctx, guests)

@@ -45,12 +45,12 @@ func (h *host) identity(g policy.Guest) identity {
 
 // pinned reports whether the policy says which machine the guest is. What only
 // its configuration says holds less: people copy configurations.
-func (id identity) pinned() bool { return id.Guest.UUID != "" }
+func (id identity) pinned() bool { return id.UUID != "" }
 
 // toolstack is the identity as the toolstack wants it. A configuration that hangs is
 // not for it to look at.
 func (id identity) toolstack() toolstack.Identity {
-	its := toolstack.Identity{Name: id.Name, UUID: id.Guest.UUID, Config: id.Config}
+	its := toolstack.Identity{Name: id.Name, UUID: id.UUID, Config: id.Config}
 	if !id.pinned() {
 		its.ConfigUUID = id.uuid
 	}

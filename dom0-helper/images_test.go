@@ -88,11 +88,13 @@ func TestImages(t *testing.T) {
 		{"while it migrated", false, nil, "x", [2]string{"node-1--incoming", otherUUID}, wire.GuestSaved, "", "", true},
 		{"by the UUID of the policy", true, nil, "x", [2]string{"web-1", pin}, wire.GuestSaved, "", "", true},
 		{
-			"by the UUID of the configuration alone", false, nil, "x", [2]string{"web-1", pin},
+			"by the UUID of the configuration alone", false, nil,
+			"x", [2]string{"web-1", pin},
 			wire.GuestAmbiguous, wire.Ambiguous, `of "web-1" has the UUID ` + pin + " of the configuration", false,
 		},
 		{
-			"another machine of its name", true, nil, "node-1", [2]string{"node-1", otherUUID},
+			"another machine of its name", true, nil,
+			"node-1", [2]string{"node-1", otherUUID},
 			wire.GuestAmbiguous, wire.Ambiguous, `has the UUID "` + otherUUID + `", and the policy says that guest node-1 has ` + pin, false,
 		},
 		{"another guest's", false, nil, "node-10", [2]string{"node-10", otherUUID}, wire.GuestOff, "", "", false},

@@ -20,7 +20,7 @@ func (h *host) lock(ctx context.Context, guest string) (unlock func(), err error
 		return nil, err
 	}
 	for !tryLock(file) {
-		if !pause(ctx, lookAgain) {
+		if !pause(ctx) {
 			_ = file.Close() // it was never locked
 			return nil, errHeld(guest)
 		}
@@ -56,10 +56,10 @@ func (h *host) openLock(guest string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(h.stateDir, guest+".lock"), os.O_RDONLY|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 }
 
-// pause reports whether d passed before the end of ctx.
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits between two looks. It reports whether that passed before the end of ctx.
+func pause(ctx context.Context) bool {
 	select {
-	case <-time.After(d):
+	case <-time.After(lookAgain):
 		return ctx.Err() == nil
 	case <-ctx.Done():
 		return false

@@ -47,7 +47,7 @@ const doubtLimit = 2 * time.Second
 func (h *host) look(ctx context.Context, g policy.Guest) (sight, error) {
 	s, err := h.glance(ctx, g)
 	for since := time.Now(); err == nil && h.isUnsettled(s, time.Since(since)); {
-		if !pause(ctx, lookAgain) {
+		if !pause(ctx) {
 			return sight{}, ctx.Err()
 		}
 		s, err = h.glance(ctx, g)

@@ -136,6 +136,15 @@ func (r *reader) image(path string) (subject, error) {
 	return subject{name: header.Name, uuid: header.UUID, err: err}, err
 }
 
+// stat returns what is at a path, or nil.
+func (r *reader) stat(path string) os.FileInfo {
+	info, err := within(r, func() (os.FileInfo, error) { return os.Stat(path) })
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
 // at returns the way by which we reach a path that a process has in its words: in
 // its root, from its own directory, though that may be removed, or among its descriptors.
 func at(dir, path string) string {

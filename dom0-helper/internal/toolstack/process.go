@@ -36,6 +36,7 @@ type process struct {
 	command string // of xl
 
 	log      string    // that it writes, if it is that of a guest by its name
+	apart    bool      // in the background: without input, in the root directory
 	domain   string    // that a save, migrate or remus names, or a helper serves: a name or id
 	file     string    // configuration or image that is among its words, as people know it
 	subjects []subject // that it makes from files; some may be none that it makes
@@ -152,7 +153,6 @@ func examine(dir string, pid int, program string, files *reader) (process, error
 type status struct {
 	state   string // a letter
 	parent  int
-	leads   bool   // its session
 	started uint64 // in clock ticks; with the process id it tells the process from all others
 }
 
@@ -166,10 +166,9 @@ func readStatus(dir string) (status, error) {
 	if len(fields) < 20 {
 		return status{}, fmt.Errorf("stat %.60q is not understood", text)
 	}
-	pid, _, _ := strings.Cut(string(text), " ")
 	parent, err := strconv.Atoi(fields[1])
 	started, startErr := strconv.ParseUint(fields[19], 10, 64)
-	return status{fields[0], parent, fields[3] == pid, started}, errors.Join(err, startErr)
+	return status{fields[0], parent, started}, errors.Join(err, startErr)
 }
 
 // isLog is the log of any guest, or a file of such a name.
@@ -179,7 +178,7 @@ func (p *process) examineXL(dir string, files *reader) error {
 	var args []string
 	p.command, args = commandOf(p.words)
 	if log, err := os.Readlink(filepath.Join(dir, "fd/1")); err == nil && isLog().MatchString(log) {
-		p.log = log
+		p.log, p.apart = log, isApart(dir)
 	}
 	switch p.command {
 	case create:
@@ -201,9 +200,16 @@ func (p *process) examineXL(dir string, files *reader) error {
 	return nil
 }
 
-// watches reports whether an xl is in the background, of which its log tells the guest
-// (do_daemonize in tools/xl/xl_utils.c).
-func (p *process) watches() bool { return p.log != "" && p.leads && !p.writes() && !p.reads }
+// isApart reports whether an xl is in the background: it has made its input /dev/null,
+// and / its directory (do_daemonize in tools/xl/xl_utils.c).
+func isApart(dir string) bool {
+	input, inputErr := os.Readlink(filepath.Join(dir, "fd/0"))
+	cwd, cwdErr := os.Readlink(filepath.Join(dir, "cwd"))
+	return errors.Join(inputErr, cwdErr) == nil && input == "/dev/null" && cwd == "/"
+}
+
+// watches reports whether an xl is in the background, and its log tells the guest.
+func (p *process) watches() bool { return p.log != "" && p.apart && !p.writes() && !p.reads }
 
 // writes reports whether an xl saves a guest or sends it away.
 func (p *process) writes() bool {
@@ -237,7 +243,7 @@ func (p *process) examineRestore(dir string, args []string, files *reader) error
 		return nil // xl refuses that
 	}
 	p.file = absolute(dir, rest[len(rest)-1])
-	if len(rest) == 2 {
+	if len(rest) == 2 && !p.watches() {
 		made, info := files.config(at(dir, rest[0]), "")
 		p.subjects, p.config, p.configAs = []subject{made}, info, absolute(dir, rest[0])
 		return nil
@@ -252,7 +258,7 @@ func (p *process) examineRestore(dir string, args []string, files *reader) error
 			p.subjects, p.reads = append(p.subjects, made), true
 		}
 	}
-	if len(p.subjects) == 0 && !p.watches() {
+	if len(p.subjects) == 0 && !p.watches() { // which has read it
 		made, err := files.image(at(dir, rest[0]))
 		if !errors.Is(err, image.ErrNotImage) { // else xl refuses that
 			p.subjects = []subject{made}

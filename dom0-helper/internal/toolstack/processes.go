@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Processes are those that bring guests back, or write what brings them back, as
@@ -86,7 +87,7 @@ func (id Identity) judge(name, uuid string) verdict {
 
 // Of judges each process by what tells its guest.
 func (ps seen) Of(id Identity, domains []Domain) Found {
-	l := looked{ps, id, domains}
+	l := looked{ps, id, domains, sync.OnceValue(func() os.FileInfo { return newReader().stat(id.Config) })}
 	verdicts := make([]verdict, len(ps.list))
 	for i, p := range ps.list {
 		verdicts[i] = l.verdict(p)
@@ -114,6 +115,7 @@ type looked struct {
 	seen
 	id      Identity
 	domains []Domain
+	own     func() os.FileInfo // the guest's configuration, or nil
 }
 
 // verdict says whose a process is. A helper is its parent's, and only one that has
@@ -208,8 +210,7 @@ func (l looked) isConfig(p process) bool {
 	if p.configAs == l.id.Config {
 		return true
 	}
-	own, err := os.Stat(l.id.Config)
-	return err == nil && p.config != nil && os.SameFile(p.config, own)
+	return p.config != nil && l.own() != nil && os.SameFile(p.config, l.own())
 }
 
 // ofHelper judges an xl by the domain that its helper reads or writes, if it has one
@@ -323,11 +324,11 @@ func (p process) doubt(id Identity) string {
 			return fmt.Sprintf("%s, of which it cannot be told which guest it makes: %s; wait for its end, or end it if it hangs", text, plain(s.err))
 		}
 		if slices.Contains(libvirtDaemons, p.program) && id.judge(s.name, s.uuid) != nobodys {
-			return fmt.Sprintf("%s, which restores %q (UUID %q) from a saved image; wait for it, or end the guest by libvirt", text, s.name, s.uuid)
+			return fmt.Sprintf("%s, which restores %s (UUID %s) from a saved image; wait for it, or end the guest by libvirt", text, excerpt(s.name), excerpt(s.uuid))
 		}
 		if id.judge(s.name, s.uuid) == maybe {
-			return fmt.Sprintf("%s, which makes %q with the UUID %q, and guest %s has %q; it is not ended",
-				text, s.name, s.uuid, id.Name, cmp.Or(id.UUID, id.ConfigUUID))
+			return fmt.Sprintf("%s, which makes %s with the UUID %s, and guest %s has %q; it is not ended",
+				text, excerpt(s.name), excerpt(s.uuid), id.Name, cmp.Or(id.UUID, id.ConfigUUID))
 		}
 	}
 	return text + ", of which it cannot be told yet which guest it receives; if its source is dead, end it"
@@ -341,11 +342,17 @@ func plain(err error) string {
 	return err.Error()
 }
 
-// text tells the process for people. Its words may have passwords.
+// id tells the process for people.
+func (p process) id() string { return fmt.Sprintf("%s process %d", p.program, p.pid) }
+
+// text tells also what it does. Its other words may have passwords.
 func (p process) text() string {
-	text := fmt.Sprintf("%s process %d", p.program, p.pid)
-	if about := strings.TrimSpace(p.command + " " + excerpt(p.file)); about != "" {
-		text += " (" + about + ")"
+	text := p.id()
+	switch {
+	case p.file != "":
+		text += fmt.Sprintf(" (%s %s)", p.command, excerpt(p.file))
+	case p.command != "":
+		text += fmt.Sprintf(" (%s)", p.command)
 	}
 	if source, _, _ := strings.Cut(p.session, " "); source != "" {
 		text += " from " + excerpt(source)
@@ -353,10 +360,11 @@ func (p process) text() string {
 	return text
 }
 
-// excerpt is the beginning of a text from anywhere, with all escaped that a terminal might take for more.
+// excerpt is the beginning of a text from anywhere, quoted, with all escaped that a
+// terminal might take for more.
 func excerpt(text string) string {
 	if len(text) > 200 {
 		text = text[:200] + "..."
 	}
-	return strings.Trim(fmt.Sprintf("%+q", text), `"`)
+	return fmt.Sprintf("%+q", text)
 }

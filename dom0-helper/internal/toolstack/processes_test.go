@@ -2,6 +2,7 @@ package toolstack
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -39,7 +42,7 @@ func fakeProc(t *testing.T, dir string, list []fakeProcess) string {
 		requireNil(t, os.MkdirAll(filepath.Join(own, "fd"), 0o755))
 		link := func(target, name string) { requireNil(t, os.Symlink(target, filepath.Join(own, name))) }
 		write := func(name, text string) { requireNil(t, os.WriteFile(filepath.Join(own, name), []byte(text), 0o600)) }
-		exe, parent, session := p.exe, p.parent, 1
+		exe, parent, cwd := p.exe, p.parent, dir
 		if exe == "" {
 			exe = "xl"
 		}
@@ -47,19 +50,20 @@ func fakeProc(t *testing.T, dir string, list []fakeProcess) string {
 			parent = 1
 		}
 		link("/usr/lib/xen-4.17/bin/"+exe, "exe")
-		link(dir, "cwd")
 		link("/", "root")
 		if p.log != "" {
 			link("/var/log/xen/xl-"+p.log+".log", "fd/1")
-			session = p.pid
+			link("/dev/null", "fd/0")
+			cwd = "/"
 		}
 		for fd, file := range p.fds {
 			link(filepath.Join(dir, file), "fd/"+fd)
 		}
+		link(cwd, "cwd")
 		words := strings.ReplaceAll(exe+" "+p.words, "@", dir+"/")
 		write("cmdline", strings.ReplaceAll(words, " ", "\x00")+"\x00")
 		write("environ", "HOME=/root\x00SSH_CONNECTION="+p.session+"\x00")
-		write("stat", fmt.Sprintf("%d (x) y)) S %d 7 %d%s %d 0 0\n", p.pid, parent, session, strings.Repeat(" 0", 15), p.started))
+		write("stat", fmt.Sprintf("%d (x) y)) S %d 7 7%s %d 0 0\n", p.pid, parent, strings.Repeat(" 0", 15), p.started))
 	}
 	return proc
 }
@@ -156,16 +160,15 @@ func TestProcessesThatRestore(t *testing.T) {
 			list: []fakeProcess{{pid: 11, parent: 10, exe: programHelper, words: "--restore-domain 7 -1 4 1 0 2 0 3 0"}, {pid: 10, words: "restore @pipe"}},
 		},
 		{name: "a list", list: one("list @node-1.save")},
-		{
-			name: "restore by a service, into a file that is named like a log", want: ends,
-			list: []fakeProcess{{pid: 10, words: "restore @node-1.save", log: "restore", fds: map[string]string{"7": "node-1.save"}}},
-		},
+		{name: "watcher", list: []fakeProcess{{pid: 10, words: "restore /gone", log: "node-1"}}, want: ends},
+		{name: "watcher of another", list: []fakeProcess{{pid: 10, words: "restore @node-1.save", log: "web"}}},
+		{name: "with a log as if it watched", want: ends, list: []fakeProcess{
+			{pid: 10, words: "restore /gone", log: "start", fds: map[string]string{"7": "node-1.save"}},
+		}},
 		{
 			name: "restore of half an image by a service", want: unknown,
 			list: []fakeProcess{{pid: 10, words: "restore @cut.save", log: "restore", fds: map[string]string{"7": "cut.save"}}},
 		},
-		{name: "what a restore left to watch", list: []fakeProcess{{pid: 10, words: "restore gone.save", log: "node-1"}}, want: ends},
-		{name: "what a restore left to watch another", list: []fakeProcess{{pid: 10, words: "restore @node-1.save", log: "web"}}},
 		{name: "two at once", want: "ends 10 unknown 12", list: []fakeProcess{
 			{pid: 10, words: "restore @node-1.save"}, {pid: 11, words: "restore @web.save"}, {pid: 12, words: "restore @pipe"},
 		}},
@@ -336,21 +339,21 @@ func TestDoubt(t *testing.T) {
 	}{
 		{
 			fakeProcess{pid: 10, words: "migrate-receive", session: "192.0.2.7 50022 192.0.2.1 22"},
-			"xl process 10 (migrate-receive) from 192.0.2.7, of which it cannot be told yet which guest it receives; if its source is dead, end it",
+			`xl process 10 (migrate-receive) from "192.0.2.7", of which it cannot be told yet which guest it receives; if its source is dead, end it`,
 		},
 		{
 			fakeProcess{pid: 10, words: "migrate-receive", session: "\x1b[2J\u009b1"},
-			`xl process 10 (migrate-receive) from \x1b[2J\u009b1, of which`,
+			`xl process 10 (migrate-receive) from "\x1b[2J\u009b1", of which`,
 		},
 		{
 			fakeProcess{pid: 10, words: "create /gone/\x1b.cfg vncpasswd='secret'"},
-			`xl process 10 (create /gone/\x1b.cfg), of which it cannot be told which guest it makes: no such file or directory; wait for its end, or end it if it hangs`,
+			`xl process 10 (create "/gone/\x1b.cfg"), of which it cannot be told which guest it makes: no such file or directory; wait for its end, or end it if it hangs`,
 		},
-		{fakeProcess{pid: 10, words: "restore @pipe"}, "(restore " + dir + "/pipe), of which it cannot be told which guest it makes: is no regular file; "},
+		{fakeProcess{pid: 10, words: "restore @pipe"}, `(restore "` + dir + `/pipe"), of which it cannot be told which guest it makes: is no regular file; `},
 		{fakeProcess{pid: 10, words: "restore @cut.save"}, "truncated header of an image of xl"},
 		{
 			fakeProcess{pid: 10, words: "create @web-copy.cfg"},
-			`web-copy.cfg), which makes "web" with the UUID "` + pinUUID + `", and guest node-1 has "` + pinUUID + `"; it is not ended`,
+			`web-copy.cfg"), which makes "web" with the UUID "` + pinUUID + `", and guest node-1 has "` + pinUUID + `"; it is not ended`,
 		},
 		{
 			fakeProcess{pid: 10, exe: "libvirtd", fds: map[string]string{"3": "node-1.save"}},
@@ -381,8 +384,8 @@ func TestSaves(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s: %d %s", r, r.Role(), r.Saves()))
 	}
 	want := []string{
-		"xl process 10 (save " + dir + "/x): 0 " + dir + "/x", "xl process 12 (migrate): 0 ",
-		"xl process 11 (restore " + dir + "/node-1.save): 1 ",
+		`xl process 10 (save "` + dir + `/x"): 0 ` + dir + "/x", "xl process 12 (migrate): 0 ",
+		`xl process 11 (restore "` + dir + `/node-1.save"): 1 `,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("revivers (-want +got):\n%s", diff)
@@ -439,4 +442,23 @@ func TestRestoreOfARemovedImage(t *testing.T) {
 	if other := reviverPIDs(t, guest+"0", ""); len(other) > 0 {
 		t.Errorf("revivers of another guest: %v", other)
 	}
+}
+
+// A file that cannot be read in time is not waited for, and neither is what comes after it.
+func TestHangingFile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		defer close(release)
+		files, start := newReader(), time.Now()
+		for range 3 {
+			_, err := within(files, func() (int, error) { <-release; return 1, nil })
+			if !errors.Is(err, errHangs) {
+				t.Errorf("error %v, want %v", err, errHangs)
+			}
+		}
+		if took := time.Since(start); took != readLimit {
+			t.Errorf("it took %s, want %s", took, readLimit)
+		}
+	})
 }

@@ -44,9 +44,11 @@ type Reviver interface {
 	String() string
 }
 
-// Processes looks at all processes once, for all guests.
+// Processes looks at all processes once, for all guests. What is in /proc of a process
+// may not be readable for as long as the kernel holds that.
 func (x xl) Processes() (Processes, error) {
-	list, err := scan(procDir)
+	limit := &reader{time.Now().Add(lookLimit)}
+	list, err := within(limit, func() ([]process, error) { return scan(procDir) })
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +74,13 @@ type reviver struct {
 	proc string
 }
 
-func (r reviver) String() string { return r.text() }
+// String leaves out what an xl in the background was begun for.
+func (r reviver) String() string {
+	if r.watches() {
+		return r.id()
+	}
+	return r.text()
+}
 
 func (r reviver) Saves() string {
 	if r.command == save {
@@ -92,6 +100,11 @@ func (r reviver) Role() Role {
 	}
 	return Builds
 }
+
+// heedLimit is how long a process may take to heed a signal. One that the kernel
+// holds, say in a write to a network that hangs, does nothing of its own meanwhile, nor
+// afterwards.
+const heedLimit = 2 * time.Second
 
 // End kills also a process that is frozen.
 func (r reviver) End(ctx context.Context) error {
@@ -113,6 +126,8 @@ func (r reviver) Thaw() error {
 // looks at it once more, so that a process id that was given to another in
 // between is not hit.
 func (r reviver) signal(ctx context.Context, signal syscall.Signal, states string) error {
+	ctx, cancel := context.WithTimeout(ctx, heedLimit)
+	defer cancel()
 	pinned, err := os.FindProcess(r.pid)
 	if err != nil {
 		return gone(err)
