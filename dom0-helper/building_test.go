@@ -121,6 +121,16 @@ func TestRenamedWithoutUUID(t *testing.T) {
 			`process 91 watches guest node-1, and no domain of that name is here, but domain 3 "web-1", which none watches: is that the guest`)
 		f.requireActs(t)
 	})
+	synctest.Test(t, func(t *testing.T) { // its configuration has been given a UUID since it was started
+		f, h := newFake(t, named(3, "web-1"))
+		f.addReviver("node-1", 91).watching = true
+		g := pinned(t)
+		g.UUID = ""
+		ctx, cancel := context.WithTimeout(t.Context(), offLimit)
+		defer cancel()
+		requireReason(t, h.offErr(ctx, g), wire.UnknownState, `domain 3 "web-1", which none watches: is that the guest`)
+		f.requireActs(t)
+	})
 	synctest.Test(t, func(t *testing.T) { // it reboots
 		f, h := newFake(t, named(3, "libvirts"))
 		f.addReviver("node-1", 91).watching = true
