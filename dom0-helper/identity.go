@@ -107,8 +107,10 @@ func readConfig(g policy.Guest) (uuid string, err error) {
 	if name := guestconfig.Name(text); name != g.Name {
 		return "", failf(wire.BadConfig, "configuration of guest %s: %s has the name %q", g.Name, g.Config, name)
 	}
-	uuid = guestconfig.UUID(text)
+	_, uuid, err = guestconfig.Effective(text)
 	switch {
+	case err != nil:
+		return "", failf(wire.BadConfig, "configuration of guest %s: %s: %w", g.Name, g.Config, err)
 	case g.UUID == "" || uuid == g.UUID:
 		return uuid, nil
 	case uuid == "":

@@ -99,13 +99,16 @@ func TestAmbiguous(t *testing.T) {
 // A configuration without the UUID would make another machine at each start.
 func TestPinnedConfig(t *testing.T) {
 	t.Parallel()
-	for _, setting := range []string{"", "uuid = \"6c7b8f5e-2d0a-4a51-9c1e-0f6f3f1d7a02\"\n", "uuid = x\n"} {
+	for setting, text := range map[string]string{
+		"": "has no line uuid", "uuid = x\n": "its uuid cannot be told",
+		"uuid = \"" + pin + "\"\nuuid = \"6c7b8f5e-2d0a-4a51-9c1e-0f6f3f1d7a02\"\n": "and the policy says " + pin,
+	} {
 		f, h := newFake(t)
 		g := pinned(t)
 		if err := os.WriteFile(g.Config, []byte("name = \"node-1\"\n"+setting), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		requireReason(t, h.on(t.Context(), g), wire.BadConfig, "and the policy says "+pin)
+		requireReason(t, h.on(t.Context(), g), wire.BadConfig, text)
 		if s, _ := h.look(t.Context(), g); s.state != wire.GuestAbsent {
 			t.Errorf("configuration with %q: state %q, want absent", setting, s.state)
 		}
