@@ -79,12 +79,14 @@ func (h *host) glance(ctx context.Context, g policy.Guest) (sight, error) {
 
 // glanceAll looks once, in the order in which a guest comes back: images, processes
 // that create it, domains. Whatever one of them becomes in between, the next shows.
-// A guest that is saved goes the other way, so it looks at the images once more.
+// A guest that is saved goes the other way, so it looks at the images once more; and
+// one that is saved and restored goes both, so who is gone is looked for among the
+// processes once more.
 func (h *host) glanceAll(ctx context.Context, guests []policy.Guest) ([]sight, error) {
 	before := h.images.Look()
-	processes, err := h.stack.Processes()
+	processes, err := h.processes()
 	if err != nil {
-		return nil, fmt.Errorf("processes: %w", err)
+		return nil, err
 	}
 	domains, err := h.stack.Domains(ctx)
 	if err != nil {
@@ -98,7 +100,25 @@ func (h *host) glanceAll(ctx context.Context, guests []policy.Guest) ([]sight, e
 		seen[i] = judge(id, found{domains, processes.Of(id.toolstack(), domains), strays, images})
 		h.noteBeside(&seen[i])
 	}
-	return seen, nil
+	if !slices.ContainsFunc(seen, sight.gone) {
+		return seen, nil
+	}
+	late, err := h.processes()
+	for i, s := range seen {
+		if err == nil && s.gone() {
+			seen[i] = judge(s.id, found{domains, late.Of(s.id.toolstack(), domains), strays, images})
+		}
+	}
+	return seen, err
+}
+
+// processes looks at all processes.
+func (h *host) processes() (toolstack.Processes, error) {
+	list, err := h.stack.Processes()
+	if err != nil {
+		return nil, fmt.Errorf("processes: %w", err)
+	}
+	return list, nil
 }
 
 // unwatchedOf returns the domains that run, and that no process is seen to watch. Each process
