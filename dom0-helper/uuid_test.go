@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"testing"
 	"time"
@@ -113,5 +114,32 @@ func TestPinnedConfig(t *testing.T) {
 			t.Errorf("configuration with %q: state %q, want absent", setting, s.state)
 		}
 		f.requireActs(t)
+	}
+}
+
+// What would let a fence of the guest fail is told while it runs.
+func TestCheckBesideTheGuest(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for what, put := range map[string]func(t *testing.T, f *fakeStack, h *host){
+		`domain 4 "node-1" has the UUID`: func(_ *testing.T, f *fakeStack, _ *host) { f.add(named(4, "node-1")) },
+		`node-1 of "node-1" has the UUID`: func(t *testing.T, _ *fakeStack, h *host) {
+			t.Helper()
+			withImages(t, h, map[string][2]string{"node-1": {"node-1", otherUUID}})
+		},
+		"guest node-1 may come back by process 91": func(_ *testing.T, f *fakeStack, _ *host) { f.addReviver("node-1", 91).unknown = true },
+	} {
+		f, h := newFake(t, withPin("node-1"))
+		g := pinned(t)
+		if text, err := h.carryOut(ctx, wire.Check, []policy.Guest{g}); err != nil || text != "node-1=known" {
+			t.Errorf("check before = %q, %v", text, err)
+		}
+		put(t, f, h)
+		if state, err := h.carryOut(ctx, wire.State, []policy.Guest{g}); err != nil || state != string(wire.GuestOn) {
+			t.Errorf("%s: state = %q, %v", what, state, err)
+		}
+		if text, err := h.carryOut(ctx, wire.Check, []policy.Guest{g}); err == nil || !contains(err, what) {
+			t.Errorf("%s: check = %q, %v", what, text, err)
+		}
 	}
 }
