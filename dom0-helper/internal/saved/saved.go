@@ -52,6 +52,9 @@ type Store struct {
 	Dirs []Dir
 	// Unknown says why there may be more, and is nil if there are not.
 	Unknown error
+	// Relied says why there may be more but for those that the policy names: whether
+	// these are all, only its author knows. It is nil if there are not.
+	Relied error
 	// Migrate is where xendomains migrates guests to, by the file that says so.
 	Migrate map[string]string
 	// Mounts tells which directories cannot be seen yet.
@@ -77,6 +80,8 @@ func Open(h Host, named []string) *Store {
 		if err != nil {
 			if len(named) == 0 {
 				s.Unknown = errors.Join(s.Unknown, fmt.Errorf("%w: name the directory in the policy: images DIRECTORY", err))
+			} else {
+				s.Relied = errors.Join(s.Relied, err)
 			}
 			continue
 		}

@@ -259,8 +259,8 @@ func TestOpen(t *testing.T) {
 	if s := Open(h, nil); s.Unknown == nil || !strings.Contains(s.Unknown.Error(), bad+":1: ") || !slices.Contains(paths(s), "/a") {
 		t.Errorf("Open: %v, %v, want the error and what is known", paths(s), s.Unknown)
 	}
-	if s := Open(h, []string{"/named"}); s.Unknown != nil {
-		t.Errorf("Open with a directory of the policy: %v", s.Unknown)
+	if s := Open(h, []string{"/named"}); s.Unknown != nil || s.Relied == nil || !strings.Contains(s.Relied.Error(), bad+":1: ") {
+		t.Errorf("Open with a directory of the policy: %v, %v, want what it is relied on for", s.Unknown, s.Relied)
 	}
 }
 
