@@ -41,6 +41,7 @@ type process struct {
 	file     string    // configuration or image that is among its words, as people know it
 	subjects []subject // that it makes from files; some may be none that it makes
 	reads    bool      // it is a restore that has its image open
+	beside   []subject // of the image of a restore that makes another of them
 	config   os.FileInfo
 	configAs string // its configuration file, as people know it
 	session  string // the connection of ssh that an xl began in
@@ -232,7 +233,8 @@ func (p *process) examineCreate(dir string, args []string, files *reader) {
 
 // examineRestore looks for the image that a restore reads: an open descriptor, which
 // leads to it also when the file was removed, before the path, which may be another file
-// by now. Both configuration and image may be named; then the former counts.
+// by now. Both configuration and image may be named; then the former counts. But it was
+// read once, and may be another's by now, so an image of the guest beside it is a doubt.
 //
 // One that watches has closed its image, and what its path leads to says nothing. Another
 // that is a service of systemd looks like it if its output goes to a file whose name is
@@ -243,11 +245,6 @@ func (p *process) examineRestore(dir string, args []string, files *reader) error
 		return nil // xl refuses that
 	}
 	p.file = absolute(dir, rest[len(rest)-1])
-	if len(rest) == 2 && !p.watches() {
-		made, info := files.config(at(dir, rest[0]), "")
-		p.subjects, p.config, p.configAs = []subject{made}, info, absolute(dir, rest[0])
-		return nil
-	}
 	open, err := descriptors(dir)
 	if err != nil {
 		return err
@@ -258,7 +255,13 @@ func (p *process) examineRestore(dir string, args []string, files *reader) error
 			p.subjects, p.reads = append(p.subjects, made), true
 		}
 	}
-	if len(p.subjects) == 0 && !p.watches() { // which has read it
+	switch {
+	case p.watches(): // it has read it
+	case len(rest) == 2:
+		p.beside = p.subjects
+		made, info := files.config(at(dir, rest[0]), "")
+		p.subjects, p.config, p.configAs = []subject{made}, info, absolute(dir, rest[0])
+	case len(p.subjects) == 0:
 		made, err := files.image(at(dir, rest[0]))
 		if !errors.Is(err, image.ErrNotImage) { // else xl refuses that
 			p.subjects = []subject{made}
