@@ -27,8 +27,9 @@ type audit struct {
 	Verdict      wire.Status `json:"verdict"`
 	Reason       string      `json:"reason,omitempty"`
 	Text         string      `json:"text"`
-	Dump         string      `json:"dump,omitempty"` // the file with the guest's memory, or why there is none
-	Line         string      `json:"line,omitempty"` // what was received, if it was no request
+	Dump         string      `json:"dump,omitempty"`   // the file with the guest's memory, or why there is none
+	Images       string      `json:"images,omitempty"` // which ones were put out of reach
+	Line         string      `json:"line,omitempty"`   // what was received, if it was no request
 	Milliseconds int64       `json:"ms"`
 
 	legacy   bool              // the client wants the answers of 2007

@@ -38,8 +38,9 @@ func (h *host) fence(ctx context.Context, g policy.Guest) (*fence, error) {
 	id.ended = f.uuids
 	h.identities[g.Name] = id
 	err = f.run(ctx, lock)
-	if remark := f.remark(); remark != "" && err != nil {
-		err = fmt.Errorf("%w; %s", err, remark)
+	h.record.Images = f.remark()
+	if h.record.Images != "" && err != nil {
+		err = fmt.Errorf("%w; %s", err, h.record.Images)
 	}
 	if f.begun {
 		h.leaveNote(g.Name, wire.WithNote(wire.Done, f.remark()), err)

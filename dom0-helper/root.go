@@ -124,6 +124,9 @@ func newHost(rules *policy.Policy, record *audit) (*host, error) {
 		if _, err := os.Stat(path); os.IsNotExist(err) {
 			path = "/usr/sbin/xm"
 		}
+		if _, err := os.Stat(path); os.IsNotExist(err) {
+			return nil, errors.New("neither /usr/sbin/xl nor /usr/sbin/xm is there: name the toolstack in the policy: toolstack PATH")
+		}
 	}
 	if err := policy.CheckTrusted(path); err != nil {
 		return nil, fmt.Errorf("toolstack: %w", err)

@@ -157,6 +157,11 @@ func (s *stage) gone() bool {
 	return !s.alpha.runs("node-1") && !s.beta.runs("node-1") && !s.alpha.runs("web-1")
 }
 
+// isStopped returns when node-1 is suspended, and its memory is being written.
+func isStopped(s *stage) error {
+	return alphaRuns("timeout", "60", "sh", "-c", "until $XL list | grep -q '^node-1 .* ---s--'; do sleep 0.02; done")(s)
+}
+
 const nodeUUID = "6c7b8f5e-2d0a-4a51-9c1e-0f6f3f1d7a01"
 
 // withUUID gives node-1 on alpha that UUID in its configuration, and starts it anew by it.
@@ -224,12 +229,12 @@ func faults() []fault {
 		{"the image cannot be moved", and(saveTo("/var/lib/xen/save/node-1"), alphaRuns("mount", "-o", "remount,bind,ro", "/var/lib/xen/save")), short, onlyCheck, 0},
 		{"an image cannot be read", alphaRuns("ln", "-s", "/proc/self/mem", "/var/lib/xen/save/x"), short, [4]int{1, 1, 0, 1}, 0},
 		{"where guests are saved has to be computed", alphaRuns("sh", "-c", "echo 'XENDOMAINS_SAVE=$X' > /etc/default/xendomains"), short, [4]int{1, 1, 0, 1}, 0},
-		{"the guest is being saved", and(xlFault("save-ms", "60000"), alphaBehind("save node-1 /var/lib/xen/save/node-1", "save-domain")), nil, [4]int{0, 0, 1, 0}, 3 * time.Second},
+		{"the guest is being saved", and(xlFault("save-ms", "60000"), alphaBehind("save node-1 /var/lib/xen/save/node-1", "save-domain"), isStopped), nil, [4]int{0, 0, 1, 0}, 3 * time.Second},
 		{"the guest is being restored", and(xlFault("restore", "hold"), beingRestored), nil, [4]int{0, 0, 1, 0}, 3 * time.Second},
 		{"the guest was renamed, its configuration has its UUID", and(withUUID, alphaXL("rename node-1 web-1")), short, noneWell, 0},
 		{"the guest was renamed, its UUID is pinned", and(withUUID, pinUUID, alphaXL("rename node-1 web-1")), nil, allWell, 0},
 		{"the guest was renamed, no UUID is known", alphaXL("rename node-1 web-1"), short, [4]int{1, 1, 1, 0}, 0},
-		{"remains of another guest beside the guest", alphaXL("sim linger other-1", "destroy other-1"), nil, allWell, 0},
+		{"remains of another guest beside the guest", alphaXL("sim linger other-1", "destroy other-1"), nil, [4]int{0, 0, 0, 1}, 0},
 
 		{"one Dom0 refuses connections", func(s *stage) error { return s.alpha.stopSSHD() }, short, noneWell, 0},
 		{"the other Dom0 refuses connections", func(s *stage) error { return s.beta.stopSSHD() }, short, [4]int{1, 1, 0, 1}, 0},

@@ -206,9 +206,9 @@ func testMigrate(b bed) {
 	}
 	b.shows()
 	other.shows(alphaRow(1, "-b----"))
-	if log := other.read("log/xl-alpha--incoming.log"); !strings.HasPrefix(log, "Waiting for domain alpha") {
-		b.Errorf("log %q", log)
-	}
+	b.eventually("the log of what came", func() bool {
+		return strings.HasPrefix(other.read("log/xl-alpha--incoming.log"), "Waiting for domain alpha")
+	})
 }
 
 // What was not given leave to start is destroyed, and what sent it goes on.
