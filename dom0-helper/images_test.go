@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -225,16 +226,27 @@ func TestImageThatStays(t *testing.T) {
 	requireFiles(t, dir, ".node-1 fenced", "node-1")
 }
 
-// A configuration on storage that hangs keeps nothing from being ended, and nothing is
-// proven without it: nobody knows which UUID it has.
-func TestConfigThatHangs(t *testing.T) {
+// A configuration on storage that hangs or fails keeps nothing from being ended, and
+// nothing is proven without it: nobody knows which UUID it has. One that is refused
+// would not be believed anyway.
+func TestConfigThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	f, h := newFake(t, named(3, "node-1"))
 	g := guestNamed(t, "node-1")
-	slow := &bounded.SlowError{Path: g.Config, Limit: bounded.Limit}
-	h.identities = map[string]identity{g.Name: {Guest: g, config: slow}}
-	requireReason(t, h.offErr(t.Context(), g), wire.UnknownState, g.Config+": not read within 2s")
-	f.requireActs(t, "destroy 3")
+	for _, test := range []struct {
+		err          error
+		reason, text string
+	}{
+		{&bounded.SlowError{Path: g.Config, Limit: bounded.Limit}, wire.UnknownState, g.Config + ": not read within 2s"},
+		{fmt.Errorf("%s: %w", g.Config, syscall.EIO), wire.UnknownState, g.Config + ": input/output error"},
+		{fmt.Errorf("%s: %w", g.Config, syscall.ENOENT), "", ""},
+		{fmt.Errorf("%s: %w", g.Config, syscall.ELOOP), "", ""},
+		{errors.New("belongs to user 1000"), "", ""},
+	} {
+		f, h := newFake(t, named(3, "node-1"))
+		h.identities = map[string]identity{g.Name: {Guest: g, config: test.err}}
+		requireReason(t, h.offErr(t.Context(), g), test.reason, test.text)
+		f.requireActs(t, "destroy 3")
+	}
 }
 
 // Remains that were there beside the running guest are none of it, also for a request
