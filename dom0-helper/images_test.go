@@ -90,12 +90,14 @@ func TestImages(t *testing.T) {
 		{"by the UUID of the policy", true, nil, "x", [2]string{"web-1", pin}, wire.GuestSaved, "", "", true},
 		{
 			"by the UUID of the configuration alone", false, nil,
-			"x", [2]string{"web-1", pin},
+			"x",
+			[2]string{"web-1", pin},
 			wire.GuestAmbiguous, wire.Ambiguous, `of "web-1" has the UUID ` + pin + " of the configuration", false,
 		},
 		{
 			"another machine of its name", true, nil,
-			"node-1", [2]string{"node-1", otherUUID},
+			"node-1",
+			[2]string{"node-1", otherUUID},
 			wire.GuestAmbiguous, wire.Ambiguous, `has the UUID "` + otherUUID + `", and the policy says that guest node-1 has ` + pin, false,
 		},
 		{"another guest's", false, nil, "node-10", [2]string{"node-10", otherUUID}, wire.GuestOff, "", "", false},
