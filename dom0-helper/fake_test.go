@@ -166,10 +166,15 @@ func (f *fakeStack) remove(id int) {
 
 // addReviver adds a process that brings the guest back, and returns it.
 func (f *fakeStack) addReviver(guest string, pid int) *fakeReviver {
+	return f.addProcess(&fakeReviver{guest: guest, pid: pid, role: toolstack.Builds})
+}
+
+// addProcess adds a process, and returns it.
+func (f *fakeStack) addProcess(r *fakeReviver) *fakeReviver {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := &fakeReviver{stack: f, guest: guest, pid: pid, role: toolstack.Builds, ended: make(chan struct{})}
-	f.revivers[guest] = append(f.revivers[guest], r)
+	r.stack, r.ended = f, make(chan struct{})
+	f.revivers[r.guest] = append(f.revivers[r.guest], r)
 	return r
 }
 

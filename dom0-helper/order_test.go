@@ -58,8 +58,7 @@ func (m *mover) hasDomain() bool {
 
 // save writes the image while the domain is there, and then ends that.
 func (m *mover) save() bool {
-	p := m.stack.addReviver("node-1", 100+m.id)
-	p.role, p.saves = toolstack.Writes, m.image
+	p := m.stack.addProcess(&fakeReviver{guest: "node-1", pid: 100 + m.id, role: toolstack.Writes, saves: m.image})
 	if !m.nap(p) {
 		return false
 	}
