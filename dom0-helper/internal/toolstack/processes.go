@@ -338,7 +338,7 @@ func (p process) doubt(id Identity) string {
 	}
 	for _, s := range p.beside {
 		if s.err == nil && id.judge(s.name, s.uuid) != nobodys {
-			return fmt.Sprintf("%s, which restores the memory of %q (UUID %q) by another configuration, so far unseen; wait for its domain, or end it", text, s.name, s.uuid)
+			return fmt.Sprintf("%s, which restores the memory of %s (UUID %s) by another configuration; wait for its domain, or end it", text, excerpt(s.name), excerpt(s.uuid))
 		}
 	}
 	return text + ", of which it cannot be told yet which guest it receives; if its source is dead, end it"

@@ -367,7 +367,7 @@ func TestDoubt(t *testing.T) {
 		{fakeProcess{pid: 10, words: "restore @pipe"}, `(restore "` + dir + `/pipe"), of which it cannot be told which guest it makes: is no regular file; `},
 		{
 			fakeProcess{pid: 10, words: "restore @web.cfg @x", fds: map[string]string{"7": "node-1.save"}},
-			`which restores the memory of "node-1" (UUID "` + pinUUID + `") by another configuration, so far unseen; wait for its domain, or end it`,
+			`which restores the memory of "node-1" (UUID "` + pinUUID + `") by another configuration; wait for its domain, or end it`,
 		},
 		{fakeProcess{pid: 10, words: "restore @cut.save"}, "truncated header of an image of xl"},
 		{
