@@ -46,7 +46,7 @@ func parseGate(args []string) (*gate, error) {
 // then replaced by sudo, which brings the answer.
 func runGate(args []string) int {
 	request := os.Getenv("SSH_ORIGINAL_COMMAND")
-	record := audit{log: syslog, Account: "gate", Source: clientAddress(os.Getenv("SSH_CONNECTION"))}
+	record := audit{log: syslog, Account: "gate", Source: clientAddress(os.Getenv("SSH_CONNECTION")), previous: wire.IsPrevious(request)}
 	os.Clearenv() // the rest is the client's, where sshd lets it pass: TZ would date the audit
 	g, err := parseGate(args)
 	if err != nil {
@@ -54,7 +54,7 @@ func runGate(args []string) int {
 		return record.finish(refuse("", wire.BadConfig, "forced command: %v", err))
 	}
 	record.Client = g.client
-	record.legacy, record.previous = wire.IsLegacy(request), wire.IsPrevious(request)
+	record.legacy = wire.IsLegacy(request)
 	judge := g.judge
 	if record.legacy {
 		judge = g.judgeLegacy

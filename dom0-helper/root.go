@@ -33,7 +33,7 @@ func runRoot(args []string, account string) int {
 		syscall.SIGALRM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
 	syscall.Umask(0o077)
 	os.Clearenv()
-	record := audit{log: syslog, Account: account}
+	record := audit{log: syslog, Account: account, previous: true} // until a line says otherwise
 	policyPath, err := parseRoot(args)
 	if err != nil {
 		return record.finish(refuse("", wire.BadConfig, "%v", err))
@@ -42,6 +42,7 @@ func runRoot(args []string, account string) int {
 	if err != nil {
 		return record.finish(refuse("", wire.BadRequest, "%v", err))
 	}
+	record.previous = wire.IsPrevious(line)
 	relay, err := wire.ParseRelay(line)
 	if err != nil {
 		record.note(wire.Request{}, line)
