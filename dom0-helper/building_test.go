@@ -81,12 +81,12 @@ func TestOffDoesNotWaitForTheDying(t *testing.T) {
 }
 
 // What has no name is the guest if it has the UUID of its configuration, and is not if it
-// has another one. What has another name may be the guest, renamed.
+// has another one and does not run. What has another name may be the guest, renamed.
 func TestUUIDOfTheConfiguration(t *testing.T) {
 	t.Parallel()
 	g := pinned(t)
 	g.UUID = "" // only the configuration has it now
-	f, h := newFake(t, withPin(""), named(4, ""))
+	f, h := newFake(t, withPin(""), dying(4))
 	s, err := h.look(t.Context(), g)
 	if err != nil || s.state != wire.GuestDying || len(s.domains) != 1 || len(s.nameless) != 0 {
 		t.Errorf("look = %+v, %v, want one domain of the guest alone", s, err)

@@ -256,7 +256,7 @@ func TestConfigThatCannotBeRead(t *testing.T) {
 func TestRemainsBesideTheGuest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, h := newFake(t, named(3, "node-1"), named(4, ""))
+		f, h := newFake(t, named(3, "node-1"), dying(4))
 		g := guestNamed(t, "node-1")
 		if text, err := h.carryOut(t.Context(), wire.Check, []policy.Guest{g}); err != nil || text != "node-1=known" {
 			t.Errorf("check = %q, %v", text, err)
@@ -268,13 +268,40 @@ func TestRemainsBesideTheGuest(t *testing.T) {
 		if state, err := h.state(t.Context(), g); state != string(wire.GuestOff) || err != nil {
 			t.Errorf("state = %q, %v, want off", state, err)
 		}
-		f.add(named(5, ""))
+		f.add(dying(5))
 		h = f.another(h)
 		_, err := h.carryOut(t.Context(), wire.Check, []policy.Guest{g})
 		requireReason(t, err, wire.UnknownState, "domain 5 without a name (UUID uuid-5) may be guest node-1\nuuid in the policy")
 		_, err = h.rehearse(t.Context(), g)
 		requireReason(t, err, wire.UnknownState, "domain 5 without a name")
 	})
+}
+
+// A domain without a name that runs is no remain: xenstored may have lost the guest's.
+func TestNamelessThatRuns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, h := newFake(t, named(3, "node-1"), named(4, ""))
+		ctx, cancel := context.WithTimeout(t.Context(), offLimit)
+		defer cancel()
+		requireReason(t, h.offErr(ctx, guestNamed(t, "node-1")), wire.UnknownState, "domain 4 without a name")
+		f.requireActs(t, "destroy 3")
+	})
+	g := pinned(t)
+	for state, uuid := range map[wire.GuestState]string{wire.GuestDying: "", wire.GuestOff: pin} {
+		g.UUID = uuid // else the configuration alone has one, which may be younger than the guest
+		_, h := newFake(t, named(4, ""))
+		if s, err := h.glance(t.Context(), g); s.state != state || err != nil {
+			t.Errorf("UUID of the policy %q: glance = %q, %v, want %q", uuid, s.state, err, state)
+		}
+	}
+}
+
+// dying returns what is left of a domain without a name.
+func dying(id int) toolstack.Domain {
+	d := named(id, "")
+	d.Dying = true
+	return d
 }
 
 // While something may be building a domain of the guest, what has no name may be that.

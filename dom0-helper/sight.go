@@ -178,7 +178,7 @@ func (s *sight) sort(d toolstack.Domain) {
 		s.domains = append(s.domains, d)
 	case d.Name == "" && (id.ended[d.UUID] || d.UUID == ""):
 		s.nameless = append(s.nameless, d)
-	case d.Name == "" && (id.uuid != "" || id.beside[remain{d.ID, d.UUID}]):
+	case d.Name == "" && (id.pinned() || id.uuid != "" && !runsOn(d) || id.beside[remain{d.ID, d.UUID}]):
 	case d.Name == "":
 		s.nameless = append(s.nameless, d)
 	case hasUUID, d.Carries(id.Name) && id.pinned():
