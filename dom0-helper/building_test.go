@@ -81,12 +81,12 @@ func TestOffDoesNotWaitForTheDying(t *testing.T) {
 }
 
 // What has no name is the guest if it has the UUID of its configuration, and is not if it
-// has another one. What has another name may be the guest, renamed.
+// has another one and does not run. What has another name may be the guest, renamed.
 func TestUUIDOfTheConfiguration(t *testing.T) {
 	t.Parallel()
 	g := pinned(t)
 	g.UUID = "" // only the configuration has it now
-	f, h := newFake(t, withPin(""), named(4, ""))
+	f, h := newFake(t, withPin(""), dying(4))
 	s, err := h.look(t.Context(), g)
 	if err != nil || s.state != wire.GuestDying || len(s.domains) != 1 || len(s.nameless) != 0 {
 		t.Errorf("look = %+v, %v, want one domain of the guest alone", s, err)
@@ -119,6 +119,16 @@ func TestRenamedWithoutUUID(t *testing.T) {
 		defer cancel()
 		requireReason(t, h.offErr(ctx, guestNamed(t, "node-1")), wire.UnknownState,
 			`process 91 watches guest node-1, and no domain of that name is here, but domain 3 "web-1", which none watches: is that the guest`)
+		f.requireActs(t)
+	})
+	synctest.Test(t, func(t *testing.T) { // its configuration has been given a UUID since it was started
+		f, h := newFake(t, named(3, "web-1"))
+		f.addReviver("node-1", 91).watching = true
+		g := pinned(t)
+		g.UUID = ""
+		ctx, cancel := context.WithTimeout(t.Context(), offLimit)
+		defer cancel()
+		requireReason(t, h.offErr(ctx, g), wire.UnknownState, `domain 3 "web-1", which none watches: is that the guest`)
 		f.requireActs(t)
 	})
 	synctest.Test(t, func(t *testing.T) { // it reboots

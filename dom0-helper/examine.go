@@ -141,6 +141,9 @@ func examineStore(store *saved.Store) []installation.Finding {
 		}
 		add(installation.Fine, "%s is where guests are saved and restored (%s)", d.Path, d.Who)
 	}
+	if store.Relied != nil {
+		add(installation.Warning, "%v: is its directory among the images of the policy?", store.Relied)
+	}
 	if store.Unknown != nil {
 		add(installation.Wrong, "%v: off of every guest fails", store.Unknown)
 	}

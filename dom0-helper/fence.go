@@ -165,11 +165,12 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 }
 
 // mayBeRenamed reports whether all that is there is a process that watches the guest, and
-// the guest may be a domain of another name that none watches: no UUID is known, and no
-// domain of the guest was seen. To end the process would prove nothing, and leave no trace
-// of the guest. If the guest reboots, its domain will come.
+// the guest may be a domain of another name that none watches: the policy does not say which
+// UUID it has, and no domain of the guest was seen. The configuration's UUID may be younger
+// than the guest. To end the process would prove nothing, and leave no trace of the guest.
+// If the guest reboots, its domain will come.
 func (f *fence) mayBeRenamed() bool {
-	return f.last.state == wire.GuestRestarting && len(f.last.strays) > 0 && f.last.id.uuid == "" && len(f.uuids) == 0 &&
+	return f.last.state == wire.GuestRestarting && len(f.last.strays) > 0 && !f.last.id.pinned() && len(f.uuids) == 0 &&
 		!slices.ContainsFunc(f.last.revivers, func(r toolstack.Reviver) bool { return !r.Watches() })
 }
 

@@ -167,7 +167,7 @@ func (h *host) check(ctx context.Context, guests []policy.Guest) (known, remark 
 const remainsGo = 3 * time.Second
 
 // isUnsure reports whether something is there that may be the guest, and may soon go or be plain.
-func (s sight) isUnsure() bool { return len(s.nameless) > 0 || s.isDoubtful() }
+func (s sight) isUnsure() bool { return len(s.nameless)+len(s.suspects) > 0 }
 
 // checkGuest returns the word that check has for the guest.
 func (h *host) checkGuest(s sight) (string, error) {
@@ -179,7 +179,7 @@ func (h *host) checkGuest(s sight) (string, error) {
 	if s.unknown != nil {
 		return "", failf(wire.UnknownState, "guest %s could not be proven off: %w", s.id.Name, s.unknown)
 	}
-	if err := errors.Join(s.ambiguity(), s.doubt(), s.inTheWay()); err != nil {
+	if err := errors.Join(s.contested(), s.suspicion(), s.inTheWay()); err != nil {
 		return "", err
 	}
 	err = s.id.config
@@ -249,7 +249,7 @@ func (h *host) rehearse(ctx context.Context, g policy.Guest) (string, error) {
 		return "", errHeld(g.Name)
 	}
 	s, err := h.look(ctx, g)
-	if err = errors.Join(err, s.ambiguity(), s.doubt(), s.inTheWay()); err != nil {
+	if err = errors.Join(err, s.contested(), s.doubt(), s.inTheWay()); err != nil {
 		return "", err
 	}
 	if s.state == wire.GuestAbsent {

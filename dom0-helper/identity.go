@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"slices"
+	"syscall"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/bounded"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/guestconfig"
@@ -68,11 +70,15 @@ func (id identity) owns(i saved.Image) bool {
 	return len(s.images) > 0
 }
 
-// unread is the error of a configuration that could not be read in time: nobody
-// knows which UUID it has.
+// unread is the error of a configuration that could not be read, or not in time: nobody
+// knows which UUID it has. A file that is missing or refused is not such a one.
 func (id identity) unread() error {
 	var slow *bounded.SlowError
-	if errors.As(id.config, &slow) {
+	var errno syscall.Errno
+	switch {
+	case errors.As(id.config, &slow):
+		return id.config
+	case !id.pinned() && errors.As(id.config, &errno) && !slices.Contains([]syscall.Errno{syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP}, errno):
 		return id.config
 	}
 	return nil
@@ -108,8 +114,10 @@ func readConfig(g policy.Guest) (uuid string, err error) {
 	if name := guestconfig.Name(text); name != g.Name {
 		return "", failf(wire.BadConfig, "configuration of guest %s: %s has the name %q", g.Name, g.Config, name)
 	}
-	uuid = guestconfig.UUID(text)
+	_, uuid, err = guestconfig.Effective(text)
 	switch {
+	case err != nil:
+		return "", failf(wire.BadConfig, "configuration of guest %s: %s: %w", g.Name, g.Config, err)
 	case g.UUID == "" || uuid == g.UUID:
 		return uuid, nil
 	case uuid == "":

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -227,16 +228,27 @@ func TestImageThatStays(t *testing.T) {
 	requireFiles(t, dir, ".node-1 fenced", "node-1")
 }
 
-// A configuration on storage that hangs keeps nothing from being ended, and nothing is
-// proven without it: nobody knows which UUID it has.
-func TestConfigThatHangs(t *testing.T) {
+// A configuration on storage that hangs or fails keeps nothing from being ended, and
+// nothing is proven without it: nobody knows which UUID it has. One that is refused
+// would not be believed anyway.
+func TestConfigThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	f, h := newFake(t, named(3, "node-1"))
 	g := guestNamed(t, "node-1")
-	slow := &bounded.SlowError{Path: g.Config, Limit: bounded.Limit}
-	h.identities = map[string]identity{g.Name: {Guest: g, config: slow}}
-	requireReason(t, h.offErr(t.Context(), g), wire.UnknownState, g.Config+": not read within 2s")
-	f.requireActs(t, "destroy 3")
+	for _, test := range []struct {
+		err          error
+		reason, text string
+	}{
+		{&bounded.SlowError{Path: g.Config, Limit: bounded.Limit}, wire.UnknownState, g.Config + ": not read within 2s"},
+		{fmt.Errorf("%s: %w", g.Config, syscall.EIO), wire.UnknownState, g.Config + ": input/output error"},
+		{fmt.Errorf("%s: %w", g.Config, syscall.ENOENT), "", ""},
+		{fmt.Errorf("%s: %w", g.Config, syscall.ELOOP), "", ""},
+		{errors.New("belongs to user 1000"), "", ""},
+	} {
+		f, h := newFake(t, named(3, "node-1"))
+		h.identities = map[string]identity{g.Name: {Guest: g, config: test.err}}
+		requireReason(t, h.offErr(t.Context(), g), test.reason, test.text)
+		f.requireActs(t, "destroy 3")
+	}
 }
 
 // Remains that were there beside the running guest are none of it, also for a request
@@ -244,7 +256,7 @@ func TestConfigThatHangs(t *testing.T) {
 func TestRemainsBesideTheGuest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, h := newFake(t, named(3, "node-1"), named(4, ""))
+		f, h := newFake(t, named(3, "node-1"), dying(4))
 		g := guestNamed(t, "node-1")
 		if text, err := h.carryOut(t.Context(), wire.Check, []policy.Guest{g}); err != nil || text != "node-1=known" {
 			t.Errorf("check = %q, %v", text, err)
@@ -256,13 +268,40 @@ func TestRemainsBesideTheGuest(t *testing.T) {
 		if state, err := h.state(t.Context(), g); state != string(wire.GuestOff) || err != nil {
 			t.Errorf("state = %q, %v, want off", state, err)
 		}
-		f.add(named(5, ""))
+		f.add(dying(5))
 		h = f.another(h)
 		_, err := h.carryOut(t.Context(), wire.Check, []policy.Guest{g})
 		requireReason(t, err, wire.UnknownState, "domain 5 without a name (UUID uuid-5) may be guest node-1\nuuid in the policy")
 		_, err = h.rehearse(t.Context(), g)
 		requireReason(t, err, wire.UnknownState, "domain 5 without a name")
 	})
+}
+
+// A domain without a name that runs is no remain: xenstored may have lost the guest's.
+func TestNamelessThatRuns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, h := newFake(t, named(3, "node-1"), named(4, ""))
+		ctx, cancel := context.WithTimeout(t.Context(), offLimit)
+		defer cancel()
+		requireReason(t, h.offErr(ctx, guestNamed(t, "node-1")), wire.UnknownState, "domain 4 without a name")
+		f.requireActs(t, "destroy 3")
+	})
+	g := pinned(t)
+	for state, uuid := range map[wire.GuestState]string{wire.GuestDying: "", wire.GuestOff: pin} {
+		g.UUID = uuid // else the configuration alone has one, which may be younger than the guest
+		_, h := newFake(t, named(4, ""))
+		if s, err := h.glance(t.Context(), g); s.state != state || err != nil {
+			t.Errorf("UUID of the policy %q: glance = %q, %v, want %q", uuid, s.state, err, state)
+		}
+	}
+}
+
+// dying returns what is left of a domain without a name.
+func dying(id int) toolstack.Domain {
+	d := named(id, "")
+	d.Dying = true
+	return d
 }
 
 // While something may be building a domain of the guest, what has no name may be that.

@@ -11,7 +11,7 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
-// A remain is a domain that lost its name, or never had one. It may stay for days.
+// A remain is a domain that lost its name, or never had one, and does not run. It may stay for days.
 type remain struct {
 	id   int
 	uuid string
@@ -19,7 +19,8 @@ type remain struct {
 
 // noteBeside remembers which remains were there beside the running guest, and have
 // another UUID: they are none of its own, and do not stand in its way when it is
-// gone. An xl that builds a domain of the guest may have made one of them, so
+// gone. One that runs is no remain: where xenstored has lost the names of all domains, it may
+// be the guest, and what has the guest's name another that was started since. An xl that builds a domain of the guest may have made one of them, so
 // nothing is noted while there may be one. Without a UUID by which the guest is
 // known, this is all that tells them apart, so it is kept for requests to come.
 func (h *host) noteBeside(s *sight) {
@@ -31,7 +32,7 @@ func (h *host) noteBeside(s *sight) {
 	}
 	beside := map[remain]bool{}
 	for _, d := range s.nameless {
-		if !own(d) {
+		if !own(d) && !runsOn(d) {
 			beside[remain{d.ID, d.UUID}] = true
 		}
 	}
@@ -50,6 +51,9 @@ func (h *host) noteBeside(s *sight) {
 	h.identities[s.id.Name] = s.id
 	_ = h.keep(s.id.Name+".beside", []byte(lines.String())) // without it, they stand in the way later
 }
+
+// runsOn reports whether the processors run a domain, with or without a name.
+func runsOn(d toolstack.Domain) bool { return !d.Stopped && !d.Dying && !d.Paused }
 
 // readBeside returns what noteBeside kept. Ids of domains begin anew when the Dom0
 // boots, and so does the directory of state. What cannot be read is nothing: then

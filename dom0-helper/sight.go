@@ -178,7 +178,7 @@ func (s *sight) sort(d toolstack.Domain) {
 		s.domains = append(s.domains, d)
 	case d.Name == "" && (id.ended[d.UUID] || d.UUID == ""):
 		s.nameless = append(s.nameless, d)
-	case d.Name == "" && (id.uuid != "" || id.beside[remain{d.ID, d.UUID}]):
+	case d.Name == "" && (id.pinned() || id.uuid != "" && !runsOn(d) || id.beside[remain{d.ID, d.UUID}]):
 	case d.Name == "":
 		s.nameless = append(s.nameless, d)
 	case hasUUID, d.Carries(id.Name) && id.pinned():
@@ -216,6 +216,14 @@ func (s sight) doubt() error {
 	if !s.isDoubtful() {
 		return nil
 	}
+	return s.suspicion()
+}
+
+// suspicion says which process may bring the guest back, or another one.
+func (s sight) suspicion() error {
+	if len(s.suspects) == 0 {
+		return nil
+	}
 	return failf(wire.UnknownState, "guest %s may come back by %s", s.id.Name, s.suspects[0].Text)
 }
 
@@ -245,16 +253,24 @@ func (s sight) unwatched() bool {
 
 // ambiguity says what may be the guest or another machine, if that is all that is here.
 func (s sight) ambiguity() error {
-	switch {
-	case s.state != wire.GuestAmbiguous:
+	if s.state != wire.GuestAmbiguous {
 		return nil
+	}
+	return s.contested()
+}
+
+// contested says what may be the guest or another machine, also beside the guest: off
+// would end the guest, and then not know.
+func (s sight) contested() error {
+	switch {
 	case len(s.strangers) > 0:
 		d := s.strangers[0]
 		return s.isAmbiguous(fmt.Sprintf("domain %d %q", d.ID, d.Name), d.UUID)
-	default:
+	case len(s.doubtful) > 0:
 		i := s.doubtful[0]
 		return s.isAmbiguous(i.String(), i.Header.UUID)
 	}
+	return nil
 }
 
 func (s sight) isAmbiguous(what, uuid string) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -104,16 +105,46 @@ func testAmbiguous(t *testing.T) {
 // A configuration without the UUID would make another machine at each start.
 func TestPinnedConfig(t *testing.T) {
 	t.Parallel()
-	for _, setting := range []string{"", "uuid = \"6c7b8f5e-2d0a-4a51-9c1e-0f6f3f1d7a02\"\n", "uuid = x\n"} {
+	for setting, text := range map[string]string{
+		"": "has no line uuid", "uuid = x\n": "its uuid cannot be told",
+		"uuid = \"" + pin + "\"\nuuid = \"6c7b8f5e-2d0a-4a51-9c1e-0f6f3f1d7a02\"\n": "and the policy says " + pin,
+	} {
 		f, h := newFake(t)
 		g := pinned(t)
 		if err := os.WriteFile(g.Config, []byte("name = \"node-1\"\n"+setting), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		requireReason(t, h.on(t.Context(), g), wire.BadConfig, "and the policy says "+pin)
+		requireReason(t, h.on(t.Context(), g), wire.BadConfig, text)
 		if s, _ := h.look(t.Context(), g); s.state != wire.GuestAbsent {
 			t.Errorf("configuration with %q: state %q, want absent", setting, s.state)
 		}
 		f.requireActs(t)
+	}
+}
+
+// What would let a fence of the guest fail is told while it runs.
+func TestCheckBesideTheGuest(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for what, put := range map[string]func(t *testing.T, f *fakeStack, h *host){
+		`domain 4 "node-1" has the UUID`: func(_ *testing.T, f *fakeStack, _ *host) { f.add(named(4, "node-1")) },
+		`node-1 of "node-1" has the UUID`: func(t *testing.T, _ *fakeStack, h *host) {
+			t.Helper()
+			withImages(t, h, map[string][2]string{"node-1": {"node-1", otherUUID}})
+		},
+		"guest node-1 may come back by process 91": func(_ *testing.T, f *fakeStack, _ *host) { f.addReviver("node-1", 91).unknown = true },
+	} {
+		f, h := newFake(t, withPin("node-1"))
+		g := pinned(t)
+		if text, err := h.carryOut(ctx, wire.Check, []policy.Guest{g}); err != nil || text != "node-1=known" {
+			t.Errorf("check before = %q, %v", text, err)
+		}
+		put(t, f, h)
+		if state, err := h.carryOut(ctx, wire.State, []policy.Guest{g}); err != nil || state != string(wire.GuestOn) {
+			t.Errorf("%s: state = %q, %v", what, state, err)
+		}
+		if text, err := h.carryOut(ctx, wire.Check, []policy.Guest{g}); err == nil || !contains(err, what) {
+			t.Errorf("%s: check = %q, %v", what, text, err)
+		}
 	}
 }

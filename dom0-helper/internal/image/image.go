@@ -79,11 +79,10 @@ func ReadHeader(r io.Reader) (Header, error) {
 // isShort reports whether an error says that there was less to read than needed.
 func isShort(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
-// Flags of xl's header that a restore must know (XL_MANDATORY_FLAG_ in tools/xl/xl.h).
-const (
-	flagJSON     = 1 << 0
-	flagStreamV2 = 1 << 1
-)
+// flagJSON is the flag of xl's header by which the configuration is JSON
+// (XL_MANDATORY_FLAG_JSON in tools/xl/xl.h). A later xl may have flags that we do not know,
+// and restores what has them, so none is refused here.
+const flagJSON = 1 << 0
 
 // readXL reads the rest of save_file_header in tools/xl/xl.h, and the
 // configuration in the data behind it.
@@ -101,9 +100,6 @@ func readXL(r io.Reader) (Header, error) {
 		return h, fmt.Errorf("byte order %#x is not known", order)
 	}
 	flags, size := binary.LittleEndian.Uint32(words[4:]), binary.LittleEndian.Uint32(words[12:])
-	if unknown := flags &^ (flagJSON | flagStreamV2); unknown != 0 {
-		return h, fmt.Errorf("mandatory flags %#x are not known", unknown)
-	}
 	if size < 4 {
 		return h, errors.New("it has no configuration")
 	}
@@ -127,14 +123,12 @@ func readXL(r io.Reader) (Header, error) {
 }
 
 // readLibvirt reads the rest of libxlSavefileHeader in src/libxl/libxl_conf.h of libvirt's source.
+// Its first word is a version, of which none is refused, as with xl's flags.
 func readLibvirt(r io.Reader) (Header, error) {
 	h := Header{Format: "libvirt"}
 	words := make([]byte, 48)
 	if _, err := io.ReadFull(r, words); err != nil {
 		return h, err
-	}
-	if version := binary.LittleEndian.Uint32(words); version != 1 && version != 2 {
-		return h, fmt.Errorf("version %d is not known", version)
 	}
 	config, err := readConfig(r, binary.LittleEndian.Uint32(words[4:]))
 	if err != nil {

@@ -236,5 +236,5 @@ func (s *setup) trial() string {
 	if err != nil {
 		name = "DOM0"
 	}
-	return fmt.Sprintf("ssh %s@%s 'dom0/1 check %s try1'", s.request.Account, name, strings.Join(s.request.Key.Allow, ","))
+	return fmt.Sprintf("ssh %s@%s 'dom0/2 check %s try1'", s.request.Account, name, strings.Join(s.request.Key.Allow, ","))
 }

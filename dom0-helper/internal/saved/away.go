@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/bounded"
@@ -41,7 +42,7 @@ func (i Image) PutAway(now time.Time) (path string, err error) {
 		if info, err := os.Stat(i.Path); errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(info, i.info) {
 			return "", nil
 		}
-		_ = os.Chmod(i.Path, 0o600) // not all file systems have modes
+		i.keepPrivate()
 		dir, name := filepath.Split(i.Path)
 		name = name[:min(len(name), maxFenced)]
 		fenced := dir + "." + name + ".fenced-" + now.UTC().Format("20060102T150405Z")
@@ -65,6 +66,19 @@ func (i Image) PutAway(now time.Time) (path string, err error) {
 		}
 		return path, nil
 	})
+}
+
+// keepPrivate lets root alone read the memory of the guest. The path may be a link that
+// somebody exchanges meanwhile, so it is the file itself that gets the mode.
+func (i Image) keepPrivate() {
+	file, err := os.OpenFile(i.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return // it is moved all the same
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	if info, err := file.Stat(); err == nil && os.SameFile(info, i.info) {
+		_ = file.Chmod(0o600) // not all file systems have modes
+	}
 }
 
 // Sync returns when the names in the directories of these files are on disk: a

@@ -31,6 +31,7 @@ type Host struct {
 	Usual []Dir
 	// Settings are the files with the settings of xendomains.
 	Settings []string
+	Mounts   Mounts
 }
 
 // ThisHost is where Xen's script xendomains, in Debian's form and in its own, and
@@ -42,6 +43,7 @@ func ThisHost() Host {
 			{"/var/lib/libvirt/libxl/save", "libvirt"},
 		},
 		Settings: []string{"/etc/default/xendomains", "/etc/sysconfig/xendomains"},
+		Mounts:   Mounts{Wanted: "/etc/fstab", Present: "/proc/self/mountinfo"},
 	}
 }
 
@@ -50,8 +52,13 @@ type Store struct {
 	Dirs []Dir
 	// Unknown says why there may be more, and is nil if there are not.
 	Unknown error
+	// Relied says why there may be more but for those that the policy names: whether
+	// these are all, only its author knows. It is nil if there are not.
+	Relied error
 	// Migrate is where xendomains migrates guests to, by the file that says so.
 	Migrate map[string]string
+	// Mounts tells which directories cannot be seen yet.
+	Mounts Mounts
 
 	mu   sync.Mutex
 	hung error // of the first look that did not end
@@ -61,7 +68,7 @@ type Store struct {
 // names. Where it names any, settings that would have to be computed are its
 // author's business.
 func Open(h Host, named []string) *Store {
-	s := &Store{Dirs: slices.Clone(h.Usual), Migrate: map[string]string{}}
+	s := &Store{Dirs: slices.Clone(h.Usual), Migrate: map[string]string{}, Mounts: h.Mounts}
 	for _, path := range named {
 		s.add(path, "the policy")
 	}
@@ -73,6 +80,8 @@ func Open(h Host, named []string) *Store {
 		if err != nil {
 			if len(named) == 0 {
 				s.Unknown = errors.Join(s.Unknown, fmt.Errorf("%w: name the directory in the policy: images DIRECTORY", err))
+			} else {
+				s.Relied = errors.Join(s.Relied, err)
 			}
 			continue
 		}
@@ -156,7 +165,11 @@ func (s *Store) Look() Sight {
 	}
 	seen, err := bounded.Read(bounded.Limit, func(at func(string)) (Sight, error) {
 		var seen Sight
+		missing, err := s.Mounts.missing()
+		seen.Unknown = err
 		for _, d := range s.Dirs {
+			at(d.Path)
+			seen.Unknown = errors.Join(seen.Unknown, missing.hides(d.Path))
 			seen.read(d.Path, at)
 		}
 		return seen, nil
@@ -166,7 +179,7 @@ func (s *Store) Look() Sight {
 	return seen
 }
 
-// read adds what is in a directory. One that is missing is empty. Links to files
+// read adds what is in a directory. One that is missing is empty, if nothing hides it. Links to files
 // are followed, as xendomains does; directories in it are nobody's, nor are files
 // whose names begin with a dot: no pattern of xendomains fits these.
 func (s *Sight) read(dir string, at func(string)) {

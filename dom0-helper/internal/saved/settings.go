@@ -67,7 +67,7 @@ func parseSettings(text string) (Settings, error) {
 		}
 		if !ok {
 			return Settings{}, fmt.Errorf("%d: %q is no assignment of a value that is written out, so %s cannot be told",
-				i+1, strings.TrimSpace(line), saveVariable)
+				i+1, strings.Trim(line, " \t"), saveVariable)
 		}
 	}
 	return s, nil
@@ -87,7 +87,7 @@ func (s *Settings) take(word shellWord) bool {
 		return !strings.Contains(value, saveVariable) // ${NAME:=VALUE} assigns too
 	case value == "":
 		s.Save = ""
-	case word.computed, !filepath.IsAbs(value):
+	case word.computed, !filepath.IsAbs(value), strings.Contains(value, "/.."): // what is above a link, only the link tells
 		return false
 	default:
 		s.Save = filepath.Clean(value)
@@ -128,7 +128,7 @@ func shellWords(line string) (words []shellWord, ok bool) {
 	}
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; c {
-		case ' ', '\t', '\r':
+		case ' ', '\t':
 			end()
 		case ';':
 			end()
@@ -146,7 +146,7 @@ func shellWords(line string) (words []shellWord, ok bool) {
 			}
 			word.text, inWord = word.text+quoted, true
 			i += 1 + length
-		case '\\', '&', '|', '<', '>', '(', ')':
+		case '\\', '&', '|', '<', '>', '(', ')', '\r': // to the shell, the last is a letter as any other
 			return words, false
 		default:
 			if c == '#' && !inWord {

@@ -15,7 +15,7 @@ func TestParseSettings(t *testing.T) {
 		{"", "", ""},
 		{"# XENDOMAINS_SAVE=/a\n\n \t# x\n", "", ""},
 		{"XENDOMAINS_SAVE=/var/lib/xen/save\n", "/var/lib/xen/save", ""},
-		{"XENDOMAINS_SAVE=/a/\r\n", "/a", ""},
+		{"# settings\r\nXENDOMAINS_SAVE=/a/ # x\r\n", "/a", ""},
 		{"  export XENDOMAINS_SAVE=\"/a b\" # the directory\n", "/a b", ""},
 		{"XENDOMAINS_SAVE='/a$b'", "/a$b", ""},
 		{"XENDOMAINS_SAVE=/a'b'\"c\"#d", "/abc#d", ""},
@@ -38,7 +38,7 @@ func TestParseSettingsRefuses(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
 		"XENDOMAINS_SAVE=$HOME/save", "XENDOMAINS_SAVE=\"${DIR}\"", "XENDOMAINS_SAVE=`cat /x`", "XENDOMAINS_SAVE=$(cat /x)",
-		"XENDOMAINS_SAVE=save", "XENDOMAINS_SAVE=~/save", "XENDOMAINS_SAVE=/a\\ b", "XENDOMAINS_SAVE=\"/a", "XENDOMAINS_SAVE='/a",
+		"XENDOMAINS_SAVE=/a\r", "XENDOMAINS_SAVE=/link/../a", "\r", "XENDOMAINS_SAVE=save", "XENDOMAINS_SAVE=~/save", "XENDOMAINS_SAVE=/a\\ b", "XENDOMAINS_SAVE=\"/a", "XENDOMAINS_SAVE='/a",
 		"XENDOMAINS_SAVE+=/b", "XENDOMAINS_SAVE=/a true", "XENDOMAINS_SAVE=/a && true", "XENDOMAINS_SAVE=/a \\",
 		"test -n \"$XENDOMAINS_SAVE\" || XENDOMAINS_SAVE=/a", ": ${XENDOMAINS_SAVE:=/a}", "A=${XENDOMAINS_SAVE:=/a}",
 		"unset XENDOMAINS_SAVE", "declare XENDOMAINS_SAVE=/a", "if true; then XENDOMAINS_SAVE=/a; fi", "XENDOMAINS_SAVE", "export A; unset XENDOMAINS_SAVE",

@@ -40,6 +40,8 @@ type process struct {
 	domain   string    // that a save, migrate or remus names, or a helper serves: a name or id
 	file     string    // configuration or image that is among its words, as people know it
 	subjects []subject // that it makes from files; some may be none that it makes
+	reads    bool      // it is a restore that has its image open
+	beside   []subject // of the image of a restore that makes another of them
 	config   os.FileInfo
 	configAs string // its configuration file, as people know it
 	session  string // the connection of ssh that an xl began in
@@ -170,8 +172,8 @@ func readStatus(dir string) (status, error) {
 	return status{fields[0], parent, started}, errors.Join(err, startErr)
 }
 
-// isLog is the log of any guest.
-var isLog = pattern.Lazy(`/xl-[^/]*\.log(\.\d+)?( \(deleted\))?$`)
+// isLog is the log of any guest, or a file of such a name.
+var isLog = pattern.Lazy(`/xl-[^/]*` + logRest)
 
 func (p *process) examineXL(dir string, files *reader) error {
 	var args []string
@@ -208,7 +210,7 @@ func isApart(dir string) bool {
 }
 
 // watches reports whether an xl is in the background, and its log tells the guest.
-func (p *process) watches() bool { return p.log != "" && p.apart && !p.writes() }
+func (p *process) watches() bool { return p.log != "" && p.apart && !p.writes() && !p.reads }
 
 // writes reports whether an xl saves a guest or sends it away.
 func (p *process) writes() bool {
@@ -231,29 +233,35 @@ func (p *process) examineCreate(dir string, args []string, files *reader) {
 
 // examineRestore looks for the image that a restore reads: an open descriptor, which
 // leads to it also when the file was removed, before the path, which may be another file
-// by now. Both configuration and image may be named; then the former counts.
+// by now. Both configuration and image may be named; then the former counts. But it was
+// read once, and may be another's by now, so an image of the guest beside it is a doubt.
+//
+// One that watches has closed its image, and what its path leads to says nothing. Another
+// that is a service of systemd looks like it if its output goes to a file whose name is
+// like that of a log.
 func (p *process) examineRestore(dir string, args []string, files *reader) error {
 	rest, _ := getopt(restore, args)
 	if len(rest) < 1 || len(rest) > 2 {
 		return nil // xl refuses that
 	}
 	p.file = absolute(dir, rest[len(rest)-1])
-	if len(rest) == 2 && !p.watches() {
-		made, info := files.config(at(dir, rest[0]), "")
-		p.subjects, p.config, p.configAs = []subject{made}, info, absolute(dir, rest[0])
-		return nil
-	}
 	open, err := descriptors(dir)
 	if err != nil {
 		return err
 	}
 	for _, d := range open {
 		made, err := files.image(d.path)
-		if !errors.Is(err, image.ErrNotImage) && !errors.Is(err, errNotRegular) {
-			p.subjects = append(p.subjects, made)
+		if !isNoImage(err) {
+			p.subjects, p.reads = append(p.subjects, made), true
 		}
 	}
-	if len(p.subjects) == 0 && !p.watches() { // which has read it
+	switch {
+	case p.watches(): // it has read it
+	case len(rest) == 2:
+		p.beside = p.subjects
+		made, info := files.config(at(dir, rest[0]), "")
+		p.subjects, p.config, p.configAs = []subject{made}, info, absolute(dir, rest[0])
+	case len(p.subjects) == 0:
 		made, err := files.image(at(dir, rest[0]))
 		if !errors.Is(err, image.ErrNotImage) { // else xl refuses that
 			p.subjects = []subject{made}
@@ -284,7 +292,7 @@ func (p *process) examineLibvirt(dir string, files *reader) error {
 			continue
 		}
 		made, err := files.image(d.path)
-		if errors.Is(err, image.ErrNotImage) || errors.Is(err, errNotRegular) || gone(err) == nil && err != nil {
+		if isNoImage(err) {
 			continue
 		}
 		if guest, ok := managedSave(d.link); err != nil && ok {
@@ -293,6 +301,12 @@ func (p *process) examineLibvirt(dir string, files *reader) error {
 		p.subjects = append(p.subjects, made)
 	}
 	return nil
+}
+
+// isNoImage reports whether the error of reading from a descriptor says that nothing is
+// restored from it: it leads to something else, or is closed by now.
+func isNoImage(err error) bool {
+	return errors.Is(err, image.ErrNotImage) || errors.Is(err, errNotRegular) || gone(err) == nil && err != nil
 }
 
 // managedSave returns the guest whose managed save a link leads to, after it was removed.

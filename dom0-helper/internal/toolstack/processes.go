@@ -198,6 +198,11 @@ func (l looked) ofSubjects(p process) verdict {
 			worst = max(worst, l.id.judge(s.name, s.uuid))
 		}
 	}
+	for _, s := range p.beside {
+		if s.err == nil && l.id.judge(s.name, s.uuid) != nobodys {
+			worst = max(worst, maybe)
+		}
+	}
 	return worst
 }
 
@@ -329,6 +334,11 @@ func (p process) doubt(id Identity) string {
 		if id.judge(s.name, s.uuid) == maybe {
 			return fmt.Sprintf("%s, which makes %s with the UUID %s, and guest %s has %q; it is not ended",
 				text, excerpt(s.name), excerpt(s.uuid), id.Name, cmp.Or(id.UUID, id.ConfigUUID))
+		}
+	}
+	for _, s := range p.beside {
+		if s.err == nil && id.judge(s.name, s.uuid) != nobodys {
+			return fmt.Sprintf("%s, which restores the memory of %s (UUID %s) by another configuration; wait for its domain, or end it", text, excerpt(s.name), excerpt(s.uuid))
 		}
 	}
 	return text + ", of which it cannot be told yet which guest it receives; if its source is dead, end it"

@@ -149,6 +149,21 @@ func TestProcessesThatRestore(t *testing.T) {
 		{name: "restore of nothing", list: one("restore @gone"), want: unknown},
 		{name: "restore from a pipe", list: one("restore @pipe"), want: unknown},
 		{name: "restore with another configuration", list: one("restore @web.cfg @node-1.save")},
+		{
+			name: "restore of the guest's image with another configuration", want: unknown,
+			list: []fakeProcess{{pid: 10, words: "restore @web.cfg @node-1.save", fds: map[string]string{"7": "node-1.save"}}},
+		},
+		{
+			name: "restore of the guest's image, by another's domain", domains: []Domain{web},
+			list: []fakeProcess{
+				{pid: 10, words: "restore @web.cfg @node-1.save", fds: map[string]string{"7": "node-1.save"}},
+				{pid: 11, parent: 10, exe: programHelper, words: "--restore-domain 7 -1 4 1 0 2 0 3 0"},
+			},
+		},
+		{
+			name: "restore of another's image with its configuration",
+			list: []fakeProcess{{pid: 10, words: "restore @web.cfg @web.save", fds: map[string]string{"7": "web.save"}}},
+		},
 		{name: "restore with the guest's configuration", list: one("restore @node-1.cfg @web.save"), want: ends},
 		{name: "restore without words", list: one("restore")},
 		{
@@ -165,6 +180,10 @@ func TestProcessesThatRestore(t *testing.T) {
 		{name: "with a log as if it watched", want: ends, list: []fakeProcess{
 			{pid: 10, words: "restore /gone", log: "start", fds: map[string]string{"7": "node-1.save"}},
 		}},
+		{
+			name: "restore of half an image by a service", want: unknown,
+			list: []fakeProcess{{pid: 10, words: "restore @cut.save", log: "restore", fds: map[string]string{"7": "cut.save"}}},
+		},
 		{name: "two at once", want: "ends 10 unknown 12", list: []fakeProcess{
 			{pid: 10, words: "restore @node-1.save"}, {pid: 11, words: "restore @web.save"}, {pid: 12, words: "restore @pipe"},
 		}},
@@ -346,6 +365,10 @@ func TestDoubt(t *testing.T) {
 			`xl process 10 (create "/gone/\x1b.cfg"), of which it cannot be told which guest it makes: no such file or directory; wait for its end, or end it if it hangs`,
 		},
 		{fakeProcess{pid: 10, words: "restore @pipe"}, `(restore "` + dir + `/pipe"), of which it cannot be told which guest it makes: is no regular file; `},
+		{
+			fakeProcess{pid: 10, words: "restore @web.cfg @x", fds: map[string]string{"7": "node-1.save"}},
+			`which restores the memory of "node-1" (UUID "` + pinUUID + `") by another configuration; wait for its domain, or end it`,
+		},
 		{fakeProcess{pid: 10, words: "restore @cut.save"}, "truncated header of an image of xl"},
 		{
 			fakeProcess{pid: 10, words: "create @web-copy.cfg"},

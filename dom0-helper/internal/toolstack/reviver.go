@@ -57,13 +57,16 @@ func (x xl) Processes() (Processes, error) {
 
 // isLogOf reports whether path is the log that xl keeps of the guest. The log of
 // a guest that migrated hither has the name that it migrated under, and a log
-// that is not the newest has a number (libxl_create_logfile in tools/libs/light).
+// that is not the newest has a number (libxl_create_logfile in tools/libs/light),
+// or a date (dateext of logrotate.conf(5)).
 func isLogOf(path, guest string) bool {
 	ending, ok := strings.CutPrefix(filepath.Base(path), "xl-"+guest)
 	return ok && logEnding().MatchString(ending)
 }
 
-var logEnding = pattern.Lazy(`^(--incoming)?\.log(\.\d+)?( \(deleted\))?$`)
+var logEnding = pattern.Lazy(`^(--incoming)?` + logRest)
+
+const logRest = `\.log([.-]\d+)*( \(deleted\))?$`
 
 // reviver is a Reviver of a process that a look has found.
 type reviver struct {

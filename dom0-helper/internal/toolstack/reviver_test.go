@@ -22,6 +22,8 @@ func TestIsLogOf(t *testing.T) {
 		"/var/log/xen/xl-node-1.log.2 (deleted)":          true,
 		"/var/log/xen/xl-node-1--incoming.log":            true,
 		"/var/log/xen/xl-node-1--incoming.log.1":          true,
+		"/var/log/xen/xl-node-1.log-20261201":             true,
+		"/var/log/xen/xl-node-1.log.1-20261201 (deleted)": true,
 		"/srv/log/xl-node-1.log":                          true,
 		"xl-node-1.log":                                   true,
 		"":                                                false,

@@ -17,30 +17,30 @@ func TestParseTable(t *testing.T) {
 		file string
 		want []Domain
 	}{
-		{tableAlone, []Domain{{0, "Domain-0", zero, false, false}}},
+		{tableAlone, []Domain{{0, "Domain-0", zero, false, false, false}}},
 		{tableGuests, []Domain{
-			{0, "Domain-0", zero, false, false},
-			{16, "alpha", "9e8b58c8-81e2-4411-b8fc-f2ab88b5627c", false, false},
-			{17, "beta", "d3343abe-9deb-4e93-84ea-4371cc9bdd1e", false, false},
+			{0, "Domain-0", zero, false, false, false},
+			{16, "alpha", "9e8b58c8-81e2-4411-b8fc-f2ab88b5627c", false, false, false},
+			{17, "beta", "d3343abe-9deb-4e93-84ea-4371cc9bdd1e", false, false, false},
 		}},
-		{tableDying, []Domain{{0, "Domain-0", zero, false, false}, {29, "", "fef5fff0-4802-4a8f-8617-d615be2c0604", false, true}}},
+		{tableDying, []Domain{{0, "Domain-0", zero, false, false, false}, {29, "", "fef5fff0-4802-4a8f-8617-d615be2c0604", false, true, true}}},
 		{tableStates, []Domain{
-			{0, "Domain-0", zero, false, false},
-			{16, "alpha", madeUUID(16), false, false},
-			{17, "beta", madeUUID(17), false, false},
-			{18, "spin", madeUUID(18), false, false},
-			{19, "born-paused", madeUUID(19), false, false},
-			{20, "crashed-kept", madeUUID(20), true, false},
-			{21, "faulted-kept", madeUUID(21), true, false},
-			{22, "off-kept", madeUUID(22), true, false},
-			{23, "wd-kept", madeUUID(23), true, false},
-			{24, "rb-kept", madeUUID(24), true, false},
-			{25, strings.Repeat("n", 39), madeUUID(25), false, false},
-			{26, strings.Repeat("n", 40), madeUUID(26), false, false},
-			{27, strings.Repeat("n", 41), madeUUID(27), false, false},
-			{28, strings.Repeat("n", 80), madeUUID(28), false, false},
+			{0, "Domain-0", zero, false, false, false},
+			{16, "alpha", madeUUID(16), false, false, false},
+			{17, "beta", madeUUID(17), false, false, false},
+			{18, "spin", madeUUID(18), false, false, true},
+			{19, "born-paused", madeUUID(19), false, false, true},
+			{20, "crashed-kept", madeUUID(20), true, false, false},
+			{21, "faulted-kept", madeUUID(21), true, false, false},
+			{22, "off-kept", madeUUID(22), true, false, false},
+			{23, "wd-kept", madeUUID(23), true, false, false},
+			{24, "rb-kept", madeUUID(24), true, false, false},
+			{25, strings.Repeat("n", 39), madeUUID(25), false, false, false},
+			{26, strings.Repeat("n", 40), madeUUID(26), false, false, false},
+			{27, strings.Repeat("n", 41), madeUUID(27), false, false, false},
+			{28, strings.Repeat("n", 80), madeUUID(28), false, false, false},
 		}},
-		{tableHostile, append(hostileDomains(zero)[:14], Domain{116, "", madeUUID(116), false, false})},
+		{tableHostile, append(hostileDomains(zero)[:14], Domain{116, "", madeUUID(116), false, false, false})},
 	}
 	for _, test := range tests {
 		t.Run(test.file, func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestParseTableMarks(t *testing.T) {
 		"---s--", "---sr-", "---ss-", "---sc-", "---sw-", "---sS-", "---s?-", "--ps--", "--psc-", "--ps-d", "---sSd",
 	} {
 		row := fmt.Sprintf("%-40s %5d %5d %5d     %6s  %8.1f %s %8s %16s\n", "alpha", 7, 8, 1, marks, 0.0, madeUUID(7), "-", "-")
-		want := Domain{7, "alpha", madeUUID(7), strings.Contains(marks, "s"), strings.HasSuffix(marks, "d")}
+		want := Domain{7, "alpha", madeUUID(7), strings.Contains(marks, "s"), strings.HasSuffix(marks, "d"), strings.Contains(marks, "p")}
 		got, err := parseTable(alone + row)
 		if diff := cmp.Diff(want, got[7]); diff != "" || err != nil || len(got) != 2 {
 			t.Errorf("%s: parseTable = %v, %v, (-want +got):\n%s", marks, got, err, diff)
@@ -187,6 +187,9 @@ func writeTable(domains map[int]Domain) string {
 		d, marks := domains[id], "-b----"
 		if d.Stopped {
 			marks = "---s--"
+		}
+		if d.Paused {
+			marks = marks[:2] + "p" + marks[3:]
 		}
 		if d.Dying {
 			marks = marks[:5] + "d"

@@ -38,9 +38,14 @@ type Domain struct {
 	Stopped bool
 	// Dying says that it is being torn down.
 	Dying bool
+	// Paused says that it does not run until somebody lets it: so is one that is being built.
+	Paused bool
 }
 
-// stoppedMark is the fourth of a domain's six marks in the toolstacks' tables.
+// pausedMark is the third of a domain's six marks in the toolstacks' tables.
+func pausedMark(marks string) bool { return marks[2] == 'p' }
+
+// stoppedMark is the fourth of them.
 func stoppedMark(marks string) bool { return marks[3] == 's' }
 
 // dyingMark is the sixth of them.

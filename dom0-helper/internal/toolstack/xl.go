@@ -51,7 +51,7 @@ func (x xl) Domains(ctx context.Context) ([]Domain, error) {
 		if d.Name == "" {
 			d.Name = row.Name // it has just lost it
 		}
-		d.Stopped, d.Dying = row.Stopped, row.Dying
+		d.Stopped, d.Dying, d.Paused = row.Stopped, row.Dying, row.Paused
 		all[id] = d
 	}
 	return slices.SortedFunc(maps.Values(all), func(a, b Domain) int { return a.ID - b.ID }), nil
@@ -104,7 +104,7 @@ func parseTable(table string) (map[int]Domain, error) {
 		if name == "(null)" {
 			name = ""
 		}
-		domains[id] = Domain{ID: id, Name: name, UUID: cells[4], Stopped: stoppedMark(cells[3]), Dying: dyingMark(cells[3])}
+		domains[id] = Domain{ID: id, Name: name, UUID: cells[4], Stopped: stoppedMark(cells[3]), Dying: dyingMark(cells[3]), Paused: pausedMark(cells[3])}
 	}
 	if len(row) > 0 {
 		return nil, fmt.Errorf("row %.80q is not complete", strings.Join(row, "\n"))

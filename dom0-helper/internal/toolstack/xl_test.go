@@ -84,7 +84,7 @@ func TestXLDomains(t *testing.T) {
 			{ID: 17, Name: "beta", UUID: "d3343abe-9deb-4e93-84ea-4371cc9bdd1e"},
 		}},
 		{"a dying one is only in the table", tableDying, longDying, []Domain{
-			{ID: 0, Name: "Domain-0"}, {ID: 29, UUID: "fef5fff0-4802-4a8f-8617-d615be2c0604", Dying: true},
+			{ID: 0, Name: "Domain-0"}, {ID: 29, UUID: "fef5fff0-4802-4a8f-8617-d615be2c0604", Dying: true, Paused: true},
 		}},
 		{"guests that come after the table", tableAlone, longGuests, []Domain{
 			{ID: 0, Name: "Domain-0"},
