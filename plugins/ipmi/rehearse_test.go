@@ -108,7 +108,7 @@ func TestRehearse(t *testing.T) {
 					t.Errorf("%s with % x was sent", c.Step, c.Data)
 				}
 			}
-			if n := b.SessionsIn(bmcbed.Open); n > 0 {
+			if n := b.sessionsLeft(); n > 0 {
 				t.Errorf("%d sessions are left", n)
 			}
 		})
