@@ -126,7 +126,7 @@ func bmcFaults() []bmcFault {
 			b.FailAt(bmc.At(bmc.OpenSession).Nth(1), bmc.Full) // with one suite
 			b.FailAt(bmc.At(bmc.OpenSession).Nth(2), bmc.Full) // with the other
 		}), nil, [4]int{0, 0, 0, 1}},
-		{"it is the BMC of another node, by bmc_guid", usual, none, []string{"bmc_guid=node-1=" + strings.Repeat("0", 32)}, noneWell},
+		{"it is the BMC of another node, by bmc_guid", usual, none, []string{"bmc_guid=node-1=" + strings.Repeat("1", 32)}, noneWell},
 	}...)
 }
 

@@ -193,7 +193,7 @@ func TestIPMIToolGUID(t *testing.T) {
 	f.env = append(f.env, "bmc_guid=node-1="+string(found[1]))
 	f.says("off", 0, "off-observed", false)
 	f.says("on", 0, "on-observed", true)
-	f.env = append(f.env, "bmc_guid=node-1="+strings.Repeat("0", 32))
+	f.env = append(f.env, "bmc_guid=node-1="+strings.Repeat("1", 32))
 	f.says("off", 1, "not-found: .*another BMC", true)
 }
 

@@ -239,7 +239,7 @@ func TestGUID(t *testing.T) {
 	pinned := func(guid string) stonithtest.Result {
 		return b.run(map[string]string{"bmc_guid": "NODE-1=" + guid}, "off", stonithtest.Node)
 	}
-	wrong := pinned(strings.Repeat("00", 16))
+	wrong := pinned(strings.Repeat("11", 16))
 	if wrong.Status != 1 || !b.BMC.Power() || !strings.Contains(wrong.Stderr, "not-found") {
 		t.Fatalf("with another GUID: exit status %d, node on: %v, %q", wrong.Status, b.BMC.Power(), wrong.Stderr)
 	}
@@ -262,7 +262,7 @@ func TestGUID(t *testing.T) {
 func TestBusyGUID(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, bmcbed.Options{})
-	told := b.run(map[string]string{"bmc_guid": "node-1=" + strings.Repeat("0", 32)}, "off", stonithtest.Node).Stderr
+	told := b.run(map[string]string{"bmc_guid": "node-1=" + strings.Repeat("1", 32)}, "off", stonithtest.Node).Stderr
 	_, after, _ := strings.Cut(told, "it has ")
 	its, _, _ := strings.Cut(after, " ")
 	b.RefuseAt(bmcbed.At(bmcbed.DeviceGUID).Nth(1), 0xC0)
