@@ -13,6 +13,10 @@ import (
 const (
 	// lostAfter is the silence after which a session counts as lost.
 	lostAfter = rmcp.SilenceLimit
+	// unheardLimit is the time without an answer after which a BMC may have restarted, where
+	// there is no session that it would have lost. It is less than any takes for that, which
+	// starts an operating system, and more than a slow one takes for a login and a command.
+	unheardLimit = 10 * time.Second
 	// loginPause is the time between a login that was refused and the next one: a BMC
 	// may lock an account, and has few sessions.
 	loginPause = time.Second
@@ -63,7 +67,7 @@ type bmc struct {
 	seen     stonith.Power // at the last look of the session, Unknown if that failed
 	offSince time.Time     // the first look since when it was never on, zero if the last one saw it on
 	offUntil time.Time     // the last look that saw it off
-	heard    time.Time     // the last answer to a look or a request
+	heard    time.Time     // the last answer, or failure, of a command
 	ours     bool          // the last command that it took switches off, and the look before saw the node on
 	dumped   bool          // the node has had its diagnostic interrupt
 
@@ -114,9 +118,9 @@ func (b *bmc) look(ctx context.Context) (sight, error) {
 }
 
 // hear notes that the BMC has answered, or could not be asked. Where there is no session,
-// whose loss would tell it, a BMC that was not heard for as long may have restarted.
+// whose loss would tell it, a BMC that was not heard for unheardLimit may have restarted.
 func (b *bmc) hear() {
-	if b.lostAfter == 0 && time.Since(b.heard) > lostAfter {
+	if b.lostAfter == 0 && time.Since(b.heard) > unheardLimit {
 		b.forget()
 	}
 	b.heard = time.Now()

@@ -39,6 +39,7 @@ func (q *question) ask(ctx context.Context, b *bmc, c chassis, read func(context
 	}
 	defer cancel()
 	failure := read(part)
+	b.hear()
 	if failure == nil {
 		q.silent, q.answered = 0, true
 		return true, nil, nil

@@ -36,7 +36,7 @@ func (s *scripted) failure(word string) error {
 	case "slow":
 		time.Sleep(3 * time.Second)
 	case "late":
-		time.Sleep(lostAfter)
+		time.Sleep(unheardLimit)
 	}
 	return nil
 }
