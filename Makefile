@@ -87,7 +87,8 @@ demo: build ## show a node being fenced; needs nothing but Go
 STAGES ?= peers lint unit fuzz-smoke e2e test-xen
 
 test: ## run every check (STAGES), and name those that failed
-	@failed=; \
+	@[ -n "$(strip $(STAGES))" ] || { echo 'make $@: STAGES is empty: nothing was checked' >&2; exit 1; }; \
+	failed=; \
 	for stage in $(STAGES); do \
 		echo "make $@: $$stage"; \
 		$(MAKE) --no-print-directory "$$stage" || failed+=" $$stage"; \

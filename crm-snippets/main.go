@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
 
 // version is set by the linker.
@@ -72,6 +74,6 @@ func run(args []string, s *session) int {
 func (s *session) say(kind, text string) {
 	for line := range strings.Lines(text) {
 		// There is nobody to tell that it cannot be told.
-		_, _ = fmt.Fprintf(s.stderr, "crm-snippets: %s: %s\n", kind, strings.TrimSuffix(line, "\n"))
+		_, _ = fmt.Fprintf(s.stderr, "crm-snippets: %s: %s\n", kind, printable.Text(strings.TrimSuffix(line, "\n")))
 	}
 }

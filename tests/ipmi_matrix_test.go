@@ -126,7 +126,7 @@ func bmcFaults() []bmcFault {
 			b.FailAt(bmc.At(bmc.OpenSession).Nth(1), bmc.Full) // with one suite
 			b.FailAt(bmc.At(bmc.OpenSession).Nth(2), bmc.Full) // with the other
 		}), nil, [4]int{0, 0, 0, 1}},
-		{"it is the BMC of another node, by bmc_guid", usual, none, []string{"bmc_guid=node-1=" + strings.Repeat("0", 32)}, noneWell},
+		{"it is the BMC of another node, by bmc_guid", usual, none, []string{"bmc_guid=node-1=" + strings.Repeat("1", 32)}, noneWell},
 	}...)
 }
 
@@ -154,6 +154,11 @@ func waysBack() []networkFault {
 	direct(
 		bmcFault{"the node sleeps (S3): the chassis says off", usual, sleeps, nil, allWell},
 		bmcFault{"the node sleeps (S3), and off is ignored", usual, does(func(b *bmc.BMC) { b.Sleep(); _ = b.Fail(bmc.IgnoreOff) }), []string{short}, notOff},
+		bmcFault{"the node sleeps (S3), off is ignored, and the BMC tells it once", usual, does(func(b *bmc.BMC) {
+			b.Sleep()
+			_ = b.Fail(bmc.IgnoreOff)
+			b.RefuseAt(bmc.At(bmc.ACPIState).After(1), 0xd5)
+		}), []string{short}, notOff},
 		bmcFault{"off lets the node sleep (S3)", usual, fails(bmc.Suspends), []string{short}, notOff},
 		bmcFault{"the node hibernates (S4)", bmc.Options{Off: true}, does(func(b *bmc.BMC) { b.SetACPI(0x04) }), nil, mostWell},
 		bmcFault{"the BMC has just started, and says off", usual, fails(bmc.Starts, bmc.SaysOff, bmc.IgnoreOff), []string{short}, [4]int{1, 1, 1, 0}},

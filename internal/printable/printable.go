@@ -22,6 +22,16 @@ func Line(text string) string {
 	return escape(strings.ReplaceAll(strings.TrimSpace(text), "\n", "; "), unicode.IsPrint)
 }
 
+// Text is Line for each line of text, whose blanks at the beginning stay.
+func Text(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		words := strings.TrimLeft(line, " ")
+		lines[i] = line[:len(line)-len(words)] + Line(words)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // ASCII is Line in printable ASCII, with all else escaped as well.
 func ASCII(text string) string {
 	return escape(Line(text), func(r rune) bool { return ' ' <= r && r <= '~' })

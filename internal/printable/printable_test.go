@@ -60,3 +60,10 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	if got, want := Text("one\u009b\n  two \u202e\n\tthree\n"), "one\\u009b\n  two \\u202e\nthree\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -13,6 +13,10 @@ import (
 const (
 	// lostAfter is the silence after which a session counts as lost.
 	lostAfter = rmcp.SilenceLimit
+	// unheardLimit is the time without an answer after which a BMC may have restarted, where
+	// there is no session that it would have lost. It is less than any takes for that, which
+	// starts an operating system, and more than a slow one takes for a login and a command.
+	unheardLimit = 10 * time.Second
 	// loginPause is the time between a login that was refused and the next one: a BMC
 	// may lock an account, and has few sessions.
 	loginPause = time.Second
@@ -63,6 +67,7 @@ type bmc struct {
 	seen     stonith.Power // at the last look of the session, Unknown if that failed
 	offSince time.Time     // the first look since when it was never on, zero if the last one saw it on
 	offUntil time.Time     // the last look that saw it off
+	heard    time.Time     // the last answer, or failure, of a command
 	ours     bool          // the last command that it took switches off, and the look before saw the node on
 	dumped   bool          // the node has had its diagnostic interrupt
 
@@ -92,6 +97,7 @@ func (b *bmc) look(ctx context.Context) (sight, error) {
 	err := b.do(ctx, func(ctx context.Context, c chassis) (err error) {
 		asked := time.Now()
 		state, err := c.ChassisStatus(ctx)
+		b.hear()
 		if err == nil && !state.PowerOn {
 			doubt, err = b.doubt(ctx, c)
 		}
@@ -110,6 +116,19 @@ func (b *bmc) look(ctx context.Context) (sight, error) {
 	}
 	return s, err
 }
+
+// hear notes that the BMC has answered, or could not be asked. Where there is no session,
+// whose loss would tell it, a BMC that was not heard for unheardLimit may have restarted.
+func (b *bmc) hear() {
+	if b.lostAfter == 0 && time.Since(b.heard) > unheardLimit {
+		b.forget()
+	}
+	b.heard = time.Now()
+}
+
+// forget forgets what was seen and asked: a BMC that starts anew may not know yet what its
+// node does.
+func (b *bmc) forget() { b.seen, b.ours, b.offSince = stonith.Unknown, false, time.Time{} }
 
 // lookOnce reads the power of the chassis for those who will not look again, and do not
 // want a proof: the first refusal of a login is the last word.
@@ -155,6 +174,7 @@ func (b *bmc) control(ctx context.Context, control rmcp.Control) error {
 	send := func(ctx context.Context, c chassis) error {
 		b.dumped = b.dumped || control == rmcp.Diag
 		err := c.ChassisControl(ctx, control)
+		b.hear()
 		if control != rmcp.Diag {
 			ends := control == rmcp.Down || control == rmcp.Cycle
 			b.ours = err == nil && ends && b.seen == stonith.On
@@ -250,7 +270,7 @@ func (b *bmc) within(ctx context.Context, limit time.Duration, command func(cont
 	if errors.Is(err, errWrongBMC) || !errors.As(err, &answer) {
 		_ = b.session.Close() // it is lost, and its end need not be confirmed
 		b.session = nil
-		b.seen, b.ours, b.offSince = stonith.Unknown, false, time.Time{} // a BMC that starts anew may not know yet what its node does
+		b.forget()
 	}
 	return explain(err, false)
 }

@@ -191,7 +191,7 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 		login.Kg = kg
 		mistakes = append(mistakes, err, claim(owners, n.Name, login.Addresses))
 		if pin := pins[n.Name]; pin != "" {
-			mistakes = append(mistakes, claim(owners, n.Name, []string{"with the GUID " + pin}))
+			mistakes = append(mistakes, guid(pin).mistake(n.Name), claim(owners, n.Name, []string{"with the GUID " + pin}))
 		}
 		if err == nil && passwordErr == nil && kgErr == nil {
 			mistakes = append(mistakes, its.name(n, c.check(login)))

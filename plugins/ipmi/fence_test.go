@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +30,23 @@ type fenceTest struct {
 	left    int // sessions that only the BMC can end: it has them with another K_g
 }
 
+// check makes the call. One that fails has a short limit, and on a machine whose other work
+// has used that up, a long one.
 func (tt fenceTest) check(t *testing.T) {
+	t.Helper()
+	wrong := tt.try(t, "5s")
+	if len(wrong) > 0 && tt.status != 0 && tt.params["timeout"] == "" {
+		wrong = tt.try(t, "30s")
+	}
+	for _, text := range wrong {
+		t.Error(text)
+	}
+}
+
+// try makes the call, with the limit if it is to fail, and returns what is wrong with it.
+func (tt fenceTest) try(t *testing.T, limit string) (wrong []string) {
+	t.Helper()
+	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	b := newBed(t, tt.options)
 	b.left = tt.left
 	if tt.given != nil {
@@ -36,11 +54,9 @@ func (tt fenceTest) check(t *testing.T) {
 	}
 	params := map[string]string{}
 	if tt.status != 0 {
-		params["timeout"] = "5s"
+		params["timeout"] = limit
 	}
-	for name, value := range tt.params {
-		params[name] = value
-	}
+	maps.Copy(params, tt.params)
 	args := []string{"off", stonithtest.Node}
 	switch tt.verb {
 	case "":
@@ -52,34 +68,35 @@ func (tt fenceTest) check(t *testing.T) {
 	got := b.run(params, args...)
 	told := got.Stdout + got.Stderr
 	if got.Status != tt.status {
-		t.Errorf("%v: exit status %d, want %d; %q", args, got.Status, tt.status, told)
+		bad("%v: exit status %d, want %d; %q", args, got.Status, tt.status, told)
 	}
 	for _, says := range tt.says {
 		if !strings.Contains(told, says) {
-			t.Errorf("%v says nothing of %q: %q", args, says, told)
+			bad("%v says nothing of %q: %q", args, says, told)
 		}
 	}
 	if tt.unsaid != "" && strings.Contains(told, tt.unsaid) {
-		t.Errorf("%v says %q: %q", args, tt.unsaid, told)
+		bad("%v says %q: %q", args, tt.unsaid, told)
 	}
 	if on := b.BMC.Power(); on != tt.on {
-		t.Errorf("%v: the node is on: %v, want %v; %q", args, on, tt.on, told)
+		bad("%v: the node is on: %v, want %v; %q", args, on, tt.on, told)
 	}
 	var happened []bmcbed.Happening
 	for _, event := range b.History() {
 		happened = append(happened, event.What)
 	}
 	if tt.happens != nil && !slices.Equal(happened, tt.happens) {
-		t.Errorf("%v: happened: %v, want %v; %q", args, happened, tt.happens, told)
+		bad("%v: happened: %v, want %v; %q", args, happened, tt.happens, told)
 	}
 	if n := b.Count(bmcbed.OpenSession); tt.logins != 0 && n != tt.logins {
-		t.Errorf("%v: %d logins, want %d; %q", args, n, tt.logins, told)
+		bad("%v: %d logins, want %d; %q", args, n, tt.logins, told)
 	}
 	for _, secret := range []string{"Secret-2", "wrong-password"} {
 		if strings.Contains(told, secret) {
-			t.Errorf("%v shows %s: %q", args, secret, told)
+			bad("%v shows %s: %q", args, secret, told)
 		}
 	}
+	return wrong
 }
 
 // params are those that the words name=value say.
@@ -222,7 +239,7 @@ func TestGUID(t *testing.T) {
 	pinned := func(guid string) stonithtest.Result {
 		return b.run(map[string]string{"bmc_guid": "NODE-1=" + guid}, "off", stonithtest.Node)
 	}
-	wrong := pinned(strings.Repeat("00", 16))
+	wrong := pinned(strings.Repeat("11", 16))
 	if wrong.Status != 1 || !b.BMC.Power() || !strings.Contains(wrong.Stderr, "not-found") {
 		t.Fatalf("with another GUID: exit status %d, node on: %v, %q", wrong.Status, b.BMC.Power(), wrong.Stderr)
 	}
@@ -245,7 +262,7 @@ func TestGUID(t *testing.T) {
 func TestBusyGUID(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, bmcbed.Options{})
-	told := b.run(map[string]string{"bmc_guid": "node-1=" + strings.Repeat("0", 32)}, "off", stonithtest.Node).Stderr
+	told := b.run(map[string]string{"bmc_guid": "node-1=" + strings.Repeat("1", 32)}, "off", stonithtest.Node).Stderr
 	_, after, _ := strings.Cut(told, "it has ")
 	its, _, _ := strings.Cut(after, " ")
 	b.RefuseAt(bmcbed.At(bmcbed.DeviceGUID).Nth(1), 0xC0)

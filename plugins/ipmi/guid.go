@@ -21,6 +21,15 @@ func parseGUID(text string) (digits string, ok bool) {
 	return digits, err == nil && len(raw) == len(rmcp.GUID{})
 }
 
+// mistake says that the GUID of a node is none: it is what BMCs tell that have none.
+func (g guid) mistake(node string) error {
+	if strings.Trim(string(g), "0") != "" && strings.Trim(string(g), "f") != "" {
+		return nil
+	}
+	return stonith.Errorf(stonith.BadConfig, "bmc_guid: node %s: %s is what BMCs tell that have no GUID", node, g).
+		WithHint("leave this node out of bmc_guid, or set the GUID of its BMC")
+}
+
 // errWrongBMC is what a BMC of another node is.
 var errWrongBMC = errors.New("another BMC than bmc_guid says")
 

@@ -21,12 +21,14 @@ const (
 
 // A question is one that not every BMC can answer.
 type question struct {
-	silent int // how often it was not answered
+	silent   int  // how often it was not answered
+	answered bool // it was, once
 }
 
 // ask asks it, once a look. A BMC that refuses it has told nothing. One that is silent to
 // it, or busy, has told nothing yet, unless that has happened a few times: the error doubt
-// says so. Any other error is one of the session.
+// says so. One that has answered it before in this call can, so whatever else it does is
+// doubt. Any other error is one of the session.
 func (q *question) ask(ctx context.Context, b *bmc, c chassis, read func(context.Context) error) (answered bool, doubt, err error) {
 	if q.silent == maxSilent {
 		return false, nil, nil
@@ -37,20 +39,30 @@ func (q *question) ask(ctx context.Context, b *bmc, c chassis, read func(context
 	}
 	defer cancel()
 	failure := read(part)
+	b.hear()
 	if failure == nil {
-		q.silent = 0
+		q.silent, q.answered = 0, true
 		return true, nil, nil
 	}
 	var answer *rmcp.CompletionError
-	if errors.As(failure, &answer) {
-		if !slices.Contains(busyCodes, answer.Code) {
-			q.silent = maxSilent
-			return false, nil, nil
+	refused := errors.As(failure, &answer)
+	if !refused {
+		state, err := c.ChassisStatus(ctx)
+		switch {
+		case err != nil:
+			return false, nil, err // it is the session that is lost, and not the question
+		case state.PowerOn:
+			return false, stonith.Errorf(stonith.UnknownState, "%s: the chassis was off, and is on a moment later", c), nil
 		}
-	} else if _, err := c.ChassisStatus(ctx); err != nil {
-		return false, nil, err // it is the session that is lost, and not the question
 	}
-	if q.silent++; q.silent == maxSilent {
+	switch {
+	case q.answered:
+	case refused && !slices.Contains(busyCodes, answer.Code):
+		q.silent = maxSilent
+	default:
+		q.silent++
+	}
+	if q.silent == maxSilent {
 		return false, nil, nil
 	}
 	return false, explain(failure, false), nil

@@ -80,7 +80,7 @@ func TestRehearse(t *testing.T) {
 		{name: "no answer to it", given: func(b *bed) { b.FailAt(bmcbed.At(bmcbed.RestorePolicy), bmcbed.Empty) }, reason: stonith.UnknownState, says: "0 bytes of data, not 1"},
 		{name: "no state", given: func(b *bed) { b.fail(bmcbed.RefuseGet) }, reason: stonith.DeviceError, says: "Get Chassis Status"},
 		{name: "wrong password", params: params("passwd=wrong", "passwd_file="), reason: stonith.NotAuthenticated, says: "wrong password"},
-		{name: "another BMC", params: params("bmc_guid=node-1=" + strings.Repeat("0", 32)), reason: stonith.NotFound, says: "another BMC"},
+		{name: "another BMC", params: params("bmc_guid=node-1=" + strings.Repeat("1", 32)), reason: stonith.NotFound, says: "another BMC"},
 		{name: "no BMC", given: func(b *bed) { b.fail(bmcbed.Refused) }, reason: stonith.Unreachable, says: "no answer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestRehearse(t *testing.T) {
 					t.Errorf("%s with % x was sent", c.Step, c.Data)
 				}
 			}
-			if n := b.SessionsIn(bmcbed.Open); n > 0 {
+			if n := b.sessionsLeft(); n > 0 {
 				t.Errorf("%d sessions are left", n)
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 	"github.com/stonith-plugins/stonith-plugins/plugins/ipmi/rmcp"
 )
 
@@ -17,6 +18,7 @@ type scripted struct {
 	words          []string
 	device, system rmcp.GUID
 	guidErr        error
+	acpiErr        error // that of a BMC without that command, if it is nil
 }
 
 func (s *scripted) next() string {
@@ -33,6 +35,8 @@ func (s *scripted) failure(word string) error {
 		return rmcp.ErrMalformed
 	case "slow":
 		time.Sleep(3 * time.Second)
+	case "late":
+		time.Sleep(unheardLimit)
 	}
 	return nil
 }
@@ -51,6 +55,9 @@ func (s *scripted) DeviceGUID(context.Context) (rmcp.GUID, error) { return s.dev
 func (s *scripted) SystemGUID(context.Context) (rmcp.GUID, error) { return s.system, s.guidErr }
 
 func (s *scripted) ACPIPower(context.Context) (rmcp.ACPIPower, error) {
+	if s.acpiErr != nil {
+		return rmcp.ACPIUnknown, s.acpiErr
+	}
 	return rmcp.ACPIUnknown, &rmcp.CompletionError{Command: "Get ACPI Power State", Code: 0xC1}
 }
 
@@ -84,6 +91,10 @@ func TestSight(t *testing.T) {
 		{"look=on down=ok look=lost down=ok look=off", false, 0},
 		{"look=on down=lost down=ok look=off", false, 0},
 		{"look=on diag=ok down=ok look=off", true, 0},
+		// There is no session whose loss would tell that the BMC has restarted.
+		{"look=on down=ok look=late look=off", false, lookAgain},
+		{"look=on down=late look=off", false, 0},
+		{"look=off look=off look=late look=off", false, lookAgain},
 		{"down=ok look=off", false, 0},
 		{"look=off look=off", false, lookAgain},
 		{"look=off look=off look=off", false, 2 * lookAgain},
@@ -115,6 +126,15 @@ func TestSight(t *testing.T) {
 				t.Errorf("%s: ours %v, off for %s, want %v, %s", tt.done, last.ours, last.offFor, tt.ours, tt.offFor)
 			}
 		})
+	}
+}
+
+// A chassis that is on a moment after it was read off is not off.
+func TestOnDuringQuestion(t *testing.T) {
+	script := &scripted{words: []string{"off", "on"}, acpiErr: rmcp.ErrNoAnswer}
+	b := newBMC(access{login: func(context.Context) (chassis, error) { return script, nil }}, "", true)
+	if s, err := b.look(t.Context()); err == nil || s.power == stonith.Off {
+		t.Errorf("sight %+v, %v, want doubt", s, err)
 	}
 }
 

@@ -118,6 +118,20 @@ func TestSleepingNode(t *testing.T) {
 		}, happens: went, says: []string{"off-observed"}, unsaid: "already-off"},
 		{name: "silent to the question", given: func(b *bed) { b.FailAt(bmcbed.At(bmcbed.ACPIState), bmcbed.Silent) }, params: params("timeout=20s"), happens: went, logins: 1, says: []string{"off-observed"}},
 		{name: "silent to the question, off at first", given: func(b *bed) { b.BMC.SetPower(false); b.FailAt(bmcbed.At(bmcbed.ACPIState), bmcbed.Silent) }, params: params("timeout=20s"), happens: went, logins: 1},
+		{name: "asleep, and later questions are refused", given: func(b *bed) {
+			sleeps(b)
+			b.fail(bmcbed.IgnoreOff)
+			b.RefuseAt(bmcbed.At(bmcbed.ACPIState).After(1), 0xD5)
+		}, status: 1, on: true, happens: nothing},
+		{name: "asleep, and later questions are met by silence", given: func(b *bed) {
+			sleeps(b)
+			b.fail(bmcbed.IgnoreOff)
+			b.FailAt(bmcbed.At(bmcbed.ACPIState).After(1), bmcbed.Silent)
+		}, params: params("timeout=20s"), status: 1, on: true, happens: nothing},
+		{name: "hibernates, and later questions are refused, reset", verb: "reset", given: func(b *bed) {
+			tells(0x04)(b)
+			b.RefuseAt(bmcbed.At(bmcbed.ACPIState).After(2), 0xD5)
+		}, params: params("cycle_time=1ms"), happens: went, unsaid: "on-observed"},
 		{name: "an answer without data", given: func(b *bed) { b.FailAt(bmcbed.At(bmcbed.ACPIState), bmcbed.Empty) }, happens: went, logins: 1, says: []string{"off-observed"}},
 	}
 	for _, state := range []byte{0x01, 0x02, 0x03, 0x08, 0x09, 0x83} {

@@ -353,8 +353,8 @@ func TestOtherNodes(t *testing.T) {
 
 // Signs that a text of TOML or a line cannot have as they are do no harm.
 func TestOddSigns(t *testing.T) {
-	result, err := Convert("in\n[[device]]", []byte(primitive("a&#10;b", "external/ipmi",
-		"hostname", "n", "ipaddr", "192.0.2.1", "userid", `DOMAIN\u&quot;`, "passwd", "p", "x&#10;y", "z")))
+	result, err := Convert("in\n[[device]]", []byte(primitive("a&#10;b&#x202e;", "external/ipmi",
+		"hostname", "n", "ipaddr", "192.0.2.1", "userid", `DOMAIN\u&quot;`, "passwd", "p", "x&#10;y&#x202e;&#x9b;", "z")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -364,9 +364,9 @@ func TestOddSigns(t *testing.T) {
 	if len(result.Plan.Devices) != 1 {
 		t.Errorf("%d devices in\n%s", len(result.Plan.Devices), result.Description)
 	}
-	for _, note := range result.Notes {
-		if strings.ContainsFunc(note, unicode.IsControl) {
-			t.Errorf("note %q is no line", note)
+	for _, line := range append(strings.Split(result.Description, "\n"), result.Notes...) {
+		if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%q is no printable line", line)
 		}
 	}
 }

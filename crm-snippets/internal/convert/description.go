@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/metadata"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
 
 // A description is a description file on its way.
@@ -51,7 +53,7 @@ func (d description) has(its *draft) bool {
 func (d description) text() string {
 	var t strings.Builder
 	if d.name != "" {
-		fmt.Fprintf(&t, "# Converted from %s by crm-snippets convert.\n\n", oneLine(d.name))
+		fmt.Fprintf(&t, "# Converted from %s by crm-snippets convert.\n\n", printable.Line(d.name))
 	}
 	for _, line := range d.notes {
 		t.WriteString("# " + line + "\n")
@@ -144,8 +146,8 @@ func quote(text string) string {
 		case r == '"' || r == '\\':
 			t.WriteRune('\\')
 			t.WriteRune(r)
-		case r < ' ' || r == 0x7f:
-			fmt.Fprintf(&t, `\u%04X`, r)
+		case !unicode.IsPrint(r):
+			fmt.Fprintf(&t, `\U%08X`, r)
 		default:
 			t.WriteRune(r)
 		}

@@ -93,8 +93,8 @@ func ipmilan(plusByDefault bool) agent {
 			"hexadecimal_kg":  secretFile("kg_file"),
 			"lanplus":         structural("lanplus"),
 			"privlvl":         structural("priv"),
-			"cipher":          to("cipher"),
-			"auth":            to("auth"),
+			"cipher":          structural("cipher"),
+			"auth":            structural("auth"),
 			"method":          ipmiMethod,
 			"ipmitool_path":   builtIn,
 			"plug":            structural("plug"),
@@ -107,7 +107,7 @@ func ipmilan(plusByDefault bool) agent {
 		},
 		finish: func(d *draft) { finishIPMILAN(d, plusByDefault) },
 		changes: []string{
-			"off must be read in an authenticated answer to a question asked after the request",
+			"off must be read in an answer to a question asked after the request",
 			ipmiOffTwice, ipmiGuard,
 		},
 	}
@@ -146,6 +146,58 @@ func finishIPMILAN(d *draft, plus bool) {
 		d.interfaceOf("")
 	}
 	d.privilege(d.own["priv"])
+	if d.values["interface"] == "lan" {
+		d.authentication(d.own["auth"])
+		d.useless("cipher", "it has no meaning over lan")
+	} else {
+		d.cipher(d.own["cipher"])
+		d.useless("auth", "it has no meaning over lanplus")
+	}
+}
+
+// useless notes a parameter that is not carried over.
+func (d *draft) useless(name, why string) {
+	if d.own[name].Value != "" {
+		d.note(gone, "%s: %s", name, why)
+	}
+}
+
+const (
+	// ipmiAnyone is what a BMC's answers without a proof come to.
+	ipmiAnyone = "does not sign the BMC's answers: anyone on the way can say that the node is off which is not, and each call warns of it"
+	// ipmiSigned is what answers with a proof come to.
+	ipmiSigned = "an answer of the BMC counts only with its authentication code"
+)
+
+// cipher keeps a suite that is known here. One that does not sign packets is taken by its
+// name, alone.
+func (d *draft) cipher(p cib.Parameter) {
+	switch given := strings.TrimSpace(p.Value); given {
+	case "":
+	case "17", "3", "16", "2":
+		d.values["cipher"] = given
+	case "15", "1", "0":
+		d.values["cipher"] = given
+		d.note(todo, "cipher=%s is kept, and %s; take it out if the BMC has suite 17 or 3", given, ipmiAnyone)
+		return
+	default:
+		d.note(changed, "cipher=%s -> 17 3, which is the default here: suites with MD5 or RC4 are not known", given)
+	}
+	d.note(changed, ipmiSigned)
+}
+
+// authentication keeps that of lan. One that does not prove packets is taken by its name.
+func (d *draft) authentication(p cib.Parameter) {
+	switch given := strings.ToLower(strings.TrimSpace(p.Value)); given {
+	case "", "md5":
+	case "password", "none":
+		d.values["auth"] = given
+		d.note(todo, "auth=%s is kept, and %s; take it out if the BMC has MD5", given, ipmiAnyone)
+		return
+	default:
+		d.note(changed, "auth=%s -> md5, which is the default here: others are not known", given)
+	}
+	d.note(changed, ipmiSigned)
 }
 
 // lanplus is the parameter of a device that is ours already.

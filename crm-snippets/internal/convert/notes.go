@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
+
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
 
 // A kind is what a note is about.
@@ -46,17 +47,7 @@ func (n *notes) add(k kind, subject, format string, args ...any) {
 // String returns the note as a line: whatever the source has in its names, they are
 // no lines of their own.
 func (n note) String() string {
-	return oneLine(fmt.Sprintf("%s: %s: %s", n.kind, strings.Join(n.subjects, ", "), n.text))
-}
-
-// oneLine returns a text without control characters.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
+	return printable.Line(fmt.Sprintf("%s: %s: %s", n.kind, strings.Join(n.subjects, ", "), n.text))
 }
 
 // of returns the lines of a kind.

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
 
 // A Cluster is what is changed.
@@ -119,7 +121,7 @@ func show(out io.Writer, lines []string) error {
 	if len(lines) == 0 {
 		lines = []string{"nothing to do"}
 	}
-	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
+	_, err := fmt.Fprintln(out, printable.Text(strings.Join(lines, "\n")))
 	return err
 }
 

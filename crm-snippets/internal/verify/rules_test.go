@@ -421,7 +421,7 @@ func TestTable(t *testing.T) {
 	if err := Write(&out, rows); err != nil || Failures(rows) != 1 {
 		t.Errorf("Write: %v; Failures: %d, want 1", err, Failures(rows))
 	}
-	if want := "ok           nodes  x\nnot checked  pcs    y\nwrong        delay  z ok all\n"; out.String() != want {
+	if want := "ok           nodes  x\nnot checked  pcs    y\nwrong        delay  z; ok\\u0009all\n"; out.String() != want {
 		t.Errorf("table\n%swant\n%s", out.String(), want)
 	}
 }

@@ -6,12 +6,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/live"
 	"github.com/stonith-plugins/stonith-plugins/crm-snippets/internal/plan"
+	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
 
 // A Result is what a check came to.
@@ -97,22 +96,11 @@ func Failures(rows []Row) int {
 	return n
 }
 
-// oneLine returns a text without control characters: whatever a CIB has in its names, they
-// are no rows of their own.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
-}
-
 // Write writes the rows as a table.
 func Write(out io.Writer, rows []Row) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", row.Result, row.Check, oneLine(row.Text)); err != nil {
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", row.Result, row.Check, printable.Line(row.Text)); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // An Agent is the other face of a plugin: a fence agent, as Pacemaker, RHCS and people
@@ -86,6 +87,7 @@ func (p Plugin) IsAgent(program string) bool { return p.Agent.Name != "" && prog
 
 // RunAgent carries out one call as a fence agent and returns its exit status.
 func (p Plugin) RunAgent(ctx context.Context, proc Process) int {
+	began := time.Now()
 	proc.Stderr = bounded(proc.Stderr)
 	report := report{program: p.Agent.Name, what: "usage", stderr: proc.Stderr, log: proc.Log}
 	values, answered, err := p.readAgent(ctx, proc)
@@ -106,7 +108,7 @@ func (p Plugin) RunAgent(ctx context.Context, proc Process) int {
 		return agentFailed
 	}
 	c := p.newCall(proc, report)
-	c.lookup, c.nodesOptional, c.delay = in.lookup, true, in.delay
+	c.lookup, c.nodesOptional, c.delay, c.began = in.lookup, true, in.delay, began
 	c.request = request{verb: verbs[in.action], node: in.node}
 	if in.renamed && !p.Plug.Apart {
 		c.namesake = in.node
@@ -130,7 +132,7 @@ func (c *call) act(ctx context.Context, in *agentInput) (status int, err error) 
 	case actionManpage:
 		_, err = io.WriteString(c.Stdout, c.manpage())
 	case actionValidate:
-		err = c.validate()
+		err = c.validate(ctx)
 	case actionList:
 		err = c.list(ctx, in)
 	case actionListStatus:
@@ -146,8 +148,8 @@ func (c *call) act(ctx context.Context, in *agentInput) (status int, err error) 
 }
 
 // validate finds every mistake of configuration, and contacts nothing.
-func (c *call) validate() error {
-	device, err := c.open()
+func (c *call) validate(ctx context.Context) error {
+	device, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

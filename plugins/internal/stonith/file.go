@@ -1,6 +1,7 @@
 package stonith
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
@@ -18,6 +20,27 @@ import (
 // package trust). allows returns an error if the file's permissions do not do for other
 // reasons; it is asked before anything is read, and may be nil.
 func ReadFile(param, path string, limit int64, allows func(perm fs.FileMode) error) ([]byte, error) {
+	return inTime(fileLimit, param, path, func() ([]byte, error) { return readFile(param, path, limit, allows) })
+}
+
+// fileLimit is the time that one file may take: storage that hangs, as that of a file
+// server which is gone, must not use up the time of a fence without a word.
+const fileLimit = 5 * time.Second
+
+// inTime returns what read returns of a file, the value of the parameter param, or an
+// error that names the file if that takes longer than limit.
+func inTime[T any](limit time.Duration, param, path string, read func() (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	value, err := within(ctx, read)
+	if err != nil && errors.Is(err, context.DeadlineExceeded) {
+		return value, Errorf(TimedOut, "%s: %s was not read within %s: its storage hangs", param, path, limit).
+			WithHint("keep what a fence needs on a disk of the node's own")
+	}
+	return value, err
+}
+
+func readFile(param, path string, limit int64, allows func(perm fs.FileMode) error) ([]byte, error) {
 	file, err := openFile(param, path)
 	if err != nil {
 		return nil, err
@@ -42,6 +65,11 @@ func ReadFile(param, path string, limit int64, allows func(perm fs.FileMode) err
 // CheckFile checks a file as ReadFile does, for who reads it by its path: what only root
 // and the caller can exchange is the same file then.
 func CheckFile(param, path string) error {
+	_, err := inTime(fileLimit, param, path, func() (struct{}, error) { return struct{}{}, checkFile(param, path) })
+	return err
+}
+
+func checkFile(param, path string) error {
 	file, err := openFile(param, path)
 	if err != nil {
 		return err

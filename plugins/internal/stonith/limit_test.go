@@ -29,11 +29,15 @@ func (silent) Close() error                                      { return nil }
 type memoryConfig struct {
 	device Device
 	warns  bool
+	opens  func() // what it does at first, nothing if it is nil
 }
 
 func (memoryConfig) Params() []Param { return nil }
 
 func (c memoryConfig) Open(call Call) (Device, error) {
+	if c.opens != nil {
+		c.opens()
+	}
 	if c.warns {
 		call.Warn(strings.Repeat("w", 1000))
 	}
@@ -244,6 +248,74 @@ func TestInputThatIsSlow(t *testing.T) {
 		device := &script{states: []answer{{power: Off}}}
 		if status := memoryPlugin(memoryConfig{device: device}).RunAgent(t.Context(), input); status != 0 {
 			t.Errorf("exit status %d, want 0", status)
+		}
+	})
+}
+
+// What is read before the device is asked is in the time limit of the call.
+func TestTimeBeforeTheDevice(t *testing.T) {
+	slowly := func(lines ...string) func() io.Reader {
+		return func() io.Reader {
+			reader, writer := io.Pipe()
+			go func() {
+				time.Sleep(9 * time.Second)
+				_, _ = io.WriteString(writer, strings.Join(lines, "\n"))
+				writer.Close()
+			}()
+			return reader
+		}
+	}
+	at := func(lines ...string) func() io.Reader {
+		return func() io.Reader { return strings.NewReader(strings.Join(lines, "\n")) }
+	}
+	for _, tt := range []struct {
+		name  string
+		input func() io.Reader
+		opens time.Duration // how long the files take
+		want  time.Duration
+		says  string
+	}{
+		{"monitor, slow input", slowly("action=monitor", "hostlist=n1"), 0, 15 * time.Second, "timed-out"},
+		{"off, slow input", slowly("action=off", "plug=n1", "hostlist=n1"), 0, 45 * time.Second, "timed-out"},
+		{"off, slow input and files", slowly("action=off", "plug=n1", "hostlist=n1"), 10 * time.Second, 45 * time.Second, "timed-out"},
+		{"off, slow input, little time", slowly("action=off", "plug=n1", "hostlist=n1", "timeout=5"), 0, 9 * time.Second, "before the device was asked"},
+		{"monitor, files that hang", at("action=monitor", "hostlist=n1"), time.Hour, 15*time.Second + grace, "timed-out: the files that the parameters name"},
+		{"off, files that hang", at("action=off", "plug=n1", "hostlist=n1"), time.Hour, 45*time.Second + grace, "timed-out: the files that the parameters name"},
+		{"validate, files that hang", at("action=validate-all", "hostlist=n1"), time.Hour, 45*time.Second + grace, "timed-out: the files that the parameters name"},
+		{"off after a delay", at("action=off", "plug=n1", "hostlist=n1", "delay=60"), 0, 105 * time.Second, "timed-out"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var stderr bytes.Buffer
+				call := process(nil, nil, io.Discard, &stderr)
+				call.Stdin = tt.input()
+				config := memoryConfig{device: silent{}, opens: func() { time.Sleep(tt.opens) }}
+				defer time.Sleep(tt.opens) // until what hung has ended
+				start := time.Now()
+				status := memoryPlugin(config).RunAgent(t.Context(), call)
+				if took := time.Since(start); took != tt.want {
+					t.Errorf("it took %s, want %s", took, tt.want)
+				}
+				if status != 1 || !strings.Contains(stderr.String(), tt.says) {
+					t.Errorf("exit status %d, stderr %q, want 1 with %q", status, &stderr, tt.says)
+				}
+			})
+		})
+	}
+}
+
+// A file on storage that hangs is named, long before the time limit of a call.
+func TestFileThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := make(chan struct{})
+		defer close(storage)
+		start := time.Now()
+		_, err := inTime(fileLimit, "passwd_file", "/srv/secret", func() ([]byte, error) { <-storage; return nil, nil })
+		if took := time.Since(start); took != fileLimit+grace {
+			t.Errorf("it took %s, want %s", took, fileLimit+grace)
+		}
+		if err == nil || ReasonOf(err) != TimedOut || !strings.Contains(err.Error(), "passwd_file: /srv/secret was not read within 5s") {
+			t.Errorf("error %v, want one that names the file", err)
 		}
 	})
 }

@@ -76,7 +76,7 @@ func (p Plugin) Run(ctx context.Context, proc Process) int {
 func (p Plugin) newCall(proc Process, r report) *call {
 	return &call{
 		Plugin: p, Process: proc, report: r, verdicts: bounded(proc.Stdout),
-		config: p.New(), hosts: &hostList{syntax: p.Plug}, common: defaultCommon(), lookup: proc.Getenv,
+		config: p.New(), hosts: &hostList{syntax: p.Plug}, common: defaultCommon(), lookup: proc.Getenv, began: time.Now(),
 	}
 }
 
@@ -118,7 +118,10 @@ type call struct {
 	// namesake is the cluster's name for a node that was given by another name, "" if it
 	// was not.
 	namesake string
-	// delay is waited before the device is contacted, and before the time limit begins.
+	// began is when the call's time limit began to run: at its start, so that what is read
+	// before the device is asked counts.
+	began time.Time
+	// delay is waited before the device is contacted, and does not count.
 	delay time.Duration
 }
 
@@ -228,10 +231,13 @@ func (c *call) budget() time.Duration {
 	return time.Duration(c.common.timeout)
 }
 
+// left is what is left of the budget.
+func (c *call) left() time.Duration { return c.budget() - time.Since(c.began) }
+
 // withDevice runs a verb that needs the device, within the time limit. All
 // mistakes of configuration are found before the device is contacted.
 func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fencer) error) error {
-	device, err := c.open()
+	device, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -242,25 +248,37 @@ func (c *call) withDevice(ctx context.Context, verb func(context.Context, *fence
 	if !Sleep(ctx, c.delay) {
 		return Errorf(TimedOut, "interrupted within the delay of %s", c.delay)
 	}
+	c.began = c.began.Add(c.delay)
+	if c.left() <= 0 {
+		return Errorf(TimedOut, "the time limit of %s has passed before the device was asked", c.budget()).
+			WithHint("what took the time is standard input that ended late, or storage that is slow")
+	}
 	c.report.request = c.ID
-	ctx, cancel := context.WithTimeout(ctx, c.budget())
+	ctx, cancel := context.WithTimeout(ctx, c.left())
 	defer cancel()
 	return verb(ctx, &fencer{device: device, budget: c.budget(), leaveOff: c.common.resetOffNode.Chosen == "leave"})
 }
 
 // open sets the parameters and opens the device. It reports every mistake that it
 // finds, in parameters as in the files that they name.
-func (c *call) open() (Device, error) {
+func (c *call) open(ctx context.Context) (Device, error) {
 	params := c.params()
 	given, mistakes := c.given(params)
 	mistakes = append(mistakes, c.setHosts(given)...)
 	mistakes = append(mistakes, given.set(params[len(c.hostParams()):])...)
 	mistakes = append(mistakes, given.checkPlugs(c.hosts)...)
 	mayTouch := c.request.verb == verbOff || c.request.verb == verbReset
-	device, err := c.config.Open(Call{
-		ID: c.ID, Nodes: c.hosts.nodes, ProvesOff: mayTouch || c.request.rehearse != "", MayTouch: mayTouch,
-		Getenv: c.Getenv, Warn: c.report.warning,
+	opening, cancel := context.WithTimeout(ctx, c.left())
+	defer cancel()
+	device, err := within(opening, func() (Device, error) {
+		return c.config.Open(Call{
+			ID: c.ID, Nodes: c.hosts.nodes, ProvesOff: mayTouch || c.request.rehearse != "", MayTouch: mayTouch,
+			Getenv: c.Getenv, Warn: c.report.warning,
+		})
 	})
+	if end := opening.Err(); end != nil && errors.Is(err, end) {
+		err = Errorf(TimedOut, "the files that the parameters name were not read within the time limit of %s: %w", c.budget(), end)
+	}
 	if err != nil {
 		return nil, errors.Join(append(mistakes, branches(err)...)...)
 	}

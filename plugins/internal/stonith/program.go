@@ -14,14 +14,17 @@ func CheckProgram(param, path string) error {
 	if !filepath.IsAbs(path) { // it is not shown: it may be a secret, or a command line with one
 		return Errorf(BadConfig, "%s: not an absolute path", param).WithHint(hint, param)
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return Errorf(BadConfig, "%s: %w", param, err).WithHint(hint, param)
-	}
-	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o111 == 0 {
-		return Errorf(BadConfig, "%s: %s is not an executable file", param, path)
-	}
-	return CheckFile(param, path)
+	_, err := inTime(fileLimit, param, path, func() (struct{}, error) {
+		info, err := os.Stat(path)
+		if err != nil {
+			return struct{}{}, Errorf(BadConfig, "%s: %w", param, err).WithHint(hint, param)
+		}
+		if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o111 == 0 {
+			return struct{}{}, Errorf(BadConfig, "%s: %s is not an executable file", param, path)
+		}
+		return struct{}{}, checkFile(param, path)
+	})
+	return err
 }
 
 // A Head keeps the beginning of what is written to it, as of what a program prints.
