@@ -85,7 +85,7 @@ func (m *Member) IsMaster() bool {
 func (m *Member) open() error {
 	listener, err := net.Listen("tcp4", m.Address())
 	// A process that is just being started has our last listener too, until it runs its program.
-	for limit := time.Now().Add(5 * time.Second); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(limit); {
+	for limit := time.Now().Add(time.Minute); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(limit); {
 		time.Sleep(time.Millisecond)
 		listener, err = net.Listen("tcp4", m.Address())
 	}
