@@ -30,9 +30,10 @@ type Member struct {
 	certificate        *tls.Certificate
 	fault              Fault
 	rules              []*rule
-	cut                bool // the other members cannot reach it
-	noStorage          bool // it does not see the storage of the guests' disks
-	life               int  // how often it died
+	cut                bool          // the other members cannot reach it
+	noStorage          bool          // it does not see the storage of the guests' disks
+	life               int           // how often it died
+	fast               time.Duration // by how much its clock is
 	mute               []net.Conn
 }
 
