@@ -10,7 +10,8 @@ import (
 // When agents were started is told by each host's own clock, and clocks are wrong.
 func TestClocks(t *testing.T) {
 	ha := pool.Options{HA: true}
-	trusting := map[string]string{"unheard_hosts": "ha", "timeout": "16s"}
+	trusting := map[string]string{"unheard_hosts": "ha", "timeout": "30s"}
+	patient := map[string]string{"timeout": "30s"} // each look is a quarter, and the machine may be busy
 	older := []string{"unknown-state", "were started before the master's", "hint: xe-toolstack-restart on each of them"}
 	// The host of the guest was started before the master, whose database is old.
 	old := func(b *bed) {
@@ -19,20 +20,20 @@ func TestClocks(t *testing.T) {
 		b.haltIn(0)
 	}
 	checkAll(t, []fenceTest{
-		{name: "the host's clock is fast, so its agent seems to be younger than the master's", given: func(b *bed) {
+		{name: "the host's clock is fast, so its agent seems to be younger than the master's", params: patient, given: func(b *bed) {
 			old(b)
 			b.Member(2).SetClock(45 * time.Minute)
 		}, status: 1, runs: true, says: older},
-		{name: "the master's clock is slow", given: func(b *bed) {
+		{name: "the master's clock is slow", params: patient, given: func(b *bed) {
 			old(b)
 			b.Member(0).SetClock(-45 * time.Minute)
 		}, status: 1, runs: true, says: older},
-		{name: "the host's clock is slow, and its agent is younger in truth", given: func(b *bed) {
+		{name: "the host's clock is slow, and its agent is younger in truth", params: patient, given: func(b *bed) {
 			b.Member(0).SetStarted(hourAgo().Add(-time.Hour))
 			b.Member(2).SetClock(-4 * time.Hour)
 			node(b).Halt()
 		}, says: []string{"already-off"}},
-		{name: "the host's clock is slow, so its young agent seems settled", given: func(b *bed) {
+		{name: "the host's clock is slow, so its young agent seems settled", params: patient, given: func(b *bed) {
 			b.Member(0).SetStarted(hourAgo().Add(-time.Hour))
 			b.Member(2).SetStarted(time.Now().Add(-time.Minute))
 			b.Member(2).SetClock(-30 * time.Minute)
@@ -46,7 +47,7 @@ func TestClocks(t *testing.T) {
 			b.Member(2).TellStarted("NaN")
 			b.haltIn(0)
 		}, status: 1, runs: true, says: []string{"unknown-state", "xen3 (127.0.0.13)", "have no age"}},
-		{name: "the host does not tell its time", given: func(b *bed) {
+		{name: "the host does not tell its time", params: patient, given: func(b *bed) {
 			node(b).Halt()
 			b.Member(0).AnswerAt(pool.Before("host.get_servertime").Nth(2), "HOST_OFFLINE", "x")
 			b.Member(0).AnswerAt(pool.Before("host.get_servertime").Nth(3), "HOST_OFFLINE", "x")
@@ -55,7 +56,7 @@ func TestClocks(t *testing.T) {
 	for _, told := range []string{" ", "garbage", "NaN", "Inf", "-Inf", "1e300", "-1e300", "-5.", "99999999999."} {
 		t.Run("agent_start_time "+told, func(t *testing.T) {
 			t.Parallel()
-			fenceTest{given: func(b *bed) {
+			fenceTest{params: patient, given: func(b *bed) {
 				b.haltIn(0)
 				b.Member(0).TellStarted(told)
 			}, status: 1, runs: true, says: []string{"unknown-state", "agent"}}.check(t)
@@ -66,7 +67,7 @@ func TestClocks(t *testing.T) {
 // High availability counts for a database that may be old only on the administrator's
 // word: it may have been switched on after the database was read.
 func TestHighAvailabilityThatCameLater(t *testing.T) {
-	checkAll(t, []fenceTest{{name: "all hosts are heard", options: pool.Options{HA: true}, given: func(b *bed) {
+	checkAll(t, []fenceTest{{name: "all hosts are heard", options: pool.Options{HA: true}, params: map[string]string{"timeout": "30s"}, given: func(b *bed) {
 		b.Member(0).SetStarted(hourAgo().Add(30 * time.Minute))
 		b.haltIn(0)
 	}, status: 1, runs: true, says: []string{"were started before the master's"}}})

@@ -147,7 +147,11 @@ func (m *members) hear(ctx context.Context, masters []*session) error {
 	errs := make([]error, len(masters))
 	var work sync.WaitGroup
 	for i, s := range masters {
-		work.Go(func() { all[i], errs[i] = s.report(ctx) })
+		work.Go(func() {
+			if all[i], errs[i] = s.report(ctx); errs[i] != nil && len(masters) > 1 {
+				errs[i] = fmt.Errorf("%s: %w", s, errs[i]) // which of them
+			}
+		})
 	}
 	work.Wait()
 	if err := errors.Join(errs...); err != nil {

@@ -152,7 +152,8 @@ func (m *members) mayStart(ctx context.Context, guests []*guest) error {
 	if err == nil && power == stonith.Off {
 		err = m.good(part, guests, began)
 	}
-	if err != nil && part.Err() != nil {
+	// Members are listened to until the rest of the time: see report.
+	if end, _ := part.Deadline(); err != nil && time.Until(end) <= forTheRest {
 		return stonith.Errorf(stonith.ReasonOf(err), "%w", err).AsFinal()
 	}
 	return err

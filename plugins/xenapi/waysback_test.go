@@ -604,3 +604,21 @@ func TestStrongDoesNotWait(t *testing.T) {
 		}
 	}
 }
+
+// The second half of a reset waits for members that are silent as long as for a login:
+// the proof is there, and the cluster waits for the verdict.
+func TestResetDoesNotWaitForSilence(t *testing.T) {
+	for _, fault := range []pool.Fault{pool.BlackHole, pool.NoTLS, pool.NoAnswer} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, pool.Options{})
+			if err := b.Member(1).Fail(fault); err != nil {
+				t.Fatal(err)
+			}
+			got := b.run(map[string]string{"connect_timeout": "2s", "timeout": "60s"}, "reset", stonithtest.Node)
+			if got.Status != 0 || !strings.Contains(got.Stderr, "not started, since it may be running") || strings.Contains(got.Stderr, "not seen on within") {
+				t.Errorf("reset: exit status %d after %s: %s %s", got.Status, got.Took, got.Stdout, got.Stderr)
+			}
+		})
+	}
+}
