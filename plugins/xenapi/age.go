@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +17,9 @@ const (
 	// maxAge is the age that no agent has: one that seems older was started before
 	// its clock was set, and may be young.
 	maxAge = 10 * 365 * 24 * time.Hour
-	// clocksDiffer is by how much the clocks of two members may differ.
-	clocksDiffer = time.Minute
+	// startsDiffer is by how much agents that start together may seem to differ: each
+	// writes the time at some step of its start, and is asked for its clock a little later.
+	startsDiffer = time.Minute
 )
 
 // hasHA reports whether the database says that the pool has high availability.
@@ -28,34 +30,35 @@ func (s *session) hasHA() bool { return s.pool.HAEnabled != nil && *s.pool.HAEna
 // is back or an administrator says so.
 func (s *session) fencesHosts() bool { return s.pool.HAEnabled == nil || *s.pool.HAEnabled }
 
-// clock returns the time that it is at the master.
-func (s *session) clock(ctx context.Context) (time.Time, error) {
-	return read[time.Time](ctx, s, "host.get_servertime", s.master)
+// clock returns the time that it is at a host, which the master asks for it.
+func (s *session) clock(ctx context.Context, host string) (time.Time, error) {
+	return read[time.Time](ctx, s, "host.get_servertime", host)
 }
 
-// started returns when the agent of a host was started, by its own clock.
-func (h hostRecord) started() (time.Time, error) {
+// age returns for how long a host's agent has been running. now is the time there: the
+// agent wrote down when it started by the same clock.
+func (h hostRecord) age(now time.Time) (time.Duration, error) {
 	told := h.OtherConfig["agent_start_time"]
 	seconds, err := strconv.ParseFloat(told, 64)
-	if err != nil {
-		return time.Time{}, stonith.Errorf(stonith.UnknownState, "its agent was started at %q, which is not a time", told)
+	if err != nil || !(seconds >= 0 && seconds <= math.MaxInt32<<8) { // NaN is neither
+		return 0, stonith.Errorf(stonith.UnknownState, "its agent was started at %.40q, which is not a time", told)
 	}
-	return time.Unix(int64(seconds), 0), nil
+	started := time.Unix(int64(seconds), 0)
+	age := now.Sub(started)
+	if age > maxAge {
+		return 0, stonith.Errorf(stonith.UnknownState, "its agent was started at %s, and it is %s there now, so its clock has been set since", started.Format(time.DateOnly), now.Format(time.DateOnly)).
+			WithHint("xe-toolstack-restart on the master, once its clock is right, writes the time anew; the guests go on meanwhile")
+	}
+	return age, nil
 }
 
 // isSettled returns an error if the master is too young to know what its members run.
 // High availability does not make it know: after host-emergency-ha-disable a database
-// still says that it is on. Both times are of the master's clock.
+// still says that it is on.
 func (s *session) isSettled(r report) error {
-	now := r.now
-	started, err := r.hosts[s.master].started()
+	age, err := r.hosts[s.master].age(r.clocks[s.master])
 	if err != nil {
 		return err
-	}
-	age := now.Sub(started)
-	if age > maxAge {
-		return stonith.Errorf(stonith.UnknownState, "its agent was started at %s, and it is %s there now, so its clock has been set since", started.Format(time.DateOnly), now.Format(time.DateOnly)).
-			WithHint("xe-toolstack-restart on the master, once its clock is right, writes the time anew; the guests go on meanwhile")
 	}
 	if age < s.settle {
 		return stonith.Errorf(stonith.UnknownState, "its agent has been running for %s only, so it may not know yet what the other members run", age.Round(time.Second)).
@@ -64,41 +67,39 @@ func (s *session) isSettled(r report) error {
 	return nil
 }
 
-// isOlder returns an error that names the hosts whose agents were started before the
-// master's. A host tells what it runs when its own agent starts, and not when it gets
-// another master or the same one again; and the master may have come back with a
-// database of some minutes ago, or have taken over with a copy. Of hosts those in only
-// are looked at, all if it is nil.
-func (s *session) isOlder(hosts map[string]hostRecord, only []string) error {
-	master, err := hosts[s.master].started()
+// isOlder returns an error that names the hosts whose agents have been running for longer
+// than the master's, of those that clocks has. A host tells what it runs when its own
+// agent starts, and not when it gets another master or the same one again; and the master
+// may have come back with a database of some minutes ago, or have taken over with a copy.
+func (s *session) isOlder(hosts map[string]hostRecord, clocks map[string]time.Time) error {
+	master, err := hosts[s.master].age(clocks[s.master])
 	if err != nil {
 		return err
 	}
-	return s.names(hosts, only, "were started before the master's, and may not have told it what they run", func(h hostRecord) bool {
-		started, err := h.started()
-		return err != nil || started.Add(clocksDiffer).Before(master)
+	return s.names(hosts, clocks, "were started before the master's, and may not have told it what they run", func(age time.Duration, err error) bool {
+		return err == nil && age > master+startsDiffer
 	}, "xe-toolstack-restart on each of them, once, makes it tell; the guests go on meanwhile")
 }
 
-// areSettled returns an error that names the hosts which are heard, and whose agents
-// have not been running for long enough to have told what they run: storage comes first.
+// areSettled returns an error that names the hosts whose agents have not been running for
+// long enough to have told what they run, since storage comes first; or nobody knows for how long.
 func (s *session) areSettled(r report) error {
-	heard := r.heard()
-	if len(heard) == 0 {
-		return nil
-	}
-	return s.names(r.hosts, heard, fmt.Sprintf("have been running for less than %s, and may not have told yet what they run", s.settle), func(h hostRecord) bool {
-		started, err := h.started()
-		return err != nil || r.now.Sub(started) < s.settle
+	noAge := s.names(r.hosts, r.clocks, "have no age: when they were started is not a time, or was written before their clocks were set", func(_ time.Duration, err error) bool {
+		return err != nil
+	}, "xe-toolstack-restart on each of them, once its clock is right, writes the time anew; the guests go on meanwhile")
+	young := s.names(r.hosts, r.clocks, fmt.Sprintf("have been running for less than %s, and may not have told yet what they run", s.settle), func(age time.Duration, err error) bool {
+		return err == nil && age < s.settle
 	}, fmt.Sprintf("after %s (settle_time) their word counts", s.settle))
+	return errors.Join(noAge, young)
 }
 
-// names returns an error that names the hosts other than the master for which is is true.
-func (s *session) names(hosts map[string]hostRecord, only []string, text string, is func(hostRecord) bool, hint string) error {
+// names returns an error that names the hosts with a clock, other than the master, for
+// whose age is is true.
+func (s *session) names(hosts map[string]hostRecord, clocks map[string]time.Time, text string, is func(time.Duration, error) bool, hint string) error {
 	var named []string
-	for _, ref := range slices.Sorted(maps.Keys(hosts)) {
+	for ref, now := range clocks {
 		h := hosts[ref]
-		if ref != s.master && (only == nil || slices.Contains(only, ref)) && is(h) {
+		if ref != s.master && is(h.age(now)) {
 			named = append(named, fmt.Sprintf("%s (%s)", h.Name, h.Address))
 		}
 	}

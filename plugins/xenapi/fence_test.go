@@ -332,7 +332,8 @@ func TestCalls(t *testing.T) {
 		"VM.get_by_name_label VM.get_record " + // search
 		"VM.get_record VM.hard_shutdown VM.get_record " + // off
 		"VM.get_record VM.get_record VM.get_record " + // on: looks
-		"host.get_all_records host.get_servertime task.get_all_records_where VM.get_record " + // that it may be started
+		"host.get_all_records host.get_servertime host.get_servertime host.get_servertime " + // that it may be started
+		"task.get_all_records_where VM.get_record " +
 		"VM.start VM.get_record session.logout")
 	if !slices.Equal(calls, want) {
 		t.Errorf("calls\n%s\nwant\n%s", strings.Join(calls, "\n"), strings.Join(want, "\n"))

@@ -33,8 +33,9 @@ type voice struct {
 	host string // reference in the master's database, "" if it is in no record
 	name string
 	at   address
-	from string // the address that answered as a slave
-	err  error  // nil if it is heard
+	from string    // the address that answered as a slave
+	err  error     // nil if it is heard
+	now  time.Time // at the host, if it is heard and in a record
 }
 
 // errElsewhere is in the error of a member that works with another database.
@@ -78,7 +79,10 @@ func (s *session) listen(ctx context.Context, hosts map[string]hostRecord) []voi
 	var all sync.WaitGroup
 	for i := range voices {
 		if v := &voices[i]; v.err == nil {
-			all.Go(func() { v.from, v.err = s.ask(ctx, v.at, v.host == "") })
+			all.Go(func() {
+				v.from, v.err = s.ask(ctx, v.at, v.host == "")
+				s.tellTime(ctx, v)
+			})
 		}
 	}
 	all.Wait()
@@ -96,6 +100,18 @@ func byAnyName(voices []voice) []voice {
 		}
 	}
 	return voices
+}
+
+// tellTime has the master ask a host that is heard for its time, once. One that does not
+// tell it is not heard, and not silent either.
+func (s *session) tellTime(ctx context.Context, v *voice) {
+	if v.err != nil || v.host == "" || !v.now.IsZero() {
+		return
+	}
+	var err error
+	if v.now, err = s.clock(ctx, v.host); err != nil {
+		v.err = stonith.Errorf(stonith.UnknownState, "it does not tell the master its time: %v", err)
+	}
 }
 
 // ask puts a question to a member with the session of this master. It returns no error
@@ -131,7 +147,11 @@ func (m *members) hear(ctx context.Context, masters []*session) error {
 	errs := make([]error, len(masters))
 	var work sync.WaitGroup
 	for i, s := range masters {
-		work.Go(func() { all[i], errs[i] = s.report(ctx) })
+		work.Go(func() {
+			if all[i], errs[i] = s.report(ctx); errs[i] != nil && len(masters) > 1 {
+				errs[i] = fmt.Errorf("%s: %w", s, errs[i]) // which of them
+			}
+		})
 	}
 	work.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -152,8 +172,8 @@ func (m *members) hear(ctx context.Context, masters []*session) error {
 				missing = append(missing, v)
 			}
 		}
-		if !armed {
-			errs = append(errs, s.isOlder(all[i].hosts, all[i].heard()))
+		if !armed || m.unheardHosts != fencedByHA { // it may have been switched on after the database was read
+			errs = append(errs, s.isOlder(all[i].hosts, all[i].clocks))
 		}
 		errs = append(errs, s.areSettled(all[i]))
 	}
@@ -217,19 +237,8 @@ func allBut(ctx context.Context, rest time.Duration) (context.Context, context.C
 type report struct {
 	voices []voice
 	hosts  map[string]hostRecord
-	now    time.Time // of the master's clock
-	armed  bool      // high availability is on, and no member has said the contrary
-}
-
-// heard are the references of the hosts that are heard.
-func (r report) heard() []string {
-	var refs []string
-	for _, v := range r.voices {
-		if v.err == nil && v.host != "" {
-			refs = append(refs, v.host)
-		}
-	}
-	return refs
+	clocks map[string]time.Time // the time at the master and at the hosts that are heard
+	armed  bool                 // high availability is on, and no member has said the contrary
 }
 
 // report listens to the members that a master must know about, if it is settled. High availability counts
@@ -239,15 +248,24 @@ func (s *session) report(ctx context.Context) (r report, err error) {
 	if r.hosts, err = read[map[string]hostRecord](ctx, s, "host.get_all_records"); err != nil {
 		return r, fmt.Errorf("%s: %w", s, err)
 	}
-	if r.now, err = s.clock(ctx); err != nil {
+	now, err := s.clock(ctx, s.master)
+	if err != nil {
 		return r, fmt.Errorf("%s: %w", s, err)
 	}
+	r.clocks = map[string]time.Time{s.master: now}
 	if err := s.isSettled(r); err != nil {
 		return r, err
 	}
 	part, cancel := allBut(ctx, forTheRest)
 	r.voices = s.listen(part, r.hosts)
 	cancel()
+	for i := range r.voices {
+		v := &r.voices[i]
+		s.tellTime(ctx, v) // one that is heard by another name
+		if v.err == nil && v.host != "" {
+			r.clocks[v.host] = v.now
+		}
+	}
 	r.armed = s.hasHA() && !slices.ContainsFunc(r.voices, func(v voice) bool { return slices.Contains(emergencies, code(v.err)) })
 	if r.armed {
 		still, err := read[bool](ctx, s, "pool.get_ha_enabled", s.poolRef)

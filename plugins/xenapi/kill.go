@@ -27,7 +27,7 @@ func (r *record) canProve() bool {
 		return false
 	}
 	for _, operation := range r.CurrentOperations {
-		if !slices.Contains(harmless, operation) && !slices.Contains(onOneDomain, operation) {
+		if mayBuild(operation) {
 			return false
 		}
 	}
@@ -41,7 +41,7 @@ func isHost(ref string) bool { return ref != "" && ref != nullRef }
 // "" if there is none.
 func (r *record) isBuilding() string {
 	for _, operation := range r.CurrentOperations {
-		if slices.Contains(building, operation) {
+		if slices.Contains(building, operation) || (r.Power == suspended && mayBuild(operation)) {
 			return operation
 		}
 	}
@@ -51,14 +51,14 @@ func (r *record) isBuilding() string {
 	return ""
 }
 
-// note remembers what a look has found that concerns a proof: the tasks that build a
+// note remembers what a look has found that concerns a proof: the tasks that may build a
 // domain, and that the last kill is not, or no longer, one. answered says that it was
 // answered before the look.
 func (g *guest) note(r record, answered bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for task, operation := range r.CurrentOperations {
-		if slices.Contains(building, operation) {
+		if mayBuild(operation) {
 			g.tasks[task] = operation
 		}
 	}

@@ -35,7 +35,8 @@ type members struct {
 	current  *search
 	past     []*search
 	closed   bool
-	refused  error // that a login was refused for good
+	uuids    map[string]string // of the guests that the nodes are, since they were found
+	refused  error             // that a login was refused for good
 }
 
 // State is Off if every master that knows the guest has a proof for it. There is
@@ -151,7 +152,8 @@ func (m *members) mayStart(ctx context.Context, guests []*guest) error {
 	if err == nil && power == stonith.Off {
 		err = m.good(part, guests, began)
 	}
-	if err != nil && part.Err() != nil {
+	// Members are listened to until the rest of the time: see report.
+	if end, _ := part.Deadline(); err != nil && time.Until(end) <= forTheRest {
 		return stonith.Errorf(stonith.ReasonOf(err), "%w", err).AsFinal()
 	}
 	return err
@@ -240,7 +242,26 @@ func (m *members) find(ctx context.Context, n stonith.Node, masters []*session) 
 				WithHint(twoPools)
 		}
 	}
-	return guests, nil
+	return guests, m.isStill(n, first)
+}
+
+// isStill returns an error if the node was another guest in a session that was lost: what
+// was asked of that one is not to be proven with this one.
+func (m *members) isStill(n stonith.Node, g *guest) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.uuids == nil {
+		m.uuids = map[string]string{}
+	}
+	switch was := m.uuids[n.Name]; was {
+	case "":
+		m.uuids[n.Name] = g.uuid
+	case g.uuid:
+	default:
+		return stonith.Errorf(stonith.Ambiguous, "%s is node %s now, which was the guest with UUID %s when this call began", g, n.Name, was).
+			WithHint("names change hands: name the one that node %s is by its UUID in hostlist", n.Name)
+	}
+	return nil
 }
 
 // search returns the search that is under way or has found a master; it begins

@@ -36,6 +36,16 @@ var onOneDomain = []string{
 // Suspended it writes Halted and empties current_operations, and the host goes on.
 var building = []string{"resume", "resume_on", "checkpoint", "start", "start_on", "migrate_send", "revert", "reverting"}
 
+// shown are the operations whose domain the record shows at their end, or is a fresh boot.
+// All others that may build one, known or not, may restore the old memory.
+var shown = []string{"start", "start_on", "migrate_send", "pool_migrate"}
+
+// mayBuild reports whether an operation, known or not, may end with a domain that was not
+// there before, or is on another host.
+func mayBuild(operation string) bool {
+	return !slices.Contains(harmless, operation) && !slices.Contains(onOneDomain, operation)
+}
+
 // A verdict is what one look at a guest came to.
 type verdict struct {
 	power  stonith.Power
@@ -89,9 +99,9 @@ func (g *guest) stays(ctx context.Context, r record) error {
 func (g *guest) builds(ctx context.Context) error {
 	for task, operation := range g.seenBuilding() {
 		status, err := read[string](ctx, g.session, "task.get_status", task)
-		switch fromImage := slices.Contains(restoring, operation); {
+		switch {
 		case code(err) == "HANDLE_INVALID", err == nil && status == "success":
-			g.hasBuilt(task, fromImage)
+			g.hasBuilt(task, !slices.Contains(shown, operation))
 		case err != nil:
 			return fmt.Errorf("%s: Halted, but %.40q was under way: %w", g, operation, err)
 		case status == "failure", status == "cancelled":
@@ -189,7 +199,11 @@ func (m *members) areHeard(ctx context.Context, guests []*guest) error {
 // a guest that they have ended: then its host had no domain of it, and said so.
 func (m *members) warnOfAge(guests []*guest) {
 	for _, g := range guests {
-		if err := g.session.isOlder(g.session.hosts, nil); err != nil {
+		clocks := map[string]time.Time{} // none is asked for its own: this is a warning
+		for ref := range g.session.hosts {
+			clocks[ref] = time.Now()
+		}
+		if err := g.session.isOlder(g.session.hosts, clocks); err != nil {
 			m.warnOnce(fmt.Sprintf("%s: ended by this call on the host that the master knows, but the guest may have been moved since: %s", g, withHint(err)))
 		}
 	}

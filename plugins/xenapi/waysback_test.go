@@ -199,11 +199,11 @@ func TestHostsThatHaveNotTold(t *testing.T) {
 			b.Member(0).SetStarted(hourAgo().Add(30 * time.Second))
 			off(b)
 		}, says: []string{"already-off"}},
-		{name: "high availability writes each change down", options: pool.Options{HA: true}, given: func(b *bed) {
+		{name: "high availability writes each change down, on the administrator's word", options: pool.Options{HA: true}, params: map[string]string{"unheard_hosts": "ha"}, given: func(b *bed) {
 			b.Member(0).SetStarted(hourAgo().Add(30 * time.Minute))
 			off(b)
 		}, says: []string{"already-off"}},
-		{name: "high availability that is off by the end of the look", options: pool.Options{HA: true}, given: func(b *bed) {
+		{name: "high availability that is off by the end of the look", options: pool.Options{HA: true}, params: map[string]string{"unheard_hosts": "ha", "timeout": "16s"}, given: func(b *bed) {
 			b.Member(0).SetStarted(hourAgo().Add(30 * time.Minute))
 			b.haltIn(0)
 			b.Member(0).DoAt(pool.Before("pool.get_ha_enabled"), func() { b.SetHA(false) })
@@ -403,7 +403,7 @@ func TestRequestsThatProveNothing(t *testing.T) {
 			node(b).Busy("teleport")
 			_ = b.Member(1).PowerOff()
 			b.Member(0).DoAt(pool.Before("VM.hard_shutdown").Nth(1), node(b).Idle)
-		}, status: 1, says: []string{"unknown-state", "not heard"}},
+		}, status: 1, says: []string{"unknown-state", `"teleport" has ended, and may have left a domain`}},
 		{name: "Halted by somebody's reset while the request hangs", params: stay, options: pool.Options{ContactTime: 100 * time.Second}, given: func(b *bed) {
 			b.Member(2).Cut()
 			time.AfterFunc(1500*time.Millisecond, func() { b.haltIn(0) })
@@ -602,5 +602,23 @@ func TestStrongDoesNotWait(t *testing.T) {
 		if c.Method == "session.get_this_host" && c.Member != 0 {
 			t.Errorf("member %d was asked whom it hears", c.Member+1)
 		}
+	}
+}
+
+// The second half of a reset waits for members that are silent as long as for a login:
+// the proof is there, and the cluster waits for the verdict.
+func TestResetDoesNotWaitForSilence(t *testing.T) {
+	for _, fault := range []pool.Fault{pool.BlackHole, pool.NoTLS, pool.NoAnswer} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, pool.Options{})
+			if err := b.Member(1).Fail(fault); err != nil {
+				t.Fatal(err)
+			}
+			got := b.run(map[string]string{"connect_timeout": "2s", "timeout": "60s"}, "reset", stonithtest.Node)
+			if got.Status != 0 || !strings.Contains(got.Stderr, "not started, since it may be running") || strings.Contains(got.Stderr, "not seen on within") {
+				t.Errorf("reset: exit status %d after %s: %s %s", got.Status, got.Took, got.Stdout, got.Stderr)
+			}
+		})
 	}
 }

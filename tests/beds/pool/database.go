@@ -19,6 +19,7 @@ type host struct {
 	live     bool
 	disabled bool
 	started  time.Time // of the agent
+	told     string    // agent_start_time instead of started
 }
 
 func newDatabase() *database { return &database{uuid: newUUID(), ref: newRef()} }

@@ -243,7 +243,7 @@ func servertime(c *call) (any, error) {
 	}
 	for _, h := range c.member.db.hosts {
 		if h.member.ref == ref {
-			return time.Now(), c.reach(h.member)
+			return time.Now().Add(h.member.fast), c.reach(h.member)
 		}
 	}
 	return nil, apiError{"HOST_OFFLINE", ref} // as any call that is forwarded: the host is looked up by its liveness

@@ -27,7 +27,7 @@ func (h *host) record() record {
 		{"API_version_vendor_implementation", record{}},
 		{"enabled", !h.disabled},
 		{"software_version", record{{"product_brand", "pool"}, {"product_version", "0"}}},
-		{"other_config", record{{"agent_start_time", startTime(h.started)}, {"boot_time", startTime(h.started)}}},
+		{"other_config", record{{"agent_start_time", h.startTime()}, {"boot_time", h.startTime()}}},
 		{"capabilities", listOf("xen-3.0-x86_64", "hvm-3.0-x86_64")},
 		{"cpu_configuration", record{}},
 		{"sched_policy", "credit"},
@@ -98,8 +98,13 @@ func (h *host) record() record {
 	}
 }
 
-// startTime is written as xapi does: seconds, and a dot.
-func startTime(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) + "." }
+// startTime is by the host's clock, and written as xapi does: seconds, and a dot.
+func (h *host) startTime() string {
+	if h.told != "" {
+		return h.told
+	}
+	return strconv.FormatInt(h.started.Add(h.member.fast).Unix(), 10) + "."
+}
 
 func (h *host) metricsRecord() record {
 	return record{

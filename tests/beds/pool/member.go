@@ -30,9 +30,10 @@ type Member struct {
 	certificate        *tls.Certificate
 	fault              Fault
 	rules              []*rule
-	cut                bool // the other members cannot reach it
-	noStorage          bool // it does not see the storage of the guests' disks
-	life               int  // how often it died
+	cut                bool          // the other members cannot reach it
+	noStorage          bool          // it does not see the storage of the guests' disks
+	life               int           // how often it died
+	fast               time.Duration // by how much its clock is
 	mute               []net.Conn
 }
 
@@ -85,7 +86,7 @@ func (m *Member) IsMaster() bool {
 func (m *Member) open() error {
 	listener, err := net.Listen("tcp4", m.Address())
 	// A process that is just being started has our last listener too, until it runs its program.
-	for limit := time.Now().Add(5 * time.Second); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(limit); {
+	for limit := time.Now().Add(time.Minute); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(limit); {
 		time.Sleep(time.Millisecond)
 		listener, err = net.Listen("tcp4", m.Address())
 	}

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"syscall"
 	"time"
@@ -44,48 +43,42 @@ func boundSocket(ip net.IP, port int) (int, error) {
 
 func closeSocket(fd int) { _ = syscall.Close(fd) }
 
-// A blackHole is a listener that accepts nothing, with a full backlog: the system
-// answers no further attempt to connect.
-type blackHole struct {
-	fd      int
-	filling []net.Conn
-}
+// A blackHole is a listener whose socket drops every packet: nobody gets an answer to
+// an attempt to connect, however busy the machine is.
+type blackHole struct{ fd int }
 
 func dig(ip net.IP, port int) (*blackHole, error) {
 	fd, err := boundSocket(ip, port)
 	if err != nil {
 		return nil, err
 	}
-	hole := &blackHole{fd: fd}
-	err = syscall.Listen(fd, 0)
-	// A process that is just being started has our last listener too: see Member.open.
-	for limit := time.Now().Add(5 * time.Second); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(limit); {
-		time.Sleep(time.Millisecond)
-		err = syscall.Listen(fd, 0)
+	err = dropAll(fd)
+	if err == nil {
+		err = listen(fd)
 	}
 	if err != nil {
-		hole.close()
+		closeSocket(fd)
 		return nil, err
 	}
-	address := net.JoinHostPort(ip.String(), fmt.Sprint(port))
-	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); { // a machine may be busy
-		conn, err := net.DialTimeout("tcp", address, 300*time.Millisecond)
-		switch {
-		case err == nil:
-			hole.filling = append(hole.filling, conn)
-		case len(hole.filling) > 0:
-			return hole, nil
-		default:
-			time.Sleep(10 * time.Millisecond)
-		}
-	}
-	hole.close()
-	return nil, errors.New("pool: the backlog does not get full")
+	return &blackHole{fd}, nil
 }
 
-func (h *blackHole) close() {
-	closeSocket(h.fd)
-	for _, conn := range h.filling {
-		conn.Close()
-	}
+// dropAll gives the socket a filter that keeps no byte of any packet.
+func dropAll(fd int) error {
+	const keep = syscall.BPF_RET | syscall.BPF_K
+	//nolint:staticcheck // one instruction needs no library
+	return syscall.AttachLsf(fd, []syscall.SockFilter{{Code: keep, K: 0}})
 }
+
+// listen waits for a process that is just being started and has our last listener too:
+// see Member.open.
+func listen(fd int) error {
+	err := syscall.Listen(fd, 1)
+	for limit := time.Now().Add(time.Minute); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(limit); {
+		time.Sleep(time.Millisecond)
+		err = syscall.Listen(fd, 1)
+	}
+	return err
+}
+
+func (h *blackHole) close() { closeSocket(h.fd) }

@@ -251,6 +251,11 @@ func (d *domain) suspend() {
 // end it: see operate.
 func (v VM) Resume(on *Member, takes time.Duration) { v.build("resume", on, 0, takes) }
 
+// ResumeAs is Resume as an operation and a task of another name.
+func (v VM) ResumeAs(operation string, on *Member, takes time.Duration) {
+	v.build(operation, on, 0, takes)
+}
+
 // Checkpoint begins to save the guest's memory in a snapshot: after half of the time it
 // is suspended, and at the end it goes on where it was.
 func (v VM) Checkpoint(takes time.Duration) {
@@ -420,6 +425,9 @@ func (v VM) Run() { v.each(func(one *vm) { v.pool.runs(one, one.home) }) }
 
 // End ends the domain. The database knows nothing of it.
 func (v VM) End() { v.truth((*domain).stop) }
+
+// Rename writes another name.
+func (v VM) Rename(name string) { v.each(func(one *vm) { one.name = name }) }
 
 // Block blocks an operation, as an administrator can.
 func (v VM) Block(op, text string) { v.each(func(one *vm) { one.blocked[op] = text }) }

@@ -242,10 +242,9 @@ func (d deed) try(t *testing.T, bed Bed, call Face, timeout string) (wrong []str
 	t.Helper()
 	bed.SetPower(d.power)
 	bed.Break(d.fault)
-	params := maps.Clone(d.params)
+	params := map[string]string{}
+	maps.Copy(params, d.params)
 	if timeout != "" {
-		params = map[string]string{}
-		maps.Copy(params, d.params)
 		params["timeout"] = timeout
 	}
 	want := d.want
