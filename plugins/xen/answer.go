@@ -10,9 +10,6 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
 )
 
-// errPrevious says that a request was refused as one of a version that the Dom0 does not know.
-var errPrevious = errors.New("refused, as dom0-helper did before " + wire.Version)
-
 // read returns the text of the ok answer to r. An answer counts only if it is
 // one whole line for this very request, and if the exit status agrees with it.
 func read(r wire.Request, stdout, stderr string, runErr error) (string, error) {
@@ -24,9 +21,10 @@ func read(r wire.Request, stdout, stderr string, runErr error) (string, error) {
 	switch {
 	case !whole || err != nil:
 		return "", noAnswer(stdout, stderr, runErr)
-	case answer.Previous && !r.Previous && answer.Reason == wire.BadRequest:
-		return "", errPrevious
-	case answer.Previous != r.Previous:
+	case answer.Previous && answer.Reason == wire.BadRequest:
+		return "", stonith.Errorf(stonith.BadConfig, "its dom0-helper is older than this plugin, and sees no saved images, restores and migrations").
+			WithHint("install the new dom0-helper on each Dom0 before the new plugin on the nodes")
+	case answer.Previous:
 		return "", stonith.Errorf(stonith.UnknownState, "its answer %q is of another version than the request", line)
 	case answer.ID != r.ID && (answer.Status == wire.OK || answer.ID != "-"):
 		return "", stonith.Errorf(stonith.UnknownState, "it answered request %s, not %s", answer.ID, r.ID)

@@ -38,7 +38,7 @@ func TestRead(t *testing.T) {
 		{name: "empty", reason: stonith.UnknownState, says: "empty answer"},
 		{name: "no sudo", stderr: "sudo: a password is required\n", err: failed, reason: stonith.NotPermitted, says: "a password is required"},
 		{name: "ok of the previous version", stdout: "dom0/1 id-1 ok off\n", reason: stonith.UnknownState, says: "of another version than the request"},
-		{name: "refused by the previous version", stdout: "dom0/1 - refused bad-request what\n", err: failed, reason: stonith.DeviceError, says: "before dom0/2"},
+		{name: "refused by the previous version", stdout: "dom0/1 - refused bad-request what\n", err: failed, reason: stonith.BadConfig, says: "its dom0-helper is older than this plugin"},
 		{name: "another version", stdout: "dom0/3 id-1 ok off\n", reason: stonith.UnknownState, says: "dom0/3"},
 	}
 	for _, tt := range tests {

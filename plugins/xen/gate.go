@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -20,8 +18,6 @@ type gate struct {
 	nextID func() string // of the next request
 	// tell tells people, once, what a Dom0 says beside a result.
 	tell func(text string)
-	// previous says that the Dom0 has a dom0-helper of wire.PreviousVersion.
-	previous atomic.Bool
 }
 
 func (g *gate) check(ctx context.Context, guests []string) ([]bool, error) {
@@ -123,23 +119,8 @@ func parseList(answer string) ([]string, error) {
 
 // request sends one request and returns the result of an ok answer, and tells people the
 // note in it. A result that is none of want, if there are such, is an error that quotes it.
-//
-// A dom0-helper of the previous version refuses what it does not know, and is asked again
-// in that version: it fences, but what it says of off is worth less, which is told.
 func (g *gate) request(ctx context.Context, verb wire.Verb, guests []string, want ...string) (string, error) {
-	result, err := g.requestOnce(ctx, verb, guests, want)
-	if !errors.Is(err, errPrevious) {
-		return result, err
-	}
-	if !g.previous.Swap(true) {
-		g.tell(fmt.Sprintf("%s has a dom0-helper that is older than this plugin: what it says of off proves nothing about "+
-			"saved images, restores and migrations; install the new one there", g))
-	}
-	return g.requestOnce(ctx, verb, guests, want)
-}
-
-func (g *gate) requestOnce(ctx context.Context, verb wire.Verb, guests, want []string) (string, error) {
-	r := wire.Request{Verb: verb, Guests: guests, ID: g.nextID(), Previous: g.previous.Load()}
+	r := wire.Request{Verb: verb, Guests: guests, ID: g.nextID()}
 	var result string
 	err := g.ask(ctx, r.String(), func(stdout, stderr string, runErr error) error {
 		text, err := read(r, stdout, stderr, runErr)
