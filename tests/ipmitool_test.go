@@ -38,6 +38,7 @@ func newToolFence(t *testing.T, options bmc.Options, params ...string) *toolFenc
 	f := &toolFence{t: t, bmc: b}
 	f.env = append([]string{
 		"HA_LOGFACILITY=none", "hostlist=node-1:" + f.address(), "userid=oper", "passwd=Secret-2", "cycle_time=1s", "ipmitool=" + foreignProgram(t, "ipmitool"),
+		"timeout=100", "status_timeout=100", // other work on the machine may slow it down
 	}, params...)
 	return f
 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stonith-plugins/stonith-plugins/plugins/internal/stonith"
@@ -149,9 +148,6 @@ func TestWaysToConfigure(t *testing.T) {
 // script writes a shell script and returns its path.
 func script(t *testing.T, lines string) string {
 	t.Helper()
-	// A child that is forked while the file is open for writing would keep it from being run.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
 	return writeFile(t, "script", 0o700, "#!/bin/sh\n"+lines+"\n")
 }
 
