@@ -342,6 +342,17 @@ func TestHeardByItself(t *testing.T) {
 	}); n != 1 {
 		t.Errorf("%d hosts are heard, of which one has the master's address, want 1", n)
 	}
+	b.Member(1).Cut()
+	if n := heard(func(_ string, h *hostRecord) {
+		switch h.Name {
+		case "xen2":
+			h.Address = b.Member(2).IP() // from here: a network in between has changed it
+		case "xen3":
+			h.Address = "127.0.0.99"
+		}
+	}); n != 0 {
+		t.Errorf("%d hosts are heard, of which one cannot be, and another one answers at its address", n)
+	}
 }
 
 // hard_shutdown proves nothing of a guest that no host had, or that another one builds.
