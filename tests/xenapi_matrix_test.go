@@ -65,6 +65,10 @@ func poolFaults() []poolFault {
 		{"the guest is being resumed, for longer than the call", usual, doing(suspend, func(p *pool.Pool, v pool.VM) { v.Resume(p.Member(1), time.Hour) }), []string{short}, onlyCheck, 0},
 		{"a checkpoint of the guest is under way", usual, func(_ *pool.Pool, v pool.VM) { v.Checkpoint(3 * time.Second) }, nil, allWell, 2 * time.Second},
 		{"a checkpoint of the guest is under way, for longer than the call", usual, func(_ *pool.Pool, v pool.VM) { v.Checkpoint(time.Hour) }, []string{short}, offOnly, 0},
+		{"an operation that nobody knows resumes the guest, and somebody writes Halted", usual, doing(suspend, func(p *pool.Pool, v pool.VM) {
+			v.ResumeAs("defrost", p.Member(1), time.Hour)
+			p.Member(0).DoAt(pool.Before("VM.get_record").Nth(3), func() { v.WriteIn(p.Member(0), pool.Halted) })
+		}), []string{short}, onlyCheck, 0},
 		{"the guest is being started by somebody", usual, doing(halt, func(p *pool.Pool, v pool.VM) { v.StartSlowly(p.Member(1), 2*time.Second) }), nil, allWell, time.Second},
 		{"the guest is being migrated, which hard_shutdown ends", usual, func(_ *pool.Pool, v pool.VM) { v.Busy("pool_migrate") }, nil, allWell, 0},
 		{"the guest is being moved to another pool", usual, func(_ *pool.Pool, v pool.VM) { v.Busy("migrate_send") }, []string{short}, offOnly, 0},
@@ -85,6 +89,11 @@ func poolFaults() []poolFault {
 		{"the host's certificate is not trusted, Halted", usual, doing(func(p *pool.Pool, _ pool.VM) { must("certificate", p.Member(2).Show(pool.CertExpired)) }, writeHalted), []string{short}, onlyCheck, 0},
 		{"the host was forgotten, and has lost its master", usual, func(p *pool.Pool, _ pool.VM) { p.Member(2).Cut(); p.Member(2).Forget() }, []string{short}, onlyCheck, 0},
 		{"the master came back with an old database, Halted", usual, doing(youngerMaster, writeHalted), []string{short}, onlyCheck, 0},
+		{"the same, and the host's clock is fast by 45 minutes", usual, doing(youngerMaster, writeHalted, func(p *pool.Pool, _ pool.VM) {
+			p.Member(1).SetStarted(longAgo(35))
+			p.Member(2).SetClock(45 * time.Minute)
+		}), []string{short}, onlyCheck, 0},
+		{"the same, and HA was switched on since", withHA, doing(youngerMaster, writeHalted), []string{short}, onlyCheck, 0},
 		{"the master came back with an old database, Running", usual, youngerMaster, []string{short}, [4]int{0, 0, 0, 0}, 0},
 		{"the master is young, Halted", usual, doing(func(p *pool.Pool, _ pool.VM) { p.Member(0).SetStarted(time.Now()) }, writeHalted), []string{short}, onlyCheck, 0},
 		{"the host has just started its toolstack, Halted", usual, doing(func(p *pool.Pool, _ pool.VM) { p.Member(2).SetStarted(time.Now()) }, writeHalted), []string{short}, onlyCheck, 0},

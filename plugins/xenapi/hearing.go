@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func (s *session) listen(ctx context.Context, hosts map[string]hostRecord) []voi
 		if ref == s.master {
 			continue
 		}
-		v := voice{key: h.UUID, host: ref, name: fmt.Sprintf("member %s (%s)", h.Address, h.Name)}
+		v := voice{key: cmp.Or(h.UUID, ref), host: ref, name: fmt.Sprintf("member %s (%s)", h.Address, h.Name)}
 		var err error
 		if v.at, err = parseAddress(h.Address, s.at.Port); err != nil {
 			v.err = stonith.Errorf(stonith.UnknownState, "its address in the master's database is %.60q", h.Address)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -315,7 +316,9 @@ func TestHeardByItself(t *testing.T) {
 			change(ref, &h)
 			hosts[ref] = h
 		}
-		for _, v := range s.listen(t.Context(), hosts) {
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second) // a member that has lost its master never answers
+		defer cancel()
+		for _, v := range s.listen(ctx, hosts) {
 			if v.host != "" && v.err == nil {
 				n++
 			}
@@ -341,6 +344,17 @@ func TestHeardByItself(t *testing.T) {
 		}
 	}); n != 1 {
 		t.Errorf("%d hosts are heard, of which one has the master's address, want 1", n)
+	}
+	b.Member(1).Cut()
+	if n := heard(func(_ string, h *hostRecord) {
+		switch h.Name {
+		case "xen2":
+			h.Address = b.Member(2).IP() // from here: a network in between has changed it
+		case "xen3":
+			h.Address = "127.0.0.99"
+		}
+	}); n != 0 {
+		t.Errorf("%d hosts are heard, of which one cannot be, and another one answers at its address", n)
 	}
 }
 

@@ -172,11 +172,11 @@ func TestNotAsked(t *testing.T) {
 			t.Errorf("off = %v after %s, want it asked as soon as it can be", err, time.Since(start))
 		}
 		for why, want := range map[error]string{
-			nil:  "not seen off within 2s, last seen on 250ms ago: nothing was asked of the device",
-			busy: "not seen off within 2s, last seen on 250ms ago: a start is under way",
+			nil:  "not seen off within 2.1s, last seen on 100ms ago: nothing was asked of the device",
+			busy: "not seen off within 2.1s, last seen on 100ms ago: a start is under way",
 		} {
 			device := &script{states: []answer{{power: On}}, switches: []error{&NotAsked{Err: why}}}
-			f := &fencer{device: device, budget: 2 * time.Second}
+			f := &fencer{device: device, budget: 2100 * time.Millisecond} // no look is at its very end
 			ctx, cancel := context.WithTimeout(t.Context(), f.budget)
 			_, err := f.off(ctx, Node{})
 			cancel()
