@@ -145,7 +145,20 @@ func (l *killedLane) succeed(originator string) {
 	if err := old.Mend(); err != nil {
 		l.t.Errorf("%s: %v", originator, err)
 	}
+	l.settle()
 	l.bereft[originator] = true
+}
+
+// settle lets the master have been started long ago, and the others after it, so that its
+// word about a guest that is Halted counts.
+func (l *killedLane) settle() {
+	for i, m := range l.pool.Members() {
+		started := time.Now().Add(-time.Hour)
+		if i == l.master {
+			started = started.Add(-time.Hour)
+		}
+		m.SetStarted(started)
+	}
 }
 
 // count looks for the sessions that nobody has closed. A call that was killed has
