@@ -83,6 +83,19 @@ func (l *poolLab) where(guest string) (place string, runs bool) {
 	return fmt.Sprintf("on host %s", strings.Join(hosts, ", ")), true
 }
 
+// hoursLater lets the first member be back as a slave of the second one, and the toolstacks
+// of all have been started long ago, that of the master first.
+func (l *poolLab) hoursLater() {
+	complain(l.pool.Member(0).Mend())
+	for i, m := range l.pool.Members() {
+		started := time.Now().Add(-time.Hour)
+		if i == 1 {
+			started = started.Add(-time.Hour)
+		}
+		m.SetStarted(started)
+	}
+}
+
 func (l *poolLab) close() {
 	if l.pool != nil {
 		l.pool.Close()
@@ -103,7 +116,11 @@ func (l *poolLab) scenes() []scene {
 			},
 			args: []string{"off", "demo-vm-1"}, node: "demo-vm-1", says: "off-observed",
 		},
-		{title: "One member is dead. Reset of the other node.", args: []string{"reset", "demo-vm-2"}, node: "demo-vm-2", says: "off-observed, on-observed", runs: true},
+		{
+			title:  "Hours later xen1 is back, and all hosts tell xen2 what they run. Reset of the other node.",
+			before: l.hoursLater,
+			args:   []string{"reset", "demo-vm-2"}, node: "demo-vm-2", says: "off-observed, on-observed", runs: true,
+		},
 		{
 			title:  "xapi calls it done, and nothing was done: success of a request is no proof.",
 			before: func() { l.pool.VM("demo-vm-2").Lie(pool.LieDone) },
