@@ -117,6 +117,9 @@ func (b *bed) Plugin() stonith.Plugin    { return plugin() }
 func (b *bed) Params() map[string]string { return b.params }
 func (b *bed) Contacts() int             { return len(b.Calls()) }
 
+// Limit is that of stonithtest.Slow.
+func (b *bed) Limit() time.Duration { return 10 * time.Second }
+
 func (b *bed) Power() stonith.Power {
 	if b.Truth(stonithtest.Node) {
 		return stonith.On
