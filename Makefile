@@ -112,7 +112,7 @@ $(LINTER): FORCE
 
 unit: ## vet, and run the tests beside the code with the race detector
 	$(GO) vet ./...
-	packages=$$($(GO) list ./...); CGO_ENABLED=1 $(GO) test -race -timeout 30m -parallel 16 $$(grep -v '/tests$$' <<<"$$packages")
+	packages=$$($(GO) list ./...); CGO_ENABLED=1 $(GO) test -race -timeout 30m -parallel 24 $$(grep -v '/tests$$' <<<"$$packages")
 
 fuzz-smoke: ## run every fuzz function for FUZZTIME (5s)
 	@all=$$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' .) || { echo 'make $@: there is no fuzz function' >&2; exit 1; }; \
