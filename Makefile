@@ -126,8 +126,11 @@ fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
 # wait, so they are beside both.
 E2E_BUSY := ^Test(Agent|CheckAgrees|Installed|Pacemaker|Rehearse|Snippets|Tools)
 
-e2e: ## run the tests with real peers, and the unit test that needs root (as root)
-	@$(AS_ROOT) $(GO) test ./internal/trust/
+# Some of their unit tests need root, and are skipped without it.
+ROOT_TESTS := ./internal/trust/ ./plugins/internal/stonith/ ./dom0-helper/ ./dom0-helper/internal/saved/
+
+e2e: ## run the tests with real peers, and the unit tests that need root (as root)
+	@$(AS_ROOT) $(GO) test $(ROOT_TESTS)
 	@part() { $(AS_ROOT) $(GO) test -count=1 -timeout 30m "$$1" ./tests/; }; \
 	part '-run=^TestScripts$$' & status=0; \
 	for tests in '-run=$(E2E_BUSY)' '-skip=$(E2E_BUSY)|^TestScripts$$'; do part "$$tests" || status=1; done; \
