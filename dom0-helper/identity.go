@@ -12,7 +12,6 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/saved"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
-	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // An identity is what tells a guest from other machines.
@@ -84,9 +83,6 @@ func (id identity) unread() error {
 	return nil
 }
 
-// maxConfig is the most that a guest's configuration file may hold, in bytes.
-const maxConfig = 1 << 20
-
 // checkConfig refuses a configuration file that is not there, that others than
 // root could have written, since the toolstack reads it as root, or that is that
 // of a guest with another name or UUID: it would run unseen while these are looked for.
@@ -98,10 +94,7 @@ func checkConfig(g policy.Guest) error {
 // readConfig returns the UUID that a configuration which checkConfig does not refuse
 // gives to the guest, if it gives one.
 func readConfig(g policy.Guest) (uuid string, err error) {
-	text, err := bounded.Read(bounded.Limit, func(at func(string)) ([]byte, error) {
-		at(g.Config)
-		return trust.ReadLinked(g.Config, maxConfig)
-	})
+	text, err := bounded.ReadLinked(g.Config, guestconfig.MaxSize)
 	var slow *bounded.SlowError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
 // Limit is what reading may take, where nothing else is said.
@@ -41,4 +43,21 @@ func Read[T any](limit time.Duration, read func(at func(path string)) (T, error)
 		slow.Path, _ = path.Load().(string)
 		return *new(T), slow
 	}
+}
+
+// ReadLinked reads a file of at most size bytes as trust.ReadLinked does, within Limit.
+func ReadLinked(path string, size int64) ([]byte, error) {
+	return Read(Limit, func(at func(string)) ([]byte, error) {
+		at(path)
+		return trust.ReadLinked(path, size)
+	})
+}
+
+// CheckDir checks a directory as trust.CheckDir does, within Limit.
+func CheckDir(path string) error {
+	_, err := Read(Limit, func(at func(string)) (struct{}, error) {
+		at(path)
+		return struct{}{}, trust.CheckDir(path)
+	})
+	return err
 }

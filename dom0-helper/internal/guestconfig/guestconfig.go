@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// MaxSize is the most that a configuration may have, in bytes.
+const MaxSize = 1 << 20
+
 // Name returns the name that a configuration gives its guest. It returns "" if
 // there is none, more than one, or one that has to be computed.
 func Name(config []byte) string { return only(settings(config, "name")) }

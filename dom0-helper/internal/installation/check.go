@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/bounded"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/guestconfig"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/internal/trust"
@@ -96,7 +98,7 @@ func (e *examination) checkPolicy() {
 }
 
 func lifeSettings(config string) string {
-	text, err := trust.ReadLinked(config, maxConfig)
+	text, err := bounded.ReadLinked(config, guestconfig.MaxSize)
 	if err != nil {
 		return ""
 	}

@@ -121,9 +121,6 @@ func withoutAccount(text, account string) string {
 	})
 }
 
-// maxConfig is the most that a guest's configuration may hold, in bytes.
-const maxConfig = 1 << 20
-
 // errConfig is the error of a configuration that is there and must not be used.
 var errConfig = errors.New("on is refused, and status too while the guest has no domain")
 
@@ -137,10 +134,7 @@ func checkConfig(name, config string) error {
 // readConfig returns the UUID that a configuration which is none of these mistakes gives its
 // guest, if it gives one.
 func readConfig(name, config string) (uuid string, err error) {
-	text, err := bounded.Read(bounded.Limit, func(at func(string)) ([]byte, error) {
-		at(config)
-		return trust.ReadLinked(config, maxConfig)
-	})
+	text, err := bounded.ReadLinked(config, guestconfig.MaxSize)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("guest %s: %s is not there: this Dom0 cannot start the guest, which is well if another one does", name, config)

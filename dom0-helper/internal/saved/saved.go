@@ -183,7 +183,6 @@ func (s *Store) Look() Sight {
 // are followed, as xendomains does; directories in it are nobody's, nor are files
 // whose names begin with a dot: no pattern of xendomains fits these.
 func (s *Sight) read(dir string, at func(string)) {
-	at(dir)
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.Unknown = errors.Join(s.Unknown, err)

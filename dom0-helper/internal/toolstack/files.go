@@ -11,12 +11,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/bounded"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/guestconfig"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/image"
 )
-
-// maxConfig is the most that a configuration may have, in bytes.
-const maxConfig = 1 << 20
 
 // readLimit is how long all files that processes name may take at one look: they
 // may be on a network that hangs.
@@ -40,25 +38,13 @@ type reader struct{ deadline time.Time }
 
 func newReader() *reader { return &reader{time.Now().Add(readLimit)} }
 
-// within runs read, and gives it up at the deadline. What is given up goes on
-// in a thread of its own that ends with us.
+// within runs read, and gives it up at the deadline.
 func within[T any](r *reader, read func() (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
+	value, err := bounded.Read(time.Until(r.deadline), func(func(string)) (T, error) { return read() })
+	if slow := (*bounded.SlowError)(nil); errors.As(err, &slow) {
+		err = errHangs // who asked knows the path
 	}
-	done := make(chan result, 1)
-	go func() {
-		value, err := read()
-		done <- result{value, err}
-	}()
-	select {
-	case got := <-done:
-		return got.value, got.err
-	case <-time.After(time.Until(r.deadline)):
-		var none T
-		return none, errHangs
-	}
+	return value, err
 }
 
 // openPath is O_PATH of open(2): the file is found and not opened, so that neither a
@@ -95,9 +81,9 @@ func (r *reader) config(path, settings string) (subject, os.FileInfo) {
 			return content{}, err
 		}
 		defer opened.Close() //nolint:errcheck // it was only read
-		text, err := io.ReadAll(io.LimitReader(opened, maxConfig+1))
-		if err == nil && len(text) > maxConfig {
-			err = fmt.Errorf("has more than %d bytes", maxConfig)
+		text, err := io.ReadAll(io.LimitReader(opened, guestconfig.MaxSize+1))
+		if err == nil && len(text) > guestconfig.MaxSize {
+			err = fmt.Errorf("has more than %d bytes", guestconfig.MaxSize)
 		}
 		return content{text, info}, err
 	})

@@ -176,8 +176,13 @@ func (l looked) ofWatcher(p process) verdict {
 	if isLogOf(p.log, l.id.Name) {
 		return guests
 	}
+	return l.known(p.subjects)
+}
+
+// known judges by those subjects that could be told.
+func (l looked) known(subjects []subject) verdict {
 	worst := nobodys
-	for _, s := range p.subjects {
+	for _, s := range subjects {
 		if s.err == nil {
 			worst = max(worst, l.id.judge(s.name, s.uuid))
 		}
@@ -198,12 +203,7 @@ func (l looked) ofSubjects(p process) verdict {
 			worst = max(worst, l.id.judge(s.name, s.uuid))
 		}
 	}
-	for _, s := range p.beside {
-		if s.err == nil && l.id.judge(s.name, s.uuid) != nobodys {
-			worst = max(worst, maybe)
-		}
-	}
-	return worst
+	return max(worst, min(l.known(p.beside), maybe))
 }
 
 // isConfig reports whether a process makes a guest from the guest's own
@@ -266,10 +266,8 @@ func (l looked) ofWriter(p process) verdict {
 	if d, ok := l.find(p.domain); ok {
 		return l.ofDomain(strconv.Itoa(d.ID))
 	}
-	for _, s := range p.subjects {
-		if v := l.id.judge(s.name, s.uuid); v == guests {
-			return v
-		}
+	if l.known(p.subjects) == guests {
+		return guests
 	}
 	if _, err := strconv.Atoi(p.domain); err != nil && (Domain{Name: p.domain}).Carries(l.id.Name) {
 		return guests
