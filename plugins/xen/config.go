@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -76,7 +75,7 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 	if err := errors.Join(hostKeysErr, identityErr); err != nil {
 		return nil, err
 	}
-	device := &dom0s{mayTouch: call.MayTouch, warn: once(call.Warn)}
+	device := &dom0s{mayTouch: call.MayTouch, warn: call.Warn}
 	if c.protocol.Chosen == protocol2007 {
 		device.gap.least, device.gap.share = c.restartGap, c.restartShare
 	}
@@ -88,21 +87,6 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 		}))
 	}
 	return device, nil
-}
-
-// once returns a warn that says nothing twice, and one text after the other: the Dom0s
-// are asked at once.
-func once(warn func(text string)) func(text string) {
-	var turn sync.Mutex
-	told := map[string]bool{}
-	return func(text string) {
-		turn.Lock()
-		defer turn.Unlock()
-		if !told[text] {
-			told[text] = true
-			warn(text)
-		}
-	}
 }
 
 // dialect returns what makes a Dom0 be spoken to as dom0_protocol says. The ids of

@@ -83,12 +83,12 @@ func (m *members) warnOfMembers(ctx context.Context, s *search, masters []*sessi
 			err = m.hear(ctx, []*session{master})
 		}
 		if err != nil {
-			m.warnOnce("a guest that is Halted or Suspended would not be proven off: " + withHint(err))
+			m.warn("a guest that is Halted or Suspended would not be proven off: " + withHint(err))
 			return
 		}
 	}
 	for _, line := range s.warnings() {
-		m.warnOnce(line)
+		m.warn(line)
 	}
 }
 
@@ -99,17 +99,6 @@ func withHint(err error) string {
 		return fmt.Sprintf("%v (%s)", err, known.Hint)
 	}
 	return err.Error()
-}
-
-// warnOnce warns of what was not said yet: nodes that are checked at once have the
-// members in common.
-func (m *members) warnOnce(text string) {
-	m.warning.Lock()
-	defer m.warning.Unlock()
-	if !slices.Contains(m.warned, text) {
-		m.warned = append(m.warned, text)
-		m.warn(text)
-	}
 }
 
 // obeys looks at the guest, and at whether anything but its host keeps it from being

@@ -25,9 +25,6 @@ type members struct {
 	rules        rulesOfEntry
 	source       func(context.Context) (string, error) // of the password
 
-	warning sync.Mutex // taken for what follows
-	warned  []string
-
 	mu       sync.Mutex
 	password string
 	life     context.Context // of what outlives a verb's part: logins, requests under way, logouts

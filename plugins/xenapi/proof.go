@@ -87,7 +87,7 @@ func (g *guest) stays(ctx context.Context, r record) error {
 		}
 	}
 	for _, host := range []string{r.ResidentOn, r.ScheduledOn} {
-		if host != "" && host != nullRef {
+		if isHost(host) {
 			return stonith.Errorf(stonith.UnknownState, "%s: Halted, but on %s", g, g.session.hostName(host))
 		}
 	}
@@ -204,7 +204,7 @@ func (m *members) warnOfAge(guests []*guest) {
 			clocks[ref] = time.Now()
 		}
 		if err := g.session.isOlder(g.session.hosts, clocks); err != nil {
-			m.warnOnce(fmt.Sprintf("%s: ended by this call on the host that the master knows, but the guest may have been moved since: %s", g, withHint(err)))
+			m.warn(fmt.Sprintf("%s: ended by this call on the host that the master knows, but the guest may have been moved since: %s", g, withHint(err)))
 		}
 	}
 }

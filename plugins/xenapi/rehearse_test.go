@@ -226,7 +226,7 @@ func TestChecksAtOnce(t *testing.T) {
 	_ = b.Member(2).Die()
 	device := b.open(nodes...)
 	var warnings []string
-	device.warn = func(text string) { warnings = append(warnings, text) }
+	device.warn = stonith.Once(func(text string) { warnings = append(warnings, text) })
 	var all sync.WaitGroup
 	for _, n := range append(nodes, stonith.Node{Name: "z", Plug: "nobody"}) {
 		all.Go(func() {

@@ -138,7 +138,8 @@ type Call struct {
 	MayTouch bool
 	// Getenv reads the environment, for what is no parameter: HOME and the like.
 	Getenv func(name string) string
-	// Warn tells people, in one line, what does not change the verdict. It may be called at any time.
+	// Warn tells people, in one line, what does not change the verdict. It may be called at
+	// any time, by several goroutines. What it has told before in this call is not told again.
 	Warn func(text string)
 }
 

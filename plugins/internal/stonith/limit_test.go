@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -38,8 +39,12 @@ func (c memoryConfig) Open(call Call) (Device, error) {
 	if c.opens != nil {
 		c.opens()
 	}
-	if c.warns {
-		call.Warn(strings.Repeat("w", 1000))
+	if c.warns { // as a device does that is asked for several nodes at once
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() { call.Warn(strings.Repeat("w", 1000)) })
+		}
+		all.Wait()
 	}
 	return c.device, nil
 }

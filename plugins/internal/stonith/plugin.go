@@ -273,7 +273,7 @@ func (c *call) open(ctx context.Context) (Device, error) {
 	device, err := within(opening, func() (Device, error) {
 		return c.config.Open(Call{
 			ID: c.ID, Nodes: c.hosts.nodes, ProvesOff: mayTouch || c.request.rehearse != "", MayTouch: mayTouch,
-			Getenv: c.Getenv, Warn: c.report.warning,
+			Getenv: c.Getenv, Warn: Once(c.report.warning),
 		})
 	})
 	if end := opening.Err(); end != nil && errors.Is(err, end) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/internal/printable"
@@ -51,6 +52,21 @@ func (r report) failure(what string, err error) {
 // warning writes a line that does not change the verdict.
 func (r report) warning(text string) {
 	r.write(fmt.Sprintf("warning: %s: %s", r.what, text), r.log.Notice)
+}
+
+// Once returns a warn that says nothing twice, and one text after the other: a device may
+// be asked for several nodes, or ask several hosts, at once.
+func Once(warn func(text string)) func(text string) {
+	var turn sync.Mutex
+	told := map[string]bool{}
+	return func(text string) {
+		turn.Lock()
+		defer turn.Unlock()
+		if !told[text] {
+			told[text] = true
+			warn(text)
+		}
+	}
 }
 
 // write writes a line, to people first: the log may hang.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -117,5 +118,16 @@ func TestPeopleBeforeTheLog(t *testing.T) {
 		if len(log.late) > 0 || !strings.Contains(told.String(), c.want) {
 			t.Errorf("%q %v: the log had %q before people; they were told %q, want %q", c.args, c.params, log.late, &told, c.want)
 		}
+	}
+}
+
+// A device may warn of one thing many times in a call: people are told once.
+func TestWarningIsToldOnce(t *testing.T) {
+	t.Parallel()
+	var stderr bytes.Buffer
+	plugin := memoryPlugin(memoryConfig{device: &script{}, warns: true})
+	plugin.Run(t.Context(), process([]string{"status"}, map[string]string{"hostlist": "n1"}, io.Discard, &stderr))
+	if n := strings.Count(stderr.String(), "warning: "); n != 1 {
+		t.Errorf("%d warnings in %q, want 1", n, &stderr)
 	}
 }
