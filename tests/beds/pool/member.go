@@ -2,12 +2,10 @@ package pool
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -84,12 +82,11 @@ func (m *Member) IsMaster() bool {
 
 // open lets the member listen. The door is held, or nobody else has the member yet.
 func (m *Member) open() error {
-	listener, err := net.Listen("tcp4", m.Address())
-	// A process that is just being started has our last listener too, until it runs its program.
-	for limit := time.Now().Add(time.Minute); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(limit); {
-		time.Sleep(time.Millisecond)
+	var listener net.Listener
+	err := onceFree(func() (err error) {
 		listener, err = net.Listen("tcp4", m.Address())
-	}
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -48,13 +48,17 @@ func closeSocket(fd int) { _ = syscall.Close(fd) }
 type blackHole struct{ fd int }
 
 func dig(ip net.IP, port int) (*blackHole, error) {
-	fd, err := boundSocket(ip, port)
+	var fd int
+	err := onceFree(func() (err error) {
+		fd, err = boundSocket(ip, port)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	err = dropAll(fd)
 	if err == nil {
-		err = listen(fd)
+		err = onceFree(func() error { return syscall.Listen(fd, 1) })
 	}
 	if err != nil {
 		closeSocket(fd)
@@ -70,13 +74,13 @@ func dropAll(fd int) error {
 	return syscall.AttachLsf(fd, []syscall.SockFilter{{Code: keep, K: 0}})
 }
 
-// listen waits for a process that is just being started and has our last listener too:
-// see Member.open.
-func listen(fd int) error {
-	err := syscall.Listen(fd, 1)
+// onceFree takes an address that was ours a moment ago. A process that is just being started
+// has our last listener too, until it runs its program: while it does, take is tried again.
+func onceFree(take func() error) error {
+	err := take()
 	for limit := time.Now().Add(time.Minute); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(limit); {
 		time.Sleep(time.Millisecond)
-		err = syscall.Listen(fd, 1)
+		err = take()
 	}
 	return err
 }
