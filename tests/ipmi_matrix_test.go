@@ -229,22 +229,8 @@ func TestIPMIFaultMatrix(t *testing.T) {
 		all = append(all, networkFault{f, nil})
 	}
 	all = append(all, waysBack()...)
-	cells := make([][len(verbs)]string, len(all))
-	t.Run("faults", func(t *testing.T) {
-		for i, f := range all {
-			for j, verb := range verbs {
-				t.Run(f.name+"/"+verb, func(t *testing.T) {
-					t.Parallel()
-					cells[i][j] = f.check(t, verb, f.want[j])
-				})
-			}
-		}
-	})
-	var table strings.Builder
-	for i, f := range all {
-		fmt.Fprintf(&table, "| %s | %s |\n", f.name, strings.Join(cells[i][:], " | "))
-	}
-	compareFaults(t, "external/ipmi2", table.String())
+	faultMatrix(t, "external/ipmi2", all, func(f networkFault) string { return f.name },
+		func(t *testing.T, f networkFault, verb int) string { return f.check(t, verbs[verb], f.want[verb]) })
 }
 
 // check runs one call in the fault and returns its cell of the table.

@@ -345,25 +345,33 @@ func TestFaultMatrix(t *testing.T) {
 		defer s.end()
 		free <- s
 	}
-	all := faults()
-	cells := make([][len(verbs)]string, len(all))
+	faultMatrix(t, "external/xen", faults(), func(f fault) string { return f.name }, func(t *testing.T, f fault, verb int) string {
+		s := <-free
+		defer func() { free <- s }()
+		return f.check(t, s, verbs[verb], f.want[verb])
+	})
+}
+
+// faultMatrix makes a call for every verb in every fault, several at once, and compares the
+// device's table in docs/faults.md with what they came to: check makes one, and returns its cell.
+func faultMatrix[F any](t *testing.T, device string, faults []F, name func(F) string, check func(t *testing.T, f F, verb int) string) {
+	t.Helper()
+	cells := make([][len(verbs)]string, len(faults))
 	t.Run("faults", func(t *testing.T) {
-		for i, f := range all {
+		for i, f := range faults {
 			for j, verb := range verbs {
-				t.Run(f.name+"/"+verb, func(t *testing.T) {
+				t.Run(name(f)+"/"+verb, func(t *testing.T) {
 					t.Parallel()
-					s := <-free
-					defer func() { free <- s }()
-					cells[i][j] = f.check(t, s, verb, f.want[j])
+					cells[i][j] = check(t, f, j)
 				})
 			}
 		}
 	})
 	var table strings.Builder
-	for i, f := range all {
-		fmt.Fprintf(&table, "| %s | %s |\n", f.name, strings.Join(cells[i][:], " | "))
+	for i, f := range faults {
+		fmt.Fprintf(&table, "| %s | %s |\n", name(f), strings.Join(cells[i][:], " | "))
 	}
-	compareFaults(t, "external/xen", table.String())
+	compareFaults(t, device, table.String())
 }
 
 // check runs one call in the fault and returns its cell of the table.

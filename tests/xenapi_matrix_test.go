@@ -3,7 +3,6 @@ package tests
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -129,23 +128,8 @@ func poolFaults() []poolFault {
 // status with the boots of the guest that run. docs/faults.md is what it saw.
 func TestXenAPIFaultMatrix(t *testing.T) {
 	t.Parallel()
-	all := poolFaults()
-	cells := make([][len(verbs)]string, len(all))
-	t.Run("faults", func(t *testing.T) {
-		for i, f := range all {
-			for j, verb := range verbs {
-				t.Run(f.name+"/"+verb, func(t *testing.T) {
-					t.Parallel()
-					cells[i][j] = f.check(t, verb, f.want[j])
-				})
-			}
-		}
-	})
-	var table strings.Builder
-	for i, f := range all {
-		fmt.Fprintf(&table, "| %s | %s |\n", f.name, strings.Join(cells[i][:], " | "))
-	}
-	compareFaults(t, "external/xenapi", table.String())
+	faultMatrix(t, "external/xenapi", poolFaults(), func(f poolFault) string { return f.name },
+		func(t *testing.T, f poolFault, verb int) string { return f.check(t, verbs[verb], f.want[verb]) })
 }
 
 // check runs one call in the fault and returns its cell of the table.
