@@ -353,19 +353,19 @@ func (s *search) warnings() []string {
 }
 
 // close ends the search. Members that were asked to let us in may still do so for
-// a short time, and are told at once to forget it.
+// a short time, and are told at once to forget it. Whoever waits for the work of a
+// search that is closed waits for all logouts: they begin under the lock.
 func (s *search) close() {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.closed = true
-	masters := s.masters
-	s.masters = nil
 	for _, a := range s.attempts {
 		if !a.sent || time.Since(a.started) > mayLogin {
 			a.cancel()
 		}
 	}
-	s.mu.Unlock()
-	for _, m := range masters {
+	for _, m := range s.masters {
 		s.work.Go(func() { m.logout(s.life) })
 	}
+	s.masters = nil
 }

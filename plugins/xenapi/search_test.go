@@ -31,3 +31,29 @@ func TestLoginAfterSearch(t *testing.T) {
 		t.Errorf("%d logins in a search, want 1; %d after its end, want none", in, after)
 	}
 }
+
+// A look that outlives its time may give up the session at the very end of the call: its
+// logout is waited for as any other.
+func TestForgottenAtTheEnd(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, pool.Options{})
+	for range 50 {
+		device := b.open(nodeOne)
+		if _, err := device.State(t.Context(), nodeOne); err != nil {
+			t.Fatal(err)
+		}
+		device.mu.Lock()
+		current := device.current
+		device.mu.Unlock()
+		forgotten := make(chan struct{})
+		go func() {
+			defer close(forgotten)
+			device.forget(current)
+		}()
+		if err := device.Close(); err != nil {
+			t.Fatal(err)
+		}
+		<-forgotten
+	}
+	b.isLoggedOut([]string{"State"})
+}
