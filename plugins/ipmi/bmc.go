@@ -202,10 +202,10 @@ func (b *bmc) isHibernating() bool {
 }
 
 // do runs a command in the session. If the session is lost, be it by a restart of the
-// BMC, it does so in another one: each has more time to answer.
+// BMC, it does so in another one, which has twice the time to answer.
 func (b *bmc) do(ctx context.Context, command func(context.Context, chassis) error) error {
 	return b.inTurn(ctx, func() error {
-		for patience := b.lostAfter; ; patience *= 2 {
+		for patience := b.lostAfter; ; patience = 2 * b.lostAfter {
 			if err := b.ready(ctx); err != nil {
 				return err
 			}

@@ -145,14 +145,11 @@ func (o *Opener) login(ctx context.Context, target netip.AddrPort, attempt login
 		return nil, err
 	}
 	l.settle = 0
-	session := &Session{link: l, layer: in}
+	session := &Session{link: l, layer: in, opener: o, opened: time.Now()}
 	limited, cancel := context.WithTimeout(ctx, SilenceLimit)
 	defer cancel()
 	if err := withinStep(ctx, session.setPrivilege(limited, o.Privilege)); err != nil {
 		_ = session.Close() // the error is what counts
-		if errors.Is(err, ErrNoAnswer) {
-			o.bewareOfCopies() // of which one may have opened another session in its place
-		}
 		return nil, err
 	}
 	return session, nil

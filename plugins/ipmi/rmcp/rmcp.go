@@ -33,6 +33,9 @@ type Session struct {
 	closed bool
 	// granted is the privilege that the session was given, 0 if none yet.
 	granted Privilege
+	opener  *Opener
+	opened  time.Time
+	heard   time.Time // the last answer
 }
 
 // Open logs in to the BMC (sections 13.14 and 13.15), and asks for the privilege of the
@@ -65,6 +68,9 @@ func (s *Session) Close() error {
 	limit := closeLimit
 	if s.link.lost {
 		limit = lostCloseLimit
+		if s.heard.Sub(s.opened) < settles[len(settles)-1] {
+			s.opener.bewareOfCopies() // a late one may have opened another session in place of this one
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -94,6 +100,9 @@ func (s *Session) setPrivilege(ctx context.Context, level Privilege) error {
 // begun anew by a copy of a message of the login, and asks for its privilege once more.
 func (s *Session) command(ctx context.Context, c command, data []byte) ([]byte, error) {
 	answer, err := s.link.command(ctx, s.layer, c, data)
+	if !s.link.lost {
+		s.heard = time.Now()
+	}
 	if s.granted == 0 || !errors.Is(err, ErrPrivilege) {
 		return answer, err
 	}
