@@ -130,7 +130,7 @@ func (h *host) on(ctx context.Context, g policy.Guest) error {
 	if s, err = h.look(ctx, g); err != nil {
 		return errors.Join(createErr, err)
 	}
-	if s.state == wire.GuestOn {
+	if s.state == wire.GuestOn && !toolstack.IsUnfinished(createErr) {
 		return nil
 	}
 	if s.gone() {

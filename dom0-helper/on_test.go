@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os/exec"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,15 @@ func TestOn(t *testing.T) {
 	}{
 		{"off", nil, func(f *fakeStack) { started(f, nil) }, "", "", true},
 		{"created with an error", nil, func(f *fakeStack) { started(f, errors.New("rc=3")) }, "", "", true},
+		{
+			"created by half", nil, func(f *fakeStack) {
+				started(f, exec.Command("sh", "-c", "kill -KILL $$").Run())
+			}, wire.DeviceError, "signal: killed\nguest node-1 is on after that", true,
+		},
+		{
+			"created too slowly", nil, func(f *fakeStack) { started(f, context.DeadlineExceeded) },
+			wire.TimedOut, "context deadline exceeded\nguest node-1 is on after that", true,
+		},
 		{"other guests", []toolstack.Domain{named(3, "node-10")}, func(f *fakeStack) { started(f, nil) }, "", "", true},
 		{"on", []toolstack.Domain{named(3, "node-1")}, nil, "", "", false},
 		{"coming", []toolstack.Domain{named(3, "node-1--incoming")}, nil, "", "", false},

@@ -6,6 +6,7 @@ package toolstack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +123,13 @@ func (p program) runStarted(ctx context.Context, limit time.Duration, start func
 		return nil, fmt.Errorf("%s: %w: %s", p.text(args), err, cause(stderr.String()))
 	}
 	return stdout.Bytes(), nil
+}
+
+// IsUnfinished reports whether err says that a command was killed, or took too long: what it
+// has begun may be half done, as a guest that is built and never runs.
+func IsUnfinished(err error) bool {
+	var exit *exec.ExitError
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &exit) && !exit.Exited()
 }
 
 // aside is what xl writes before it comes to the cause: what it is doing, what
