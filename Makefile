@@ -130,15 +130,19 @@ E2E_BUSY := ^Test(Agent|CheckAgrees|Installed|Pacemaker|Rehearse|Snippets|Tools)
 ROOT_TESTS := ./internal/trust/ ./plugins/internal/stonith/ ./dom0-helper/ ./dom0-helper/internal/saved/
 
 e2e: ## run the tests with real peers, and the unit tests that need root (as root)
-	@$(AS_ROOT) $(GO) test $(ROOT_TESTS)
+	@$(AS_ROOT) $(GO) test -parallel 24 $(ROOT_TESTS)
 	@part() { $(AS_ROOT) $(GO) test -count=1 -timeout 30m "$$1" ./tests/; }; \
 	part '-run=^TestScripts$$' & status=0; \
 	for tests in '-run=$(E2E_BUSY)' '-skip=$(E2E_BUSY)|^TestScripts$$'; do part "$$tests" || status=1; done; \
 	wait $$! || status=1; exit $$status
 
+# An emulated host keeps one processor busy: the scripts are shared by two runs, each with hosts of its own.
 test-xen: ## run the scripts on real Xen hosts, in QEMU (as root)
 	@$(AS_ROOT) tests/beds/xen/build.sh bin/xen-host
-	@$(AS_ROOT) env STONITH_TEST_XEN=$(CURDIR)/bin/xen-host $(GO) test -count=1 -timeout 120m -run '^TestXen$$' ./tests/
+	@part() { $(AS_ROOT) env STONITH_TEST_XEN=$(CURDIR)/bin/xen-host STONITH_TEST_SHARD="$$1" $(GO) test -count=1 -timeout 120m -run '^TestXen$$' ./tests/; }; \
+	part 1/2 & status=0; \
+	part 2/2 || status=1; \
+	wait $$! || status=1; exit $$status
 
 bench: ## measure ours beside the peers (as root)
 	@$(AS_ROOT) $(GO) test -run '^$$' -bench . -count=1 -timeout 60m ./tests/

@@ -82,19 +82,44 @@ func (m *logMark) lines() ([]string, error) {
 	return logged.since(int(*m)), err
 }
 
-// run runs every script of the scene's folders, each after begin with its text.
+// shardVariable says which scripts a run is for: "2/3" is the second third of them. Without
+// it, a run is for all of them.
+const shardVariable = "STONITH_TEST_SHARD"
+
+// shard returns the number of this run and that of all runs, which share the scripts.
+func shard(t *testing.T) (number, of int) {
+	t.Helper()
+	value, set := os.LookupEnv(shardVariable)
+	if !set {
+		return 1, 1
+	}
+	first, second, _ := strings.Cut(value, "/")
+	number, err := strconv.Atoi(first)
+	of, ofErr := strconv.Atoi(second)
+	if err != nil || ofErr != nil || number < 1 || number > of {
+		t.Fatalf("%s=%s: want a number, a slash and the number of shards, as in 1/2", shardVariable, value)
+	}
+	return number, of
+}
+
+// run runs the scripts of the scene's folders that are this shard's, each after begin with its text.
 func (s *scene) run(t *testing.T, begin func(script string) error) {
 	commands := map[string]command{
 		"exits": cmdExits, "xl": s.cmdXL, "on": s.cmdOn, "sshd": s.cmdSSHD, "guest": s.cmdGuest, "logged": s.cmdLogged,
 		"crash": s.cmdCrash, "linger": s.cmdLinger, "release": s.cmdRelease, "twice": s.cmdTwice,
 	}
 	maps.Copy(commands, s.commands)
+	number, of := shard(t)
+	count := 0
 	for _, folder := range s.folders {
 		scripts, err := filepath.Glob("testdata/" + folder + "/*.txtar")
 		if err != nil || len(scripts) == 0 {
 			t.Fatalf("no scripts in %s: %v", folder, err)
 		}
 		for _, script := range scripts {
+			if count++; count%of != number-1 {
+				continue
+			}
 			text, err := os.ReadFile(script)
 			if err != nil {
 				t.Fatal(err)

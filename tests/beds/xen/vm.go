@@ -132,7 +132,9 @@ func (h *Host) Stop() {
 	}
 	_ = h.qemu.Process.Kill()
 	<-h.ended
-	h.control.Close()
+	if h.control != nil {
+		h.control.Close()
+	}
 	h.qemu, h.control = nil, nil
 }
 
