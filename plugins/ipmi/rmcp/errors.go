@@ -49,6 +49,9 @@ var errOtherCopy = errors.New("the BMC has gone on with another copy of a messag
 // errOtherLength is a code that cannot be one of the cipher suite.
 var errOtherLength = errors.New("or a code of another cipher suite")
 
+// errOfLogin is an answer to a message of the login, in the session that it led to.
+var errOfLogin = errors.New("one more answer to the login")
+
 // errEarlier is one more answer to a request that has been answered.
 var errEarlier = errors.New("one more answer to an earlier request")
 

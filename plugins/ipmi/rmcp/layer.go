@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // A layer puts messages into the packets of a session.
@@ -162,6 +163,8 @@ func (s *plusSession) unwrap(datagram []byte) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case slices.Contains([]byte{payloadOpenResponse, payloadRAKP2, payloadRAKP4}, p.payloadType):
+		return nil, fmt.Errorf("%w: %w, payload of type %02Xh", ErrMalformed, errOfLogin, p.payloadType)
 	case p.payloadType != payloadMessage:
 		return nil, malformed("payload of type %02Xh", p.payloadType)
 	case p.session != s.console:

@@ -27,8 +27,8 @@ type link struct {
 	// settle is how long after an answer another one to the same message is waited for:
 	// what counts is the newest.
 	settle  time.Duration
-	doubled bool // a message was answered twice
-	lost    bool // the last command had no answer
+	doubled bool  // a message was answered twice
+	lost    error // why the last command had no answer, nil if it had
 }
 
 // dialUDP connects a socket with a port of its own.
@@ -63,7 +63,7 @@ func (l *link) command(ctx context.Context, in layer, c command, data []byte) ([
 		answered, completion, answer = true, code, its
 		return nil
 	})
-	l.lost = err != nil
+	l.lost = err
 	if err != nil {
 		return nil, err
 	}

@@ -66,16 +66,25 @@ func (s *Session) Close() error {
 	s.closed = true
 	defer s.link.close()
 	limit := closeLimit
-	if s.link.lost {
+	if s.link.lost != nil {
 		limit = lostCloseLimit
-		if s.heard.Sub(s.opened) < settles[len(settles)-1] {
-			s.opener.bewareOfCopies() // a late one may have opened another session in place of this one
+		if s.isReplaced() {
+			s.opener.bewareOfCopies()
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	_, err := s.link.command(ctx, s.layer, closeSession, binary.LittleEndian.AppendUint32(nil, s.layer.id()))
 	return err
+}
+
+// isReplaced reports whether a late copy of a message of the login may have opened another
+// session in place of this one: it was lost soon after the login, and the BMC was silent or
+// sent another answer to the login.
+func (s *Session) isReplaced() bool {
+	err := s.link.lost
+	soon := s.heard.Sub(s.opened) < settles[len(settles)-1]
+	return soon && errors.Is(err, ErrNoAnswer) && (!errors.Is(err, ErrMalformed) || errors.Is(err, errOfLogin))
 }
 
 // String says where the session is and how it is protected.
@@ -100,7 +109,7 @@ func (s *Session) setPrivilege(ctx context.Context, level Privilege) error {
 // begun anew by a copy of a message of the login, and asks for its privilege once more.
 func (s *Session) command(ctx context.Context, c command, data []byte) ([]byte, error) {
 	answer, err := s.link.command(ctx, s.layer, c, data)
-	if !s.link.lost {
+	if s.link.lost == nil {
 		s.heard = time.Now()
 	}
 	if s.granted == 0 || !errors.Is(err, ErrPrivilege) {

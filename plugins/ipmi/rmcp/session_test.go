@@ -478,3 +478,56 @@ func TestConfig(t *testing.T) {
 		t.Errorf("longest secrets: %v", err)
 	}
 }
+
+// A session that is lost soon after the login, in silence or with another answer to the
+// login, may have been replaced by a copy: the next login waits for the last answer.
+func TestSessionReplaced(t *testing.T) {
+	silent := func([]byte) [][]byte { return nil }
+	login := func(payload byte) func([]byte) [][]byte {
+		return func([]byte) [][]byte {
+			return [][]byte{plusPacket{payloadType: payload, payload: make([]byte, 8)}.pack()}
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		after  time.Duration // from the login to the command
+		answer func(reply []byte) [][]byte
+		want   int
+	}{
+		{"silence", 0, silent, 1},
+		{"Open Session Response", 0, login(payloadOpenResponse), 1},
+		{"RAKP 2", 0, login(payloadRAKP2), 1},
+		{"RAKP 4", 0, login(payloadRAKP4), 1},
+		{"a damaged answer", 0, func(reply []byte) [][]byte { return [][]byte{reply[:len(reply)-1]} }, 0},
+		{"silence that began later", time.Second, silent, 0},
+	} {
+		bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
+			lost := false
+			p.fault = func(step string, _ int, reply []byte) [][]byte {
+				if lost && step == getChassisStatus.name {
+					return tt.answer(reply)
+				}
+				return [][]byte{reply}
+			}
+			o := p.opener(Config{})
+			s, err := o.open(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(tt.after)
+			if _, err := s.ChassisStatus(ctx); err != nil {
+				t.Fatal(err)
+			}
+			lost = true
+			limited, cancel := context.WithTimeout(ctx, SilenceLimit)
+			defer cancel()
+			if _, err = s.ChassisStatus(limited); !errors.Is(err, ErrNoAnswer) {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+			s.Close()
+			if o.care != tt.want {
+				t.Errorf("%s: care is %d, want %d", tt.name, o.care, tt.want)
+			}
+		})
+	}
+}

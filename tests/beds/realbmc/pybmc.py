@@ -7,6 +7,7 @@ standard input: NAME:PASSWORD. The script, called with the directory, acts on th
 import os
 import subprocess
 import sys
+import traceback
 
 import pyghmi.ipmi.bmc as bmc
 
@@ -97,7 +98,13 @@ def main():
     server = Server(users, host, int(port), script, directory)
     if os.environ.get('KG'):
         server.set_kg(os.environ['KG'])
-    server.listen()
+    while True:
+        try:
+            # Its two threads have a race, after which a packet is seen only when this time is over.
+            server.listen(timeout=0.2)
+        except AttributeError:
+            # A RAKP 3 came to a session that a copy of the Open Session Request has begun anew.
+            traceback.print_exc()
 
 
 main()
