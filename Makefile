@@ -112,7 +112,7 @@ $(LINTER): FORCE
 
 unit: ## vet, and run the tests beside the code with the race detector
 	$(GO) vet ./...
-	packages=$$($(GO) list ./...); CGO_ENABLED=1 $(GO) test -race -timeout 30m -parallel 24 $$(grep -v '/tests$$' <<<"$$packages")
+	packages=$$($(GO) list ./...); CGO_ENABLED=1 $(GO) test -race -timeout 30m -parallel 48 $$(grep -v '/tests$$' <<<"$$packages")
 
 fuzz-smoke: ## run every fuzz function for FUZZTIME (5s)
 	@all=$$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' .) || { echo 'make $@: there is no fuzz function' >&2; exit 1; }; \
@@ -123,18 +123,18 @@ fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
 
 # The package tests in parts, each on a machine of its own. Those with crm and pcs keep
 # processors busy, so they are not beside those that time limits hurry. The scripts mostly
-# wait, so they are beside both.
+# wait, so two runs share them, beside both.
 E2E_BUSY := ^Test(Agent|CheckAgrees|Installed|Pacemaker|Rehearse|Snippets|Tools)
 
 # Some of their unit tests need root, and are skipped without it.
 ROOT_TESTS := ./internal/trust/ ./plugins/internal/stonith/ ./dom0-helper/ ./dom0-helper/internal/saved/
 
 e2e: ## run the tests with real peers, and the unit tests that need root (as root)
-	@$(AS_ROOT) $(GO) test -parallel 24 $(ROOT_TESTS)
-	@part() { $(AS_ROOT) $(GO) test -count=1 -timeout 30m "$$1" ./tests/; }; \
-	part '-run=^TestScripts$$' & status=0; \
-	for tests in '-run=$(E2E_BUSY)' '-skip=$(E2E_BUSY)|^TestScripts$$'; do part "$$tests" || status=1; done; \
-	wait $$! || status=1; exit $$status
+	@$(AS_ROOT) $(GO) test -parallel 48 $(ROOT_TESTS)
+	@part() { $(AS_ROOT) env STONITH_TEST_SHARD="$$2" $(GO) test -count=1 -timeout 30m "$$1" ./tests/; }; \
+	part '-run=^TestScripts$$' 1/2 & first=$$!; part '-run=^TestScripts$$' 2/2 & second=$$!; status=0; \
+	for tests in '-run=$(E2E_BUSY)' '-skip=$(E2E_BUSY)|^TestScripts$$'; do part "$$tests" 1/1 || status=1; done; \
+	wait $$first || status=1; wait $$second || status=1; exit $$status
 
 # An emulated host keeps one processor busy: the scripts are shared by two runs, each with hosts of its own.
 test-xen: ## run the scripts on real Xen hosts, in QEMU (as root)
