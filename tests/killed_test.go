@@ -231,14 +231,17 @@ func signalPlugin(signal syscall.Signal) func(*heldCall) error {
 
 func signalAll(is func(process, []process) bool, signal syscall.Signal) func(*heldCall) error {
 	return func(s *heldCall) error {
-		found := s.find(is)
-		if len(found) == 0 {
-			return errors.New("the victim is not there")
-		}
-		for _, p := range found {
-			if err := syscall.Kill(p.pid, signal); err != nil {
+		struck := false
+		for _, p := range s.find(is) {
+			// One of an earlier connection may have ended by itself meanwhile.
+			err := syscall.Kill(p.pid, signal)
+			if err != nil && !errors.Is(err, syscall.ESRCH) {
 				return err
 			}
+			struck = struck || err == nil
+		}
+		if !struck {
+			return errors.New("the victim is not there")
 		}
 		return nil
 	}
