@@ -71,7 +71,7 @@ func TestGuestThatIsAnother(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := &guest{uuid: uuidA, session: &session{at: at, rulesOfEntry: rulesOfEntry{client: newClient(rules, 5*time.Second)}}}
+		g := &guest{uuid: uuidA, past: &history{}, session: &session{at: at, rulesOfEntry: rulesOfEntry{client: newClient(rules, 5*time.Second)}}}
 		_, err = g.look(t.Context())
 		return err
 	}

@@ -152,7 +152,7 @@ func (c *config) Open(call stonith.Call) (stonith.Device, error) {
 		source:       password,
 		rules: rulesOfEntry{
 			client: client, user: string(c.user), originator: string(c.originator),
-			poolUUID: string(c.poolUUID), limit: time.Duration(c.connectTimeout), settle: time.Duration(c.settleTime),
+			poolUUID: string(c.poolUUID), limit: time.Duration(c.connectTimeout), settle: time.Duration(c.settleTime), histories: &histories{},
 		},
 	}, nil
 }

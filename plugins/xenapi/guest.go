@@ -54,11 +54,11 @@ type guest struct {
 	uuid    string
 	name    string
 
+	past    *history
+
 	mu    sync.Mutex
-	found *record           // by which it was found, until it is looked at
-	kill  *kill             // the last hard_shutdown, or one that is under way
-	tasks map[string]string // operations that were seen building a domain, by task
-	built string            // one of them that has ended, or was lost by the record, and may have built a domain that the record does not show
+	found *record // by which it was found, until it is looked at
+	kill  *kill   // the last hard_shutdown, or one that is under way
 }
 
 // String names the guest and who says so.
@@ -110,7 +110,7 @@ func (s *session) find(ctx context.Context, n stonith.Node, pin string) (*guest,
 		case r.kind() != "guest":
 			others[r.kind()]++
 		default:
-			g := &guest{session: s, ref: ref, uuid: r.UUID, name: r.Name, found: &r, tasks: map[string]string{}}
+			g := &guest{session: s, ref: ref, uuid: r.UUID, name: r.Name, past: s.histories.of(r.UUID), found: &r}
 			g.note(r, false)
 			guests = append(guests, g)
 		}

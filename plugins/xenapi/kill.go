@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,15 +22,17 @@ type kill struct {
 // domain: of a guest that is Suspended xapi deletes the image, and asks no host for a
 // domain. What is under way may be building another one elsewhere.
 func (r *record) canProve() bool {
-	if (r.Power != running && r.Power != paused) || !isHost(r.ResidentOn) || isHost(r.ScheduledOn) {
-		return false
-	}
+	return (r.Power == running || r.Power == paused) && isHost(r.ResidentOn) && !isHost(r.ScheduledOn) && !r.hasBuilder()
+}
+
+// hasBuilder reports whether an operation is under way that may end with a domain, or moves one.
+func (r *record) hasBuilder() bool {
 	for _, operation := range r.CurrentOperations {
 		if mayBuild(operation) {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // isHost reports whether a field of a record names a host.
@@ -55,21 +56,13 @@ func (r *record) isBuilding() string {
 // domain, and that the last kill is not, or no longer, one. answered says that it was
 // answered before the look.
 func (g *guest) note(r record, answered bool) {
+	g.past.note(g.session.masterUUID(), r)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for task, operation := range r.CurrentOperations {
-		if mayBuild(operation) {
-			g.tasks[task] = operation
-		}
-	}
-	if r.Power == running || r.Power == paused { // the record shows what was built
-		g.built = ""
-		maps.DeleteFunc(g.tasks, func(task, _ string) bool { return r.CurrentOperations[task] == "" })
-	}
 	if g.kill == nil {
 		return
 	}
-	disturbed := r.Power == suspended || r.isBuilding() != "" || (r.Power != halted && isHost(r.ScheduledOn))
+	disturbed := r.Power == suspended || r.hasBuilder() || (r.Power != halted && isHost(r.ScheduledOn))
 	if disturbed || (answered && r.Power != halted) {
 		g.kill.proves = false
 	}
@@ -88,32 +81,6 @@ func (g *guest) isProven() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.kill != nil && g.kill.proves && g.kill.succeeded()
-}
-
-// seenBuilding returns the tasks that have been seen building the guest's domain.
-func (g *guest) seenBuilding() map[string]string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return maps.Clone(g.tasks)
-}
-
-// hasBuilt notes what has become of a task. mayRun says that there may be a domain of it
-// now, whatever the record says.
-func (g *guest) hasBuilt(task string, mayRun bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if mayRun {
-		g.built = g.tasks[task]
-	}
-	delete(g.tasks, task)
-}
-
-// mayHaveBuilt returns the operation that may have built a domain which the record has not
-// shown since, "" if there is none.
-func (g *guest) mayHaveBuilt() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.built
 }
 
 // switchOff asks for hard_shutdown, and returns when it is answered or the guest

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,10 +36,6 @@ var onOneDomain = []string{
 // the old memory too. hard_shutdown does not end them: while the record says
 // Suspended it writes Halted and empties current_operations, and the host goes on.
 var building = []string{"resume", "resume_on", "checkpoint", "start", "start_on", "migrate_send", "revert", "reverting"}
-
-// shown are the operations whose domain the record shows at their end, or is a fresh boot.
-// All others that may build one, known or not, may restore the old memory.
-var shown = []string{"start", "start_on", "migrate_send", "pool_migrate"}
 
 // mayBuild reports whether an operation, known or not, may end with a domain that was not
 // there before, or is on another host.
@@ -95,23 +92,21 @@ func (g *guest) stays(ctx context.Context, r record) error {
 }
 
 // builds returns an error if a task that was seen building the guest's domain goes on, or
-// has ended with one that the record does not show: somebody's hard_shutdown has emptied it.
+// may have left one that the record does not show.
 func (g *guest) builds(ctx context.Context) error {
-	for task, operation := range g.seenBuilding() {
+	for task, operation := range g.past.underWay(g.session.masterUUID()) {
 		status, err := read[string](ctx, g.session, "task.get_status", task)
 		switch {
-		case code(err) == "HANDLE_INVALID", err == nil && status == "success":
-			g.hasBuilt(task, !slices.Contains(shown, operation))
+		case code(err) == "HANDLE_INVALID", err == nil && slices.Contains([]string{"success", "failure", "cancelled"}, status):
+			g.past.end(task)
 		case err != nil:
 			return fmt.Errorf("%s: Halted, but %.40q was under way: %w", g, operation, err)
-		case status == "failure", status == "cancelled":
-			g.hasBuilt(task, false)
 		default:
 			return stonith.Errorf(stonith.UnknownState, "%s: Halted, but the task of %.40q is %.40s, though the record has lost it", g, operation, status)
 		}
 	}
-	if operation := g.mayHaveBuilt(); operation != "" {
-		return stonith.Errorf(stonith.UnknownState, "%s: Halted, but %.40q has ended, and may have left a domain that the record does not show", g, operation).
+	if operation := g.past.doubt(); operation != "" {
+		return stonith.Errorf(stonith.UnknownState, "%s: Halted, but %.40q was under way, and may have left a domain that the record does not show", g, operation).
 			WithHint("xe-toolstack-restart on the host that it was to run on makes it tell what it runs")
 	}
 	return nil
@@ -126,23 +121,35 @@ type taskRecord struct {
 	Status string `xmlrpc:"status"`
 }
 
-// restores returns an error if a task of the pool restores a guest from an image. Which
-// guest that is stands in the guest's record alone, and somebody's hard_shutdown may have
-// emptied that, so any counts.
-func (s *session) restores(ctx context.Context) error {
+// restores returns an error if a task of the pool may restore the guest from an image.
+// Which guest a task restores stands in that guest's record alone, and somebody's
+// hard_shutdown may have emptied ours: only what another guest's record has is not ours.
+func (g *guest) restores(ctx context.Context) error {
+	s := g.session
 	tasks, err := read[map[string]taskRecord](ctx, s, "task.get_all_records_where", `field "status" = "pending"`)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	for _, task := range tasks {
-		for _, operation := range restoring {
-			if strings.HasSuffix(task.Name, "VM."+operation) {
-				return stonith.Errorf(stonith.UnknownState, "%s: a task %.60q is pending, which may restore the guest, whatever its record says", s, task.Name).
-					WithHint("its end is waited for; xe task-list on the master shows it, and xe task-cancel may end it")
-			}
+	maps.DeleteFunc(tasks, func(_ string, t taskRecord) bool { return !t.restores() })
+	if len(tasks) == 0 {
+		return nil
+	}
+	guests, err := s.allGuests(ctx)
+	if err != nil {
+		return err
+	}
+	for ref, task := range tasks {
+		if !slices.ContainsFunc(guests, func(r record) bool { return r.UUID != g.uuid && r.CurrentOperations[ref] != "" }) {
+			return stonith.Errorf(stonith.UnknownState, "%s: a task %.60q is pending, which may restore the guest, whatever its record says", s, task.Name).
+				WithHint("its end is waited for; xe task-list on the master shows it, and xe task-cancel may end it")
 		}
 	}
 	return nil
+}
+
+// restores reports whether the task builds the domain of some guest from an image.
+func (t taskRecord) restores() bool {
+	return slices.ContainsFunc(restoring, func(operation string) bool { return strings.HasSuffix(t.Name, "VM."+operation) })
 }
 
 // good returns an error unless the word of the masters that call the node Halted
@@ -157,7 +164,7 @@ func (m *members) good(ctx context.Context, guests []*guest, since time.Time) er
 		return stonith.Errorf(stonith.TimedOut, "%s: Halted, but not looked at again: %w", guests[0], ctx.Err())
 	}
 	for _, g := range guests {
-		err := g.session.restores(ctx)
+		err := g.restores(ctx)
 		if err == nil {
 			err = g.lookAgain(ctx)
 		}

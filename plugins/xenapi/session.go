@@ -27,6 +27,7 @@ type rulesOfEntry struct {
 	poolUUID   string        // of the only pool that will do, if not empty
 	limit      time.Duration // of a login
 	settle     time.Duration // age of a master whose word counts
+	histories  *histories    // of the guests
 }
 
 // A session is a login at a master. It ends with that master, and what was found
@@ -125,10 +126,11 @@ func (s *session) logout(ctx context.Context) {
 	_, _ = ask[string](ctx, s, "session.logout") // nothing can be done about it
 }
 
+// masterUUID is that of the host.
+func (s *session) masterUUID() string { return s.hosts[s.master].UUID }
+
 // isSame reports whether both are sessions with one and the same master.
-func (s *session) isSame(other *session) bool {
-	return s.hosts[s.master].UUID == other.hosts[other.master].UUID
-}
+func (s *session) isSame(other *session) bool { return s.masterUUID() == other.masterUUID() }
 
 // String names the master.
 func (s *session) String() string {

@@ -397,6 +397,20 @@ func TestRequestsThatProveNothing(t *testing.T) {
 			node(b).Resume(b.Member(1), 3*time.Second)
 			b.haltIn(0)
 		}, says: []string{"off-observed"}, later: 3 * time.Second},
+		{name: "being resumed by a host that the master loses, and that goes on", params: stay, given: func(b *bed) {
+			node(b).Suspend()
+			node(b).ResumeFails(b.Member(1), 2*time.Second, 12*time.Second)
+		}, status: 1, says: []string{"unknown-state", `"resume" was under way, and may have left a domain`}, runs: true},
+		{name: "Halted, while another guest is in a checkpoint for long", params: long, given: func(b *bed) {
+			node(b).Halt()
+			b.VM("guest-2").Checkpoint(2 * time.Minute)
+		}, says: []string{"already-off"}},
+		{name: "being resumed, and Halted by somebody before we look, while another guest is in a checkpoint", params: stay, given: func(b *bed) {
+			b.VM("guest-2").Checkpoint(2 * time.Minute)
+			node(b).Suspend()
+			node(b).Resume(b.Member(1), time.Minute)
+			b.haltIn(0)
+		}, status: 1, image: true, says: []string{"unknown-state", `a task "Async.VM.resume" is pending, which may restore the guest`}},
 		{name: "in a checkpoint", params: long, given: func(b *bed) { node(b).Checkpoint(3 * time.Second) }, says: []string{"off-observed"}, later: 2 * time.Second},
 		{
 			name: "in a checkpoint for too long", params: stay, given: func(b *bed) { node(b).Checkpoint(2 * time.Minute) }, status: 1, runs: true,
@@ -417,7 +431,19 @@ func TestRequestsThatProveNothing(t *testing.T) {
 			node(b).Busy("teleport")
 			_ = b.Member(1).PowerOff()
 			b.Member(0).DoAt(pool.Before("VM.hard_shutdown").Nth(1), node(b).Idle)
-		}, status: 1, says: []string{"unknown-state", `"teleport" has ended, and may have left a domain`}},
+		}, status: 1, says: []string{"unknown-state", `"teleport" was under way, and may have left a domain`}},
+		{name: "the same, with all hosts heard, in a session that is lost", params: stay, given: func(b *bed) {
+			node(b).Busy("teleport")
+			b.Member(0).DoAt(pool.Before("VM.hard_shutdown").Nth(1), node(b).Idle)
+			b.Member(0).DoAt(pool.After("VM.hard_shutdown").Nth(1), b.Member(0).LoseSessions)
+		}, status: 1, says: []string{"unknown-state", `"teleport" was under way, and may have left a domain`}},
+		{name: "an operation that nobody knows begins while the request hangs, and no host to be heard", params: stay, options: pool.Options{ShutdownTime: 7 * time.Second}, given: func(b *bed) {
+			_ = b.Member(1).PowerOff()
+			b.Member(0).DoAt(pool.Before("VM.hard_shutdown").Nth(1), func() {
+				time.AfterFunc(500*time.Millisecond, func() { node(b).Busy("teleport") })
+				time.AfterFunc(5*time.Second, node(b).Idle)
+			})
+		}, status: 1, says: []string{"unknown-state", "not heard"}},
 		{name: "Halted by somebody's reset while the request hangs", params: stay, options: pool.Options{ContactTime: 100 * time.Second}, given: func(b *bed) {
 			b.Member(2).Cut()
 			time.AfterFunc(1500*time.Millisecond, func() { b.haltIn(0) })

@@ -256,6 +256,49 @@ func (v VM) ResumeAs(operation string, on *Member, takes time.Duration) {
 	v.build(operation, on, 0, takes)
 }
 
+// ResumeFails begins to resume the suspended guest on a member which the master then loses:
+// after the time fails, the operation and its task end with CANNOT_CONTACT_HOST. The member
+// goes on, and the guest runs there when it is done, which the database never shows.
+func (v VM) ResumeFails(on *Member, fails, takes time.Duration) {
+	p := v.pool
+	p.mu.Lock()
+	t, memory := p.begins(v, "resume", on), p.domain(v.uuid).image
+	p.mu.Unlock()
+	if !p.begin() {
+		return
+	}
+	go func() {
+		defer p.work.Done()
+		if !p.sleep(fails) {
+			return
+		}
+		p.mu.Lock()
+		one := p.db.byUUID(v.uuid)
+		delete(one.current, t.ref)
+		one.scheduled = nil
+		t.status, t.failure = "failure", apiError{"CANNOT_CONTACT_HOST", on.ref}
+		p.stir()
+		p.mu.Unlock()
+		if !p.sleep(takes - fails) {
+			return
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.domain(v.uuid).on[on] = memory
+	}()
+}
+
+// begins writes that an operation is under way which ends with a domain on a member. The
+// lock is held.
+func (p *Pool) begins(v VM, operation string, on *Member) *task {
+	t := &task{ref: newRef(), uuid: newUUID(), name: "Async.VM." + operation, status: "pending", created: time.Now()}
+	p.db.tasks = append(p.db.tasks, t)
+	one := p.db.byUUID(v.uuid)
+	one.current[t.ref], one.scheduled = operation, on
+	p.stir()
+	return t
+}
+
 // Checkpoint begins to save the guest's memory in a snapshot: after half of the time it
 // is suspended, and at the end it goes on where it was.
 func (v VM) Checkpoint(takes time.Duration) {
@@ -273,11 +316,8 @@ func (v VM) StartSlowly(on *Member, takes time.Duration) { v.build("start", on, 
 func (v VM) build(operation string, on *Member, first, then time.Duration) {
 	p := v.pool
 	p.mu.Lock()
-	t := &task{ref: newRef(), uuid: newUUID(), name: "Async.VM." + operation, status: "pending", created: time.Now()}
-	p.db.tasks = append(p.db.tasks, t)
+	t := p.begins(v, operation, on)
 	one, memory := p.db.byUUID(v.uuid), p.domain(v.uuid).image
-	one.current[t.ref], one.scheduled = operation, on
-	p.stir()
 	p.mu.Unlock()
 	if !p.begin() {
 		return
