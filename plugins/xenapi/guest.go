@@ -54,7 +54,7 @@ type guest struct {
 	uuid    string
 	name    string
 
-	past    *history
+	past *history
 
 	mu    sync.Mutex
 	found *record // by which it was found, until it is looked at
