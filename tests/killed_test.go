@@ -322,7 +322,7 @@ func (s *heldCall) arrange(verb string) ([]string, error) {
 
 // start starts the call. The connection to alpha goes by the cable.
 func (s *heldCall) start(verb string) error {
-	s.plugin = pluginCommand(verb, killedGuest, "sshaccount=xen@"+s.cable.address+" xen@"+s.beta.name, "timeout=8s")
+	s.plugin = pluginCommand(verb, killedGuest, "sshaccount=xen@"+s.cable.address+" xen@"+s.beta.name, "timeout=24s")
 	s.plugin.Stdout, s.plugin.Stderr = &s.output, &s.output
 	s.cable.renew()
 	if err := s.plugin.Start(); err != nil {

@@ -24,7 +24,7 @@ const (
 // settles are the times for which the last of several answers to a message of the login is
 // waited for: none at first, and more each time that the BMC has gone on with another copy
 // of a message.
-var settles = [...]time.Duration{0, 150 * time.Millisecond, 900 * time.Millisecond}
+var settles = [...]time.Duration{0, 150 * time.Millisecond, 900 * time.Millisecond, 2500 * time.Millisecond}
 
 // An Opener opens sessions with one BMC, one after the other, and remembers what worked.
 // It is not for use by several goroutines at once.
