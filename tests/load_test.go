@@ -117,7 +117,7 @@ func (c *crowd) processesOf(guest string) []string {
 	return strings.Fields(out)
 }
 
-// TestSixtyFourAtOnce fences, resets and starts 64 guests of one Dom0 by as many
+// TestSixtyFourAtOnce fences, starts and resets 64 guests of one Dom0 by as many
 // calls at the same moment, with sshd's usual limit of connections that have not
 // logged in, which drops some of them, and with one that suffices.
 func TestSixtyFourAtOnce(t *testing.T) {
@@ -127,14 +127,15 @@ func TestSixtyFourAtOnce(t *testing.T) {
 	for _, tt := range []struct {
 		limit string
 		drops bool
+		verbs []string
 	}{
-		{"10:30:100", true}, // of OpenSSH, and of Debian
-		{fmt.Sprint(many), false},
+		{"10:30:100", true, []string{"off", "on", "reset"}}, // of OpenSSH, and of Debian
+		{fmt.Sprint(many), false, []string{"reset"}},        // which is off and on
 	} {
 		t.Run(tt.limit, func(t *testing.T) {
 			must("sshd", c.limitStartups(tt.limit))
 			dropped := 0
-			for _, verb := range []string{"off", "on", "reset"} {
+			for _, verb := range tt.verbs {
 				dropped += c.check(t, verb, tt.drops)
 			}
 			if (dropped > 0) != tt.drops {
