@@ -138,7 +138,7 @@ e2e: ## run the tests with real peers, and the unit tests that need root (as roo
 	parts=(); \
 	part 1/2 0 '-run=^TestScripts$$' & parts+=($$!); \
 	part 2/2 0 '-run=^TestScripts$$' & parts+=($$!); \
-	part 1/1 19 '-run=$(E2E_BUSY)' & parts+=($$!); \
+	part 1/1 5 '-run=$(E2E_BUSY)' & parts+=($$!); \
 	status=0; \
 	part 1/1 0 '-skip=$(E2E_BUSY)|^TestScripts$$' || status=1; \
 	for part in "$${parts[@]}"; do wait "$$part" || status=1; done; \

@@ -499,7 +499,7 @@ func TestSessionReplaced(t *testing.T) {
 		{"RAKP 2", 0, login(payloadRAKP2), 1},
 		{"RAKP 4", 0, login(payloadRAKP4), 1},
 		{"a damaged answer", 0, func(reply []byte) [][]byte { return [][]byte{reply[:len(reply)-1]} }, 0},
-		{"silence that began later", time.Second, silent, 0},
+		{"silence that began later", 3 * time.Second, silent, 0},
 	} {
 		bubble(t, func(ctx context.Context, t *testing.T, p *peer) {
 			lost := false
