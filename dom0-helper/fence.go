@@ -31,13 +31,13 @@ func (h *host) off(ctx context.Context, g policy.Guest) (remark string, err erro
 // fence is off, and returns what it came to see.
 func (h *host) fence(ctx context.Context, g policy.Guest) (*fence, error) {
 	lock, err := h.openLock(g.Name)
-	f := &fence{host: h, guest: g, seen: map[remain]bool{}, locked: err != nil, start: time.Now()}
+	f := &fence{host: h, guest: g, seen: map[remain]bool{}, partial: map[string]bool{}, locked: err != nil, start: time.Now()}
 	if err == nil {
 		defer func() { _ = lock.Close() }() // closing unlocks
 	}
 	id := h.identity(g)
 	maps.Copy(f.seen, id.seen)
-	id.seen = f.seen
+	id.seen, id.written = f.seen, f.partial
 	h.identities[g.Name] = id
 	err = f.run(ctx, lock)
 	h.record.Images = f.remark()
@@ -63,7 +63,7 @@ type fence struct {
 	seen   map[remain]bool // domains that are the guest
 	moved  []movedImage
 	// partial are images that processes were writing of the guest when they were ended.
-	partial []string
+	partial map[string]bool
 	start   time.Time
 	last    sight
 	// unwatched says that the guest ran, and no process was seen that watches it.
@@ -83,7 +83,7 @@ func (f *fence) remark() string {
 	for _, m := range f.moved {
 		parts = append(parts, fmt.Sprintf("image %s is %s now", m.from, filepath.Base(m.to)))
 	}
-	for _, path := range f.partial {
+	for _, path := range slices.Sorted(maps.Keys(f.partial)) {
 		if !slices.ContainsFunc(f.moved, func(m movedImage) bool { return m.from == path }) {
 			parts = append(parts, fmt.Sprintf("the guest was being saved to %s, which may be whole: do not restore it", path))
 		}
@@ -242,8 +242,8 @@ func (f *fence) endRevivers(ctx context.Context) (building bool, err error) {
 func (f *fence) end(ctx context.Context, role toolstack.Role) error {
 	var err error
 	for _, r := range f.last.having(role) {
-		if image := r.Saves(); image != "" && !slices.Contains(f.partial, image) {
-			f.partial = append(f.partial, image)
+		if image := r.Saves(); image != "" {
+			f.partial[image] = true
 		}
 		err = errors.Join(err, r.End(ctx))
 	}

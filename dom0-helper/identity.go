@@ -23,6 +23,8 @@ type identity struct {
 	config error
 	// seen has the domains that a fence saw to be the guest's, and that it may have left.
 	seen map[remain]bool
+	// written has the images that a fence saw processes write of the guest.
+	written map[string]bool
 	// beside has domains without a name that are not the guest: they were there beside it.
 	beside map[remain]bool
 }
@@ -53,6 +55,16 @@ func (id identity) pinned() bool { return id.UUID != "" }
 func (id identity) saw(uuid string) bool {
 	for r := range id.seen {
 		if r.uuid == uuid && uuid != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// isWritten reports whether an image was being written of the guest, whatever its header says.
+func (id identity) isWritten(i saved.Image) bool {
+	for path := range id.written {
+		if i.Is(path) {
 			return true
 		}
 	}

@@ -196,7 +196,7 @@ func (s *sight) sortImage(i saved.Image) {
 	hasUUID := i.Header.UUID != "" && i.Header.UUID == id.uuid
 	isNamed := i.IsOf(id.Name, func(name string) bool { return toolstack.Domain{Name: name}.Carries(id.Name) })
 	switch {
-	case hasUUID && (id.pinned() || isNamed):
+	case hasUUID && (id.pinned() || isNamed), id.isWritten(i):
 		s.images = append(s.images, i)
 	case hasUUID, isNamed && id.pinned() && i.Header.UUID != "":
 		s.doubtful = append(s.doubtful, i)
