@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,12 +31,13 @@ func (h *host) off(ctx context.Context, g policy.Guest) (remark string, err erro
 // fence is off, and returns what it came to see.
 func (h *host) fence(ctx context.Context, g policy.Guest) (*fence, error) {
 	lock, err := h.openLock(g.Name)
-	f := &fence{host: h, guest: g, uuids: map[string]bool{}, locked: err != nil, start: time.Now()}
+	f := &fence{host: h, guest: g, seen: map[remain]bool{}, partial: map[string]bool{}, locked: err != nil, start: time.Now()}
 	if err == nil {
 		defer func() { _ = lock.Close() }() // closing unlocks
 	}
 	id := h.identity(g)
-	id.ended = f.uuids
+	maps.Copy(f.seen, id.seen)
+	id.seen, id.written = f.seen, f.partial
 	h.identities[g.Name] = id
 	err = f.run(ctx, lock)
 	h.record.Images = f.remark()
@@ -47,6 +49,7 @@ func (h *host) fence(ctx context.Context, g policy.Guest) (*fence, error) {
 	}
 	if err == nil {
 		f.dropOlder()
+		f.forgetSeen()
 	}
 	return f, err
 }
@@ -57,10 +60,10 @@ type fence struct {
 	guest  policy.Guest
 	locked bool            // the lock is ours, or there is none
 	begun  bool            // something of the guest was ended
-	uuids  map[string]bool // of domains that were seen under the guest's name
+	seen   map[remain]bool // domains that are the guest
 	moved  []movedImage
 	// partial are images that processes were writing of the guest when they were ended.
-	partial []string
+	partial map[string]bool
 	start   time.Time
 	last    sight
 	// unwatched says that the guest ran, and no process was seen that watches it.
@@ -80,7 +83,7 @@ func (f *fence) remark() string {
 	for _, m := range f.moved {
 		parts = append(parts, fmt.Sprintf("image %s is %s now", m.from, filepath.Base(m.to)))
 	}
-	for _, path := range f.partial {
+	for _, path := range slices.Sorted(maps.Keys(f.partial)) {
 		if !slices.ContainsFunc(f.moved, func(m movedImage) bool { return m.from == path }) {
 			parts = append(parts, fmt.Sprintf("the guest was being saved to %s, which may be whole: do not restore it", path))
 		}
@@ -141,6 +144,7 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 	if f.last.state == wire.GuestAmbiguous || f.mayBeRenamed() {
 		return false, nil
 	}
+	f.noteSeen()
 	f.unwatched = f.unwatched || !f.begun && f.last.unwatched()
 	first := !f.begun && len(f.last.revivers)+len(f.last.domains)+len(f.last.images) > 0
 	if first {
@@ -156,7 +160,6 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 		f.host.dumpFirst(ctx, f.guest.Name, f.last.domains)
 	}
 	for _, d := range f.last.domains {
-		f.uuids[d.UUID] = true
 		err = errors.Join(err, f.host.stack.Destroy(ctx, d.ID))
 	}
 	moveErr := f.moveImages()
@@ -170,7 +173,7 @@ func (f *fence) round(ctx context.Context) (done bool, err error) {
 // than the guest. To end the process would prove nothing, and leave no trace of the guest.
 // If the guest reboots, its domain will come.
 func (f *fence) mayBeRenamed() bool {
-	return f.last.state == wire.GuestRestarting && len(f.last.strays) > 0 && !f.last.id.pinned() && len(f.uuids) == 0 &&
+	return f.last.state == wire.GuestRestarting && len(f.last.strays) > 0 && !f.last.id.pinned() && len(f.seen) == 0 &&
 		!slices.ContainsFunc(f.last.revivers, func(r toolstack.Reviver) bool { return !r.Watches() })
 }
 
@@ -239,8 +242,8 @@ func (f *fence) endRevivers(ctx context.Context) (building bool, err error) {
 func (f *fence) end(ctx context.Context, role toolstack.Role) error {
 	var err error
 	for _, r := range f.last.having(role) {
-		if image := r.Saves(); image != "" && !slices.Contains(f.partial, image) {
-			f.partial = append(f.partial, image)
+		if image := r.Saves(); image != "" {
+			f.partial[image] = true
 		}
 		err = errors.Join(err, r.End(ctx))
 	}
@@ -265,7 +268,7 @@ func (f *fence) gaveUp(err error) error {
 		left = "never seen"
 	}
 	for _, d := range f.last.nameless {
-		if f.uuids[d.UUID] {
+		if f.last.id.saw(d.UUID) {
 			left += fmt.Sprintf(", of which domain %d is this guest", d.ID)
 		}
 	}

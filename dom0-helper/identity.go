@@ -21,8 +21,10 @@ type identity struct {
 	uuid string
 	// config says why the guest cannot be started from its configuration, if so.
 	config error
-	// ended has the UUIDs of domains that this request ended under the guest's name.
-	ended map[string]bool
+	// seen has the domains that a fence saw to be the guest's, and that it may have left.
+	seen map[remain]bool
+	// written has the images that a fence saw processes write of the guest.
+	written map[string]bool
 	// beside has domains without a name that are not the guest: they were there beside it.
 	beside map[remain]bool
 }
@@ -32,11 +34,11 @@ func (h *host) identity(g policy.Guest) identity {
 	if id, ok := h.identities[g.Name]; ok {
 		return id
 	}
-	id := identity{Guest: g, uuid: g.UUID, beside: h.readBeside(g.Name)}
+	id := identity{Guest: g, uuid: g.UUID, beside: h.readRemains(g.Name + besideFile)}
 	uuid, err := readConfig(g)
 	id.config = err
 	if g.UUID == "" {
-		id.uuid = uuid
+		id.uuid, id.seen = uuid, h.readRemains(g.Name+seenFile)
 	}
 	if h.identities == nil {
 		h.identities = map[string]identity{}
@@ -48,6 +50,26 @@ func (h *host) identity(g policy.Guest) identity {
 // pinned reports whether the policy says which machine the guest is. What only
 // its configuration says holds less: people copy configurations.
 func (id identity) pinned() bool { return id.UUID != "" }
+
+// saw reports whether a domain of that UUID was seen to be the guest's.
+func (id identity) saw(uuid string) bool {
+	for r := range id.seen {
+		if r.uuid == uuid && uuid != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// isWritten reports whether an image was being written of the guest, whatever its header says.
+func (id identity) isWritten(i saved.Image) bool {
+	for path := range id.written {
+		if i.Is(path) {
+			return true
+		}
+	}
+	return false
+}
 
 // toolstack is the identity as the toolstack wants it. A configuration that hangs is
 // not for it to look at.

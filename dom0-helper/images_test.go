@@ -314,7 +314,7 @@ func TestRemainsWhileBuilding(t *testing.T) {
 	f.addReviver("node-1", 91)
 	f.addReviver("node-1", 92)
 	g := guestNamed(t, "node-1")
-	if s, err := h.glance(t.Context(), g); err != nil || len(s.nameless) != 1 || h.readBeside("node-1") != nil {
+	if s, err := h.glance(t.Context(), g); err != nil || len(s.nameless) != 1 || len(h.readRemains("node-1"+besideFile)) > 0 {
 		t.Errorf("glance = %+v, %v, want a domain that may be the guest", s, err)
 	}
 }

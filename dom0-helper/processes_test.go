@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,9 +25,25 @@ func TestOffWhileTheGuestIsSaved(t *testing.T) {
 	fence, err := h.fence(t.Context(), guestNamed(t, "node-1"))
 	requireReason(t, err, "", "")
 	f.requireActs(t, "end 93", "end 91", "end 92", "destroy 3")
-	if diff := cmp.Diff([]string{"/save/node-1"}, fence.partial); diff != "" {
+	if diff := cmp.Diff(map[string]bool{"/save/node-1": true}, fence.partial); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}
+}
+
+// Whatever name the image has in its header: xl save can be told to write another configuration.
+func TestOffWhileTheGuestIsSavedAsAnother(t *testing.T) {
+	t.Parallel()
+	f, h := newFake(t, withPin("node-1"))
+	dir := withImages(t, h, map[string][2]string{"x": {"web-1", otherUUID}, "y": {"web-1", otherUUID}})
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	saver := f.addReviver("node-1", 93)
+	saver.role, saver.saves = toolstack.Writes, filepath.Join(link, "x")
+	requireReason(t, h.offErr(t.Context(), pinned(t)), "", "")
+	f.requireActs(t, "end 93", "destroy 3")
+	requireFiles(t, dir, ".x fenced", "y")
 }
 
 // A save is ended at once, also while something is being built.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,7 +13,7 @@ import (
 	"github.com/stonith-plugins/stonith-plugins/internal/trust"
 )
 
-// A remain is a domain that lost its name, or never had one, and does not run. It may stay for days.
+// A remain is a domain, whatever its name is or was. One that has none may stay for days.
 type remain struct {
 	id   int
 	uuid string
@@ -40,37 +42,67 @@ func (h *host) noteBeside(s *sight) {
 		return
 	}
 	s.nameless = slices.DeleteFunc(s.nameless, func(d toolstack.Domain) bool { return beside[remain{d.ID, d.UUID}] })
-	var lines strings.Builder
-	for r := range s.id.beside {
-		beside[r] = true
-	}
-	for r := range beside {
-		fmt.Fprintf(&lines, "%d %s\n", r.id, r.uuid)
-	}
+	maps.Copy(beside, s.id.beside)
 	s.id.beside = beside
 	h.identities[s.id.Name] = s.id
-	_ = h.keep(s.id.Name+".beside", []byte(lines.String())) // without it, they stand in the way later
+	_ = h.keepRemains(s.id.Name+besideFile, beside) // without it, they stand in the way later
+}
+
+// noteSeen remembers the guest's domains in the request, and, where no UUID of the policy tells
+// them, for requests to come: whatever they are called then, they are what a fence that failed has left.
+func (f *fence) noteSeen() {
+	known := len(f.seen)
+	for _, d := range f.last.domains {
+		if d.UUID != "" {
+			f.seen[remain{d.ID, d.UUID}] = true
+		}
+	}
+	if len(f.seen) > known && !f.last.id.pinned() {
+		_ = f.host.keepRemains(f.guest.Name+seenFile, f.seen) // without it, one that is renamed later is not told
+	}
+}
+
+// forgetSeen is for a fence that has left nothing.
+func (f *fence) forgetSeen() {
+	if len(f.seen) > 0 {
+		_ = os.Remove(filepath.Join(f.host.stateDir, f.guest.Name+seenFile)) // it may be missing
+	}
+}
+
+// Files of remains in the directory of state, behind a guest's name.
+const (
+	besideFile = ".beside" // that are not the guest
+	seenFile   = ".seen"   // that are
+)
+
+// keepRemains keeps what readRemains reads.
+func (h *host) keepRemains(file string, all map[remain]bool) error {
+	var lines strings.Builder
+	for r := range all {
+		fmt.Fprintf(&lines, "%d %s\n", r.id, r.uuid)
+	}
+	return h.keep(file, []byte(lines.String()))
 }
 
 // runsOn reports whether the processors run a domain, with or without a name.
 func runsOn(d toolstack.Domain) bool { return !d.Stopped && !d.Dying && !d.Paused }
 
-// readBeside returns what noteBeside kept. Ids of domains begin anew when the Dom0
+// readRemains returns what keepRemains kept. Ids of domains begin anew when the Dom0
 // boots, and so does the directory of state. What cannot be read is nothing: then
 // all remains stand in the way.
-func (h *host) readBeside(guest string) map[remain]bool {
-	text, err := trust.Read(filepath.Join(h.stateDir, guest+".beside"), wire.MaxAnswer)
+func (h *host) readRemains(file string) map[remain]bool {
+	all := map[remain]bool{}
+	text, err := trust.Read(filepath.Join(h.stateDir, file), wire.MaxAnswer)
 	if err != nil {
-		return nil
+		return all
 	}
-	beside := map[remain]bool{}
 	for line := range strings.Lines(string(text)) {
 		var r remain
 		if n, err := fmt.Sscanf(line, "%d %s\n", &r.id, &r.uuid); n == 2 && err == nil {
-			beside[r] = true
+			all[r] = true
 		}
 	}
-	return beside
+	return all
 }
 
 // inTheWay says which remains may be the guest, so that nothing proves it off.

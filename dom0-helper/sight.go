@@ -176,7 +176,9 @@ func (s *sight) sort(d toolstack.Domain) {
 	case d.ID == 0:
 	case hasUUID && (id.pinned() || d.Name == "" || d.Carries(id.Name)):
 		s.domains = append(s.domains, d)
-	case d.Name == "" && (id.ended[d.UUID] || d.UUID == ""):
+	case d.Name != "" && id.seen[remain{d.ID, d.UUID}]: // it was renamed since
+		s.domains = append(s.domains, d)
+	case d.Name == "" && (id.saw(d.UUID) || d.UUID == ""):
 		s.nameless = append(s.nameless, d)
 	case d.Name == "" && (id.pinned() || id.uuid != "" && !runsOn(d) || id.beside[remain{d.ID, d.UUID}]):
 	case d.Name == "":
@@ -194,11 +196,11 @@ func (s *sight) sortImage(i saved.Image) {
 	hasUUID := i.Header.UUID != "" && i.Header.UUID == id.uuid
 	isNamed := i.IsOf(id.Name, func(name string) bool { return toolstack.Domain{Name: name}.Carries(id.Name) })
 	switch {
-	case hasUUID && (id.pinned() || isNamed):
+	case hasUUID && (id.pinned() || isNamed), id.isWritten(i):
 		s.images = append(s.images, i)
 	case hasUUID, isNamed && id.pinned() && i.Header.UUID != "":
 		s.doubtful = append(s.doubtful, i)
-	case isNamed:
+	case isNamed, id.saw(i.Header.UUID):
 		s.images = append(s.images, i)
 	}
 }

@@ -207,6 +207,18 @@ func (s *Sight) read(dir string, at func(string)) {
 	}
 }
 
+// Is reports whether a path leads to the image, by its own name.
+func (i Image) Is(path string) bool {
+	if filepath.Base(path) != filepath.Base(i.Path) {
+		return false
+	}
+	info, err := bounded.Read(bounded.Limit, func(at func(string)) (fs.FileInfo, error) {
+		at(path)
+		return os.Stat(path)
+	})
+	return err == nil && os.SameFile(info, i.info)
+}
+
 // same reports whether both are one name: a directory may be there under two
 // names, by a link or a mount.
 func (i Image) same(other Image) bool {

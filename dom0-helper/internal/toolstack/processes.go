@@ -261,8 +261,12 @@ func (l looked) isIncoming(watcher process) bool {
 	})
 }
 
-// ofWriter judges an xl that saves a domain or sends it away.
+// ofWriter judges an xl that saves a domain or sends it away. Its helper has the domain's id, and
+// its own words may have a name that the domain has no more.
 func (l looked) ofWriter(p process) verdict {
+	if v, known := l.ofHelper(p); known {
+		return v
+	}
 	if d, ok := l.find(p.domain); ok {
 		return l.ofDomain(strconv.Itoa(d.ID))
 	}

@@ -246,6 +246,15 @@ func TestProcessesThatMove(t *testing.T) {
 		{name: "save of another by id, gone", list: one("save 3 @web.save")},
 		{name: "save of another", list: one("save web @node-1.cfg"), domains: []Domain{node1, web}},
 		{name: "save of what has the name", list: one("save node-1 /x"), domains: []Domain{{ID: 3, Name: "node-1", UUID: otherUUID}}, want: ends, pinned: "none"},
+		{name: "save of what was renamed since", domains: []Domain{{ID: 3, Name: "node-1", UUID: otherUUID}}, want: "ends 20 11", pinned: "none", list: []fakeProcess{
+			{pid: 11, parent: 20, exe: programHelper, words: helps3}, {pid: 20, words: "save web @web.save"},
+		}},
+		{name: "migrate of what was renamed since", domains: []Domain{{ID: 3, Name: "node-1", UUID: otherUUID}}, want: "ends 20 11", pinned: "none", list: []fakeProcess{
+			{pid: 11, parent: 20, exe: programHelper, words: helps3}, {pid: 20, words: "migrate web host"},
+		}},
+		{name: "save of another that has the old name", domains: []Domain{{ID: 4, Name: "node-1", UUID: otherUUID}, {ID: 3, Name: "web", UUID: pinUUID}}, want: "none", pinned: "ends 20 11", list: []fakeProcess{
+			{pid: 11, parent: 20, exe: programHelper, words: helps3}, {pid: 20, words: "save node-1 /save/x"},
+		}},
 		{name: "save without a file", list: one("save node-1"), domains: []Domain{node1}},
 		{name: "migrate", domains: []Domain{node1}, want: "ends 20 11 30", list: []fakeProcess{
 			{pid: 11, parent: 20, exe: programHelper, words: helps3},

@@ -24,12 +24,19 @@ func (x toolstack) save(c call) int {
 	if code != 0 {
 		return code
 	}
+	said := d // what the header says of it
+	if len(c.args) == 3 {
+		var err error
+		if said.spec, err = x.readConfig(c.args[2], "", c); err != nil {
+			return x.refuse(1, "unable to read overridden config file\n")
+		}
+	}
 	file, err := os.OpenFile(c.args[1], os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return x.refuse(1, "Failed to open temp file %s for writing\n", c.args[1])
 	}
 	defer file.Close()
-	if err := x.writeHeader(file, c.args[1], d); err != nil {
+	if err := x.writeHeader(file, c.args[1], said); err != nil {
 		return x.fail(err, 1)
 	}
 	if err := x.sendStream(file, d.ID, false); err != nil {
