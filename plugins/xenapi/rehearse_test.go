@@ -52,7 +52,10 @@ type rehearseTest struct {
 // not waited for, so these come by themselves.
 func TestRehearseTwoMasters(t *testing.T) {
 	for _, tt := range []rehearseTest{
-		{name: "running", given: func(b *bed) { b.Member(1).Split() }, reason: stonith.UnknownState, says: "master 127.0.0.12"},
+		{name: "running", given: func(b *bed) {
+			b.Member(1).Split()
+			b.Member(0).FailAt(pool.Before("session.login_with_password"), pool.Slow) // the other one is known first: else it need not be known
+		}, reason: stonith.UnknownState, says: "master 127.0.0.12"},
 		{name: "halted", options: pool.Options{Guests: []pool.Guest{{Name: stonithtest.Node, Member: 2, Power: pool.Halted}}}, given: func(b *bed) {
 			b.Member(1).Split()
 			b.Member(1).SetStarted(time.Now().Add(-time.Hour))
