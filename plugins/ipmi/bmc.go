@@ -73,6 +73,7 @@ type bmc struct {
 
 	acpi, start question // whether the node sleeps, and whether the BMC has just started
 	hibernates  bool     // the node, when it was last seen off
+	noFault     bool     // the node was on when it was last seen so, and the BMC had no fault of power control
 }
 
 func newBMC(by access, guid guid, patient bool) *bmc {
@@ -99,7 +100,7 @@ func (b *bmc) look(ctx context.Context) (sight, error) {
 		state, err := c.ChassisStatus(ctx)
 		b.hear()
 		if err == nil && !state.PowerOn {
-			doubt, err = b.doubt(ctx, c)
+			doubt, err = b.doubt(ctx, c, state)
 		}
 		switch {
 		case err != nil:
@@ -107,7 +108,7 @@ func (b *bmc) look(ctx context.Context) (sight, error) {
 		case doubt != nil:
 			b.seen, b.offSince = stonith.Unknown, time.Time{}
 		default:
-			s = b.see(state.PowerOn, asked)
+			s = b.see(state, asked)
 		}
 		return err
 	})
@@ -155,9 +156,9 @@ func (b *bmc) lookOnce(ctx context.Context) (stonith.Power, error) {
 }
 
 // see notes what was seen at a look that began at that time.
-func (b *bmc) see(on bool, began time.Time) sight {
-	if on {
-		b.seen, b.offSince, b.hibernates = stonith.On, time.Time{}, false
+func (b *bmc) see(state rmcp.Chassis, began time.Time) sight {
+	if state.PowerOn {
+		b.seen, b.offSince, b.hibernates, b.noFault = stonith.On, time.Time{}, false, !state.ControlFault
 		return sight{power: stonith.On}
 	}
 	unseen := began.Sub(b.offUntil) // from one sight to the next

@@ -138,7 +138,7 @@ func (c *toolChassis) ChassisStatus(ctx context.Context) (rmcp.Chassis, error) {
 	if len(answer) < 3 || len(answer) > 4 {
 		return rmcp.Chassis{}, wrongLength(getChassisStatus, answer)
 	}
-	return rmcp.Chassis{PowerOn: answer[0]&1 != 0}, nil
+	return rmcp.ChassisOf(answer[0]), nil
 }
 
 // ChassisControl tells the chassis something (section 28.3). What must not happen

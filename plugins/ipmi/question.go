@@ -70,8 +70,14 @@ func (q *question) ask(ctx context.Context, b *bmc, c chassis, read func(context
 
 // doubt asks a BMC that reports off what may make that untrue, and returns it. Many boards
 // tell the power by a line of the supply that is down as well while the node sleeps with its
-// memory kept (ACPI's S1 to S3). A BMC that has just started may not have read its lines.
-func (b *bmc) doubt(ctx context.Context, c chassis) (doubt, err error) {
+// memory kept (ACPI's S1 to S3). A BMC that has just started may not have read its lines. One
+// that has a fault of power control since the node was on says itself that the node did not go
+// off when it was told to; an older fault says nothing of that.
+func (b *bmc) doubt(ctx context.Context, c chassis, state rmcp.Chassis) (doubt, err error) {
+	if state.ControlFault && b.noFault {
+		return stonith.Errorf(stonith.UnknownState, "%s: the chassis reads off, but the BMC says that it could not switch the power (power control fault)", c).
+			WithHint("look at the node; ipmitool chassis status shows the fault"), nil
+	}
 	var power rmcp.ACPIPower
 	answered, doubt, err := b.acpi.ask(ctx, b, c, func(ctx context.Context) (err error) {
 		power, err = c.ACPIPower(ctx)

@@ -204,6 +204,27 @@ func TestStartingBMC(t *testing.T) {
 	}
 }
 
+// A BMC that could not switch the power says so beside the state of the chassis.
+func TestPowerControlFault(t *testing.T) {
+	for _, by := range []string{"", "interface=lan"} {
+		for _, tt := range []fenceTest{
+			{name: "since the node was on", given: func(b *bed) {
+				b.fail(bmcbed.IgnoreOff)
+				b.FailAt(bmcbed.At(bmcbed.ChassisStatus).After(1), bmcbed.SaysOff)
+				b.FailAt(bmcbed.At(bmcbed.ChassisStatus).After(1), bmcbed.Control)
+			}, status: 1, on: true, happens: []bmcbed.Happening{}, says: []string{"unknown-state", "power control fault", "hint: look at the node"}},
+			{name: "from before", given: func(b *bed) { b.fail(bmcbed.Control) }, happens: []bmcbed.Happening{off}, says: []string{"off-observed"}},
+			{name: "off at first sight", options: bmcbed.Options{Off: true}, given: func(b *bed) { b.fail(bmcbed.Control) }, happens: []bmcbed.Happening{}, says: []string{"already-off"}},
+		} {
+			t.Run(tt.name+" "+by, func(t *testing.T) {
+				t.Parallel()
+				tt.params = params(by)
+				tt.check(t)
+			})
+		}
+	}
+}
+
 // On a network that delivers datagrams several times, off succeeds, whatever the BMC makes
 // of copies, and the password is not blamed.
 func TestCopies(t *testing.T) {

@@ -23,14 +23,18 @@ func (s *Session) ChassisStatus(ctx context.Context) (Chassis, error) {
 	if err != nil {
 		return Chassis{}, err
 	}
-	state := answer[0]
+	return ChassisOf(answer[0]), nil
+}
+
+// ChassisOf reads the first byte of the data of Get Chassis Status (section 28.2).
+func ChassisOf(state byte) Chassis {
 	return Chassis{
 		PowerOn:      state&(1<<0) != 0,
 		Overload:     state&(1<<1) != 0,
 		Interlock:    state&(1<<2) != 0,
 		PowerFault:   state&(1<<3) != 0,
 		ControlFault: state&(1<<4) != 0,
-	}, nil
+	}
 }
 
 // A Control is something a chassis can be told (section 28.3).

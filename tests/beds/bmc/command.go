@@ -233,6 +233,9 @@ func (b *BMC) chassisStatus(r *request) []byte {
 	if b.says(r) {
 		state |= 1
 	}
+	if r.faults[Control] {
+		state |= 1 << 4
+	}
 	return []byte{success, state, 0, 0}
 }
 

@@ -34,6 +34,7 @@ const (
 	RefuseGet Fault = "refuse-get" // so does Get Chassis Status
 	Suspends  Fault = "suspends"   // off lets the node sleep, by its operating system
 	Starts    Fault = "starts"     // Get Device ID says that the BMC initialises itself
+	Control   Fault = "control"    // Get Chassis Status says that the BMC could not switch the power
 )
 
 // SlowOffTime is how long SlowOff takes, in seconds.
@@ -43,7 +44,7 @@ const SlowOffTime = 2
 func Faults() []Fault {
 	return []Fault{
 		Refused, Silent, LoseAnswer, Slow, Truncated, Garbage, Corrupt, Empty, Replay, OtherSuite, Full, Restarts,
-		Dies, OtherHash, OtherCode, Repeats, OneLogin, OneAnswer, Unsigned, Suspends, Starts,
+		Dies, OtherHash, OtherCode, Repeats, OneLogin, OneAnswer, Unsigned, Suspends, Starts, Control,
 		IgnoreOff, IgnoreOn, SaysOff, SaysOn, SlowOff, RefuseSet, RefuseGet,
 	}
 }
