@@ -1,47 +1,19 @@
 package main
 
 import (
-	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/gateline"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
 
 // A gate is what authorized_keys says of one key.
-type gate struct {
-	allow  guestSet
-	client string
-	sudo   string
-	policy string
-}
-
-// maxAllow is the longest allow-list, in bytes: list names all of it in one request.
-const maxAllow = wire.MaxRequest - 256
-
-func parseGate(args []string) (*gate, error) {
-	g := &gate{}
-	flags := flag.NewFlagSet("gate", flag.ContinueOnError)
-	flags.Var(&g.allow, "allow", "guests that the client may control")
-	flags.StringVar(&g.client, "client", "", "name of the client, for the log")
-	flags.StringVar(&g.sudo, "sudo", "/usr/bin/sudo", "path of sudo")
-	flags.StringVar(&g.policy, "policy", "", "policy file, if the sudo rule names one")
-	if err := parseFlags(flags, args); err != nil {
-		return nil, err
-	}
-	if len(g.allow) == 0 {
-		return nil, errors.New("option --allow is missing")
-	}
-	if n := len(g.allow.String()); n > maxAllow {
-		return nil, fmt.Errorf("option --allow has %d bytes, at most %d are allowed", n, maxAllow)
-	}
-	return g, wire.CheckWord(g.client)
-}
+type gate struct{ gateline.Options }
 
 // runGate answers a request that it refuses. All others it passes on, and is
 // then replaced by sudo, which brings the answer.
@@ -49,12 +21,13 @@ func runGate(args []string) int {
 	request := os.Getenv("SSH_ORIGINAL_COMMAND")
 	record := audit{log: systemLog(), Account: "gate", Source: clientAddress(os.Getenv("SSH_CONNECTION")), previous: wire.IsPrevious(request)}
 	os.Clearenv() // the rest is the client's, where sshd lets it pass: TZ would date the audit
-	g, err := parseGate(args)
+	options, err := gateline.Parse(args)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "dom0-helper: error: gate: bad-config: %s\n", printable.Line(err.Error()))
 		return record.finish(refuse("", wire.BadConfig, "forced command: %v", err))
 	}
-	record.Client = g.client
+	g := &gate{options}
+	record.Client = g.Client
 	record.legacy = wire.IsLegacy(request)
 	judge := g.judge
 	if record.legacy {
@@ -65,7 +38,7 @@ func runGate(args []string) int {
 	if refusal != nil {
 		return record.finish(*refusal)
 	}
-	relay := wire.Relay{Request: r, Legacy: record.legacy, Client: g.client, Source: record.Source}
+	relay := wire.Relay{Request: r, Legacy: record.legacy, Client: g.Client, Source: record.Source}
 	err = g.become(relay.String())
 	return record.finish(wire.Answer{ID: r.ID, Status: wire.Failed, Reason: wire.DeviceError, Text: wire.Clean(err.Error())})
 }
@@ -83,13 +56,13 @@ func (g *gate) judge(line string) (wire.Request, *wire.Answer) {
 // restrict applies the allow-list, which stands for all guests if r names none.
 func (g *gate) restrict(r wire.Request) (wire.Request, *wire.Answer) {
 	for _, guest := range r.Guests {
-		if !slices.Contains(g.allow, guest) {
-			refusal := refuse(r.ID, wire.NotPermitted, "client %s may not control guest %s", g.client, guest)
+		if !slices.Contains(g.Allow, guest) {
+			refusal := refuse(r.ID, wire.NotPermitted, "client %s may not control guest %s", g.Client, guest)
 			return r, &refusal
 		}
 	}
 	if len(r.Guests) == 0 {
-		r.Guests = g.allow
+		r.Guests = g.Allow
 	}
 	return r, nil
 }
@@ -101,9 +74,9 @@ func (g *gate) become(line string) error {
 	if err != nil {
 		return err
 	}
-	argv := []string{g.sudo, "-n", self, "root"}
-	if g.policy != "" {
-		argv = append(argv, "--policy", g.policy)
+	argv := []string{g.Sudo, "-n", self, "root"}
+	if g.Policy != "" {
+		argv = append(argv, "--policy", g.Policy)
 	}
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -119,7 +92,7 @@ func (g *gate) become(line string) error {
 	if err := syscall.Dup3(int(reader.Fd()), 0, 0); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s: %w", g.sudo, syscall.Exec(g.sudo, argv, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}))
+	return fmt.Errorf("%s: %w", g.Sudo, syscall.Exec(g.Sudo, argv, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}))
 }
 
 // clientAddress returns the first word of SSH_CONNECTION, sshd(8).

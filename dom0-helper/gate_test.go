@@ -6,63 +6,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/gateline"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
-func TestParseGate(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		args string
-		want gate
-	}{
-		{
-			"--allow node-1 --client cluster-a",
-			gate{allow: guestSet{"node-1"}, client: "cluster-a", sudo: "/usr/bin/sudo"},
-		},
-		{
-			"--client=a --allow=node-1,node-10 -allow node-2 --sudo /opt/sudo --policy /etc/p",
-			gate{allow: guestSet{"node-1", "node-10", "node-2"}, client: "a", sudo: "/opt/sudo", policy: "/etc/p"},
-		},
-	}
-	for _, test := range tests {
-		got, err := parseGate(strings.Fields(test.args))
-		if err != nil {
-			t.Errorf("parseGate(%q): %v", test.args, err)
-			continue
-		}
-		if diff := cmp.Diff(&test.want, got, cmp.AllowUnexported(gate{})); diff != "" {
-			t.Errorf("parseGate(%q) (-want +got):\n%s", test.args, diff)
-		}
-	}
-}
-
-func TestParseGateRefuses(t *testing.T) {
-	t.Parallel()
-	tests := []struct{ args, want string }{
-		{"", "option --allow is missing"},
-		{"--client a", "option --allow is missing"},
-		{"--allow node-1", `"" is not an identifier`},
-		{"--allow node-1 --client -a", `"-a" is not an identifier`},
-		{"--allow node-1 --client", "flag needs an argument: -client"},
-		{"--allow", "flag needs an argument: -allow"},
-		{"--allow , --client a", `"" is not a guest name`},
-		{"--allow node-1, --client a", `"" is not a guest name`},
-		{"--allow node-* --client a", `"node-*" is not a guest name`},
-		{"--allow node-1,Domain-0 --client a", `"Domain-0" is the control domain, not a guest`},
-		{"--allow node-1 --client a node-2", `unexpected argument "node-2"`},
-		{"--allow node-1 --client a -- node-2", `unexpected argument "node-2"`},
-		{"--allow node-1 --client a --root", "flag provided but not defined: -root"},
-	}
-	for _, test := range tests {
-		if _, err := parseGate(strings.Fields(test.args)); err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("parseGate(%q): error %v, want %q", test.args, err, test.want)
-		}
-	}
-}
-
 func TestGateJudge(t *testing.T) {
 	t.Parallel()
-	g := &gate{allow: guestSet{"node-1", "node-2"}, client: "a"}
+	g := &gate{gateline.Options{Allow: gateline.GuestSet{"node-1", "node-2"}, Client: "a"}}
 	tests := []struct {
 		line string
 		want wire.Request
@@ -87,7 +37,7 @@ func TestGateJudge(t *testing.T) {
 
 func TestGateJudgeRefuses(t *testing.T) {
 	t.Parallel()
-	g := &gate{allow: guestSet{"node-1", "node-2"}, client: "a"}
+	g := &gate{gateline.Options{Allow: gateline.GuestSet{"node-1", "node-2"}, Client: "a"}}
 	const foreign = "dom0/2 7 refused not-permitted client a may not control guest "
 	const bad = "dom0/2 - refused bad-request "
 	tests := []struct{ name, line, want string }{

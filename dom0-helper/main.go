@@ -18,8 +18,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
@@ -106,22 +104,4 @@ func refuse(id, reason, format string, args ...any) wire.Answer {
 		id = "-"
 	}
 	return wire.Answer{ID: id, Status: wire.Refused, Reason: reason, Text: wire.Clean(fmt.Sprintf(format, args...))}
-}
-
-// guestSet is the option --allow.
-type guestSet []string
-
-func (g *guestSet) String() string { return strings.Join(*g, ",") }
-
-func (g *guestSet) Set(text string) error {
-	for _, name := range strings.Split(text, ",") {
-		if err := wire.CheckGuest(name); err != nil {
-			return err
-		}
-		if slices.Contains(*g, name) {
-			return fmt.Errorf("guest %q is named twice", name)
-		}
-		*g = append(*g, name)
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/gateline"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/installation"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 	"github.com/stonith-plugins/stonith-plugins/internal/printable"
@@ -124,7 +125,7 @@ func runSetup(args []string) int {
 	layout := layoutFlags(flags)
 	var r installation.SetupRequest
 	var key installation.KeyRequest
-	var allow guestSet
+	var allow gateline.GuestSet
 	flags.StringVar(&r.Account, "account", "", "")
 	flags.Var((*guestList)(&r.Guests), "guest", "")
 	flags.BoolVar(&r.DryRun, "dry-run", false, "")
@@ -134,9 +135,6 @@ func runSetup(args []string) int {
 	flags.Var((*wordList)(&key.From), "from", "")
 	flags.BoolVar(&key.Replace, "replace", false, "")
 	return administer(flags, setupUsage, args, layout, func() error {
-		if n := len(allow.String()); n > maxAllow {
-			return fmt.Errorf("option --allow has %d bytes, at most %d are allowed", n, maxAllow)
-		}
 		key.Allow = allow
 		if key.File != "" {
 			r.Key = &key

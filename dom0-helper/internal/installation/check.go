@@ -219,7 +219,7 @@ func (e *examination) checkKeyFile(a account, f keyFile) int {
 	gates := 0
 	for _, k := range keys {
 		place := fmt.Sprintf("%s:%d", f.path(), k.number)
-		_, g, isGate := k.gate()
+		_, g, isGate, _ := k.gate() // judgeKey has the error
 		if isGate {
 			gates++
 		}
@@ -230,7 +230,7 @@ func (e *examination) checkKeyFile(a account, f keyFile) int {
 
 // judgeKey says what is wrong with a line.
 func (e *examination) judgeKey(a account, k keyLine) error {
-	helper, g, isGate := k.gate()
+	helper, g, isGate, err := k.gate()
 	command, count := k.option("command")
 	switch {
 	case count == 0:
@@ -238,21 +238,19 @@ func (e *examination) judgeKey(a account, k keyLine) error {
 	case !isGate:
 		return fmt.Errorf("runs %q and not the gate: an account of a cluster is for nothing else", command)
 	}
-	var errs []error
+	errs := []error{err}
 	if _, restricted := k.option("restrict"); restricted == 0 {
 		errs = append(errs, errors.New("lacks restrict: the key can forward ports and have a terminal"))
 	}
 	if helper != e.Helper {
 		errs = append(errs, fmt.Errorf("runs %s, and the sudo rule is for %s", helper, e.Helper))
 	}
-	if want := strings.TrimPrefix(e.policyOption(), " --policy "); g.policy != want {
-		errs = append(errs, fmt.Errorf("has --policy %q, and the sudo rule has %q", g.policy, want))
+	if want := strings.TrimPrefix(e.policyOption(), " --policy "); g.Policy != want {
+		errs = append(errs, fmt.Errorf("has --policy %q, and the sudo rule has %q", g.Policy, want))
 	}
-	if _, err := os.Stat(g.sudo); err != nil {
+	if _, err := os.Stat(g.Sudo); err != nil {
 		errs = append(errs, fmt.Errorf("runs sudo by a path that is not there: %w", err))
 	}
-	request := KeyRequest{Client: g.Client, Allow: g.Allow}
-	errs = append(errs, request.validate())
 	for _, guest := range g.Allow {
 		_, err := e.rules.Lookup(a.name, g.Client, guest)
 		errs = append(errs, err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/gateline"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 )
 
@@ -50,7 +51,7 @@ func lineOf(text, beginning string) int {
 
 // A placedKey is a key of our gate and where its line is.
 type placedKey struct {
-	Gate
+	gateline.Options
 	place string
 }
 
@@ -76,7 +77,7 @@ func (l Layout) keysOf(name, client string) ([]placedKey, error) {
 		}
 		keys, _ := parseKeys(text)
 		for _, k := range keys {
-			if _, g, ok := k.gate(); ok && g.Client == client {
+			if _, g, ok, _ := k.gate(); ok && g.Client == client {
 				found = append(found, placedKey{g, fmt.Sprintf("%s:%d", f.path(), k.number)})
 			}
 		}

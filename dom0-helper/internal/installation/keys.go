@@ -4,16 +4,13 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/gateline"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/pattern"
-	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
 // A keyLine is a line of an authorized keys file that has a key, sshd(8).
@@ -185,56 +182,16 @@ func (k keyLine) option(name string) (value string, count int) {
 	return value, count
 }
 
-// A Gate is what a forced command says of its key.
-type Gate struct {
-	Allow  []string
-	Client string
-	sudo   string
-	policy string
-}
-
-// gate returns what the forced command says, if it is that of our gate.
-func (k keyLine) gate() (helper string, g Gate, ok bool) {
+// gate returns what the forced command says, if it is that of our gate. An error says why the
+// gate refuses every request.
+func (k keyLine) gate() (helper string, g gateline.Options, ok bool, err error) {
 	command, count := k.option("command")
 	words := strings.Fields(command)
 	if count != 1 || len(words) < 2 || filepath.Base(words[0]) != "dom0-helper" || words[1] != "gate" {
-		return "", Gate{}, false
+		return "", g, false, nil
 	}
-	var allow string
-	flags := flag.NewFlagSet("gate", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.StringVar(&allow, "allow", "", "")
-	flags.StringVar(&g.Client, "client", "", "")
-	flags.StringVar(&g.sudo, "sudo", defaultSudo, "")
-	flags.StringVar(&g.policy, "policy", "", "")
-	if err := flags.Parse(words[2:]); err != nil || flags.NArg() > 0 {
-		return words[0], Gate{}, true
-	}
-	if allow != "" {
-		g.Allow = strings.Split(allow, ",")
-	}
-	return words[0], g, true
-}
-
-// defaultSudo is the sudo that the gate runs if it is told no other.
-const defaultSudo = "/usr/bin/sudo"
-
-// command is the forced command of the gate.
-func (g Gate) command(helper string) string {
-	command := helper + " gate --allow " + strings.Join(g.Allow, ",") + " --client " + g.Client
-	if g.sudo != defaultSudo {
-		command += " --sudo " + g.sudo
-	}
-	if g.policy != "" {
-		command += " --policy " + g.policy
-	}
-	return command
-}
-
-// same reports whether both let the same client control the same guests.
-func (g Gate) same(other Gate) bool {
-	return g.Client == other.Client && g.sudo == other.sudo && g.policy == other.policy &&
-		slices.Equal(slices.Sorted(slices.Values(g.Allow)), slices.Sorted(slices.Values(other.Allow)))
+	g, err = gateline.Parse(words[2:])
+	return words[0], g, true, err
 }
 
 // A KeyRequest asks for a line of authorized keys.
@@ -244,7 +201,7 @@ type KeyRequest struct {
 	// Client names the key's owner in the log.
 	Client string
 	// Allow are the guests that the key may control.
-	Allow []string
+	Allow gateline.GuestSet
 	// From are the addresses that the key may come from, as sshd's patterns. None means any.
 	From []string
 	// Replace lets our line of the same key be replaced by one that says something else.
@@ -255,14 +212,8 @@ type KeyRequest struct {
 var fromPattern = pattern.Lazy(`^!?[A-Za-z0-9.:*?/_%\[\]-]+$`)
 
 func (r *KeyRequest) validate() error {
-	if r.Client == "" {
-		return errors.New("option --client is missing: the key's name in the log")
-	}
-	if err := wire.CheckWord(r.Client); err != nil {
-		return fmt.Errorf("option --client: %w", err)
-	}
-	if len(r.Allow) == 0 {
-		return errors.New("option --allow is missing: the guests that the key may control")
+	if err := (gateline.Options{Allow: r.Allow, Client: r.Client}).Check(); err != nil {
+		return err
 	}
 	admits := len(r.From) == 0
 	for _, pattern := range r.From {
@@ -278,12 +229,12 @@ func (r *KeyRequest) validate() error {
 }
 
 // line is the line of authorized keys that r asks for.
-func (r *KeyRequest) line(helper string, g Gate, key publicKey) keyLine {
+func (r *KeyRequest) line(helper string, g gateline.Options, key publicKey) keyLine {
 	options := []keyOption{{name: "restrict"}}
 	if len(r.From) > 0 {
 		options = append(options, keyOption{"from", strings.Join(r.From, ","), true})
 	}
-	return keyLine{options: append(options, keyOption{"command", g.command(helper), true}), key: key}
+	return keyLine{options: append(options, keyOption{"command", g.Command(helper), true}), key: key}
 }
 
 // maxPublicKey is the most that a file with one public key may hold, in bytes.

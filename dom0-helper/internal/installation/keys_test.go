@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/gateline"
 )
 
 // blobOf is a key's blob with that type in it.
@@ -113,7 +115,7 @@ func TestOnlyKey(t *testing.T) {
 func TestGateOfKey(t *testing.T) {
 	t.Parallel()
 	const helper = "/usr/local/sbin/dom0-helper"
-	g := Gate{Allow: []string{"a", "b"}, Client: "c", sudo: "/opt/sudo", policy: "/opt/policy"}
+	g := gateline.Options{Allow: []string{"a", "b"}, Client: "c", Sudo: "/opt/sudo", Policy: "/opt/policy"}
 	request := KeyRequest{From: []string{"10.0.0.*", "::1"}}
 	line := request.line(helper, g, keyOf(rsa, "me"))
 	want := `restrict,from="10.0.0.*,::1",command="` + helper + ` gate --allow a,b --client c --sudo /opt/sudo --policy /opt/policy" ` + rsa + " me"
@@ -124,16 +126,16 @@ func TestGateOfKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, got, ok := read.gate()
-	if !ok || path != helper || !got.same(g) {
+	path, got, ok, err := read.gate()
+	if err != nil || !ok || path != helper || !got.Same(g) {
 		t.Errorf("%s: gate %q %+v %t, want %+v", line, path, got, ok, g)
 	}
 	g.Allow = []string{"b", "a"}
-	if !got.same(g) {
+	if !got.Same(g) {
 		t.Error("the order of --allow counts")
 	}
-	for _, other := range []Gate{{Allow: []string{"a"}, Client: "c"}, {Allow: []string{"a", "b"}, Client: "d"}, {Allow: []string{"a", "b"}, Client: "c", policy: "/x"}} {
-		if got.same(other) {
+	for _, other := range []gateline.Options{{Allow: []string{"a"}, Client: "c"}, {Allow: []string{"a", "b"}, Client: "d"}, {Allow: []string{"a", "b"}, Client: "c", Policy: "/x"}} {
+		if got.Same(other) {
 			t.Errorf("%+v is the same as %+v", got, other)
 		}
 	}
@@ -149,7 +151,7 @@ func TestNoGate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, ok := k.gate(); ok {
+		if _, _, ok, _ := k.gate(); ok {
 			t.Errorf("%s passes for the gate", options)
 		}
 	}
@@ -205,7 +207,7 @@ func FuzzParseKeyLine(f *testing.F) {
 		if !strings.Contains(line, k.key.kind) || len(k.options) == 0 && !strings.HasPrefix(line, k.key.kind) {
 			t.Errorf("%q: the key %s is not the one of the line", line, k.key)
 		}
-		k.gate()
+		_, _, _, _ = k.gate() // it does not panic
 		again, err := parseKeyLine(k.String())
 		if diff := cmp.Diff(k, again, cmp.AllowUnexported(keyLine{}, publicKey{}, keyOption{})); err != nil || diff != "" {
 			t.Errorf("%q is written as %q: %v (-first +again):\n%s", line, k.String(), err, diff)

@@ -132,7 +132,7 @@ func withoutGates(text string) string {
 		if i < 0 {
 			return line, true
 		}
-		_, _, ours := keys[i].gate()
+		_, _, ours, _ := keys[i].gate()
 		return line, !ours
 	})
 }

@@ -223,7 +223,7 @@ func callsAtOnce(files []keyFile) int {
 		}
 		keys, _ := parseKeys(text)
 		for _, k := range keys {
-			_, g, _ := k.gate()
+			_, g, _, _ := k.gate()
 			calls += len(g.Allow)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/gateline"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 )
 
@@ -64,14 +65,14 @@ func (s *setup) allowed() error {
 }
 
 // gateOf is the gate of the new key. It is told what is not where it would look.
-func (s *setup) gateOf(r *KeyRequest) (Gate, error) {
+func (s *setup) gateOf(r *KeyRequest) (gateline.Options, error) {
 	sudo, err := s.find("sudo")
 	if err == nil {
 		err = checkPlain(sudo)
 	}
-	g := Gate{Allow: r.Allow, Client: r.Client, sudo: sudo}
+	g := gateline.Options{Allow: r.Allow, Client: r.Client, Sudo: sudo}
 	if s.Policy != s.DefaultPolicy {
-		g.policy = s.Policy
+		g.Policy = s.Policy
 	}
 	return g, err
 }
@@ -148,7 +149,7 @@ func (s *setup) placesOf(key publicKey, files []keyFile) ([]place, error) {
 		}
 		for _, k := range keys {
 			p := place{f, text, k}
-			_, _, runsGate := k.gate()
+			_, _, runsGate, _ := k.gate()
 			switch {
 			case k.key.blob == key.blob:
 				found = append(found, p)
@@ -164,9 +165,9 @@ func (s *setup) placesOf(key publicKey, files []keyFile) ([]place, error) {
 }
 
 // compare judges a line that has the key already.
-func (s *setup) compare(p place, wanted keyLine, gate Gate) (string, *change, error) {
+func (s *setup) compare(p place, wanted keyLine, gate gateline.Options) (string, *change, error) {
 	k := p.line
-	helper, there, ok := k.gate()
+	helper, there, ok, _ := k.gate()
 	if !ok {
 		if _, count := k.option("command"); count == 0 {
 			return "", nil, errors.New("the key is there without a forced command, which is a shell of the account: remove that line first")
@@ -187,7 +188,7 @@ func (s *setup) compare(p place, wanted keyLine, gate Gate) (string, *change, er
 	wanted.key.comment = k.key.comment
 	wantedFrom, _ := wanted.option("from")
 	_, restricted := k.option("restrict")
-	if helper == s.Helper && there.same(gate) && from == wantedFrom && restricted > 0 {
+	if helper == s.Helper && there.Same(gate) && from == wantedFrom && restricted > 0 {
 		return fmt.Sprintf("%s has the key, for %s", p, strings.Join(there.Allow, ",")), nil, nil
 	}
 	if !s.request.Key.Replace {
