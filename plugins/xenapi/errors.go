@@ -88,14 +88,15 @@ func endsSession(err error) bool {
 	return c == "SESSION_INVALID" || c == "HOST_IS_SLAVE" || slices.Contains(emergencies, c)
 }
 
-// argument returns the first argument of the failure that XenAPI reported, "" if err is
-// none. That of HOST_IS_SLAVE is the address of the slave's master.
-func argument(err error) string {
+// argument returns an argument of the failure that XenAPI reported, "" if err is none or
+// lacks it. The first one of HOST_IS_SLAVE is the address of the slave's master, the third
+// one of OTHER_OPERATION_IN_PROGRESS the operation.
+func argument(err error, n int) string {
 	var failure *rpc.Failure
 	if !errors.As(err, &failure) {
 		return ""
 	}
-	return failure.Arg(0)
+	return failure.Arg(n)
 }
 
 // isCertificate reports whether err is a certificate that is not trusted.

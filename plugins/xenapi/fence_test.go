@@ -190,11 +190,15 @@ func TestFence(t *testing.T) {
 		{
 			name: "a host that died just now", options: pool.Options{ContactTime: time.Minute}, given: func(b *bed) { b.Member(2).Cut() }, status: 1, runs: true,
 			params: map[string]string{"timeout": "16s"},
-			says:   []string{"VM.hard_shutdown has not been answered", "host xen3 (127.0.0.13)", "next fencing level"},
+			says:   []string{"hard_shutdown", "host xen3 (127.0.0.13)", "next fencing level"},
 		},
 		{
 			name: "a host that cannot be contacted", given: func(b *bed) { b.Member(2).Cut() }, status: 1, runs: true,
 			says: []string{"CANNOT_CONTACT_HOST", "host xen3"},
+		},
+		{
+			name: "a hard_shutdown of an earlier call that has not ended", given: func(b *bed) { node(b).Busy("hard_shutdown") }, status: 1, runs: true,
+			says: []string{"OTHER_OPERATION_IN_PROGRESS", "host xen3 (127.0.0.13)", "next fencing level"},
 		},
 		{name: "an operation that hard_shutdown ends", given: func(b *bed) { node(b).Busy("pool_migrate") }, says: []string{"off-observed"}},
 		{

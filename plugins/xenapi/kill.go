@@ -121,14 +121,15 @@ func (g *guest) refused(r record, err error) error {
 		host = g.session.hostName(r.ResidentOn)
 	}
 	_, known := g.session.hosts[r.ResidentOn]
+	underWay := argument(err, 2) == "hard_shutdown" // of an earlier call, or of somebody else
 	switch offline := code(err) == hostOffline || code(err) == "CANNOT_CONTACT_HOST"; {
 	case code(err) == "OPERATION_BLOCKED":
 		return g.isBlocked("")
-	case code(err) == "SESSION_INVALID" && argument(err) != g.session.ref:
+	case code(err) == "SESSION_INVALID" && argument(err, 0) != g.session.ref:
 		// %v: it is not our session, which goes on.
 		return stonith.Errorf(stonith.UnknownState, "%s, on %s: it refuses the master's session: %v", g, host, err).
 			WithHint("that host works with another master's database: name all members in pool, and end one of the two masters")
-	case strings.Contains(argument(err), "does not exist in xenopsd"):
+	case strings.Contains(argument(err, 0), "does not exist in xenopsd"):
 		return fmt.Errorf("%s, on %s: %w", g, host, stonith.Errorf(stonith.DeviceError, "%w", err).
 			WithHint("that host's toolstack has lost the guest: xe-toolstack-restart there makes it tell anew what it runs; the guests go on meanwhile"))
 	case offline && !isHost(r.ResidentOn), code(err) == "NO_HOSTS_AVAILABLE":
@@ -136,7 +137,7 @@ func (g *guest) refused(r record, err error) error {
 			WithHint("a live host that sees the storage of the guest's disks is needed to delete the image of a suspended guest")
 	case offline && !known:
 		return stonith.Errorf(stonith.Unreachable, "%s, on %s, which the pool did not have when this call logged in: %v", g, host, err)
-	case offline, errors.Is(err, context.DeadlineExceeded):
+	case offline, underWay, errors.Is(err, context.DeadlineExceeded):
 		return stonith.Errorf(stonith.ReasonOf(err), "%s, on %s: %w", g, host, err).
 			WithHint("XenAPI cannot switch off what a dead host runs: if %s is dead, let the next fencing level switch that host off, by its power supply or IPMI", host)
 	}

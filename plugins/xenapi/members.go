@@ -330,7 +330,7 @@ func (m *members) learn(s *search, err error) {
 	for _, master := range masters {
 		more = append(more, master.addresses()...)
 		if code(err) == "HOST_IS_SLAVE" {
-			if named, err := parseAddress(argument(err), master.at.Port); err == nil {
+			if named, err := parseAddress(argument(err, 0), master.at.Port); err == nil {
 				more = append(more, named)
 			}
 		}

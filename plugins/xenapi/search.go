@@ -134,7 +134,7 @@ func (s *search) enter(a *attempt, found *session, err error, password string) b
 
 // follow asks the master that a slave has named. It may be on a port like the slave's.
 func (s *search) follow(a *attempt, err error, password string) {
-	named := argument(err)
+	named := argument(err, 0)
 	master, parseErr := parseAddress(named, a.at.Port)
 	if parseErr != nil {
 		a.err = stonith.Errorf(stonith.UnknownState, "it is a slave, and names %q as its master", named)

@@ -399,7 +399,8 @@ func TestRequestsThatProveNothing(t *testing.T) {
 		}, says: []string{"off-observed"}, later: 3 * time.Second},
 		{name: "being resumed by a host that the master loses, and that goes on", params: stay, given: func(b *bed) {
 			node(b).Suspend()
-			node(b).ResumeFails(b.Member(1), 2*time.Second, 12*time.Second)
+			lose := node(b).ResumeFails(b.Member(1), 8*time.Second)
+			b.Member(0).DoAt(pool.Before("VM.get_record").Nth(3), lose)
 		}, status: 1, says: []string{"unknown-state", `"resume" was under way, and may have left a domain`}, runs: true},
 		{name: "Halted, while another guest is in a checkpoint for long", params: long, given: func(b *bed) {
 			node(b).Halt()

@@ -256,36 +256,24 @@ func (v VM) ResumeAs(operation string, on *Member, takes time.Duration) {
 	v.build(operation, on, 0, takes)
 }
 
-// ResumeFails begins to resume the suspended guest on a member which the master then loses:
-// after the time fails, the operation and its task end with CANNOT_CONTACT_HOST. The member
-// goes on, and the guest runs there when it is done, which the database never shows.
-func (v VM) ResumeFails(on *Member, fails, takes time.Duration) {
+// ResumeFails begins to resume the suspended guest on a member that the master loses when
+// lose is called: the operation and its task end with CANNOT_CONTACT_HOST. The member goes on,
+// and the guest runs there that time later, which the database never shows.
+func (v VM) ResumeFails(on *Member, later time.Duration) (lose func()) {
 	p := v.pool
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	t, memory := p.begins(v, "resume", on), p.domain(v.uuid).image
-	p.mu.Unlock()
-	if !p.begin() {
-		return
-	}
-	go func() {
-		defer p.work.Done()
-		if !p.sleep(fails) {
-			return
-		}
+	return func() {
 		p.mu.Lock()
+		defer p.mu.Unlock()
 		one := p.db.byUUID(v.uuid)
 		delete(one.current, t.ref)
 		one.scheduled = nil
 		t.status, t.failure = "failure", apiError{"CANNOT_CONTACT_HOST", on.ref}
 		p.stir()
-		p.mu.Unlock()
-		if !p.sleep(takes - fails) {
-			return
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.domain(v.uuid).on[on] = memory
-	}()
+		time.AfterFunc(later, func() { v.truth(func(d *domain) { d.on[on] = memory }) })
+	}
 }
 
 // begins writes that an operation is under way which ends with a domain on a member. The

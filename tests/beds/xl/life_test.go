@@ -196,7 +196,7 @@ func (b bed) inBackground(args ...string) (*exec.Cmd, *bytes.Buffer) {
 
 func testHalfBuilt(b bed) {
 	cfg := b.config()
-	b.write("fault/build-ms", "4000")
+	b.write("fault/build-ms", "12000")
 	create, errs := b.inBackground("create", "-q", cfg)
 	b.shows(halfNameless)
 	b.want(answer{stderr: fmt.Sprintf(invalidDomain, "alpha"), code: 1}, "destroy", "alpha")
@@ -235,7 +235,7 @@ func testHalfBuiltDestroyed(b bed) {
 // testCreateKilled leaves a paused domain with the name behind, which nothing finishes.
 func testCreateKilled(b bed) {
 	cfg := b.config()
-	b.write("fault/build-ms", "4000")
+	b.write("fault/build-ms", "12000")
 	create, _ := b.inBackground("create", "-q", cfg)
 	b.shows(halfWithVCPU)
 	b.must(create.Process.Kill())
@@ -256,7 +256,7 @@ func testCreateKilled(b bed) {
 // testRebuilding destroys a guest while its background xl creates it again: that is final.
 func testRebuilding(b bed) {
 	b.create()
-	b.write("fault/build-ms", "4000")
+	b.write("fault/build-ms", "12000")
 	b.xl("reboot", "alpha")
 	b.shows(strings.Replace(halfNameless, " 1 ", " 2 ", 1))
 	b.shows(strings.Replace(halfWithVCPU, " 1 ", " 2 ", 1))
