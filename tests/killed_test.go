@@ -426,7 +426,7 @@ func (d *dom0) files() []string {
 		must(pattern, err)
 		for _, path := range paths {
 			_, known := d.etc[path]
-			if !known && !slices.Contains([]string{".lock", ".note"}, filepath.Ext(path)) && !slices.Contains([]string{"sshd", "sshd.pid", "motd.dynamic", "sudo", "mount"}, filepath.Base(path)) {
+			if !known && !slices.Contains([]string{".lock", ".note", ".seen"}, filepath.Ext(path)) && !slices.Contains([]string{"sshd", "sshd.pid", "motd.dynamic", "sudo", "mount"}, filepath.Base(path)) {
 				found = append(found, path)
 			}
 		}
