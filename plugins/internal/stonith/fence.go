@@ -10,8 +10,11 @@ import (
 )
 
 const (
-	// pollInterval is the pause between two looks at a node.
+	// pollInterval is the pause between two looks at a node. While looks fail it doubles, after
+	// each slowerAfter of them, up to longestPoll: each is work for a device that has trouble.
 	pollInterval = 250 * time.Millisecond
+	slowerAfter  = 4
+	longestPoll  = time.Second
 	// askAgainAfter is how long a request may stay without its effect before it is repeated.
 	askAgainAfter = 10 * time.Second
 	// A fence has time for several looks and requests: one look may take this part of it,
@@ -80,7 +83,7 @@ func (f *fencer) reset(ctx context.Context, n Node) (outcome, error) {
 		if err := w.hopeless(); err != nil {
 			return outcome{}, err
 		}
-		if !Sleep(ctx, pollInterval) {
+		if !Sleep(ctx, w.poll()) {
 			return outcome{}, w.gaveUp(ctx, f.budget, Off)
 		}
 	}
@@ -128,7 +131,7 @@ func (f *fencer) pursue(ctx context.Context, n Node, want Power) (already bool, 
 		if err := w.hopeless(); err != nil {
 			return false, err
 		}
-		if !Sleep(ctx, pollInterval) {
+		if !Sleep(ctx, w.poll()) {
 			return false, w.gaveUp(ctx, f.budget, want)
 		}
 	}
@@ -148,6 +151,7 @@ func (f *fencer) look(ctx context.Context, n Node, w *watch) Power {
 func (f *fencer) lookFor(ctx context.Context, limit time.Duration, n Node, w *watch) Power {
 	part, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	began := time.Now()
 	p, err := within(part, func() (Power, error) { return f.device.State(part, n) })
 	if err == nil && p != On && p != Off {
 		err = Errorf(UnknownState, "the device gave no state")
@@ -155,7 +159,10 @@ func (f *fencer) lookFor(ctx context.Context, limit time.Duration, n Node, w *wa
 	if err != nil {
 		p = Unknown
 	}
-	if cutShort := err != nil && ctx.Err() != nil; !cutShort || w.looks == 0 {
+	// A device may keep a part of the time for something else, and be hurried before the end.
+	end, limited := ctx.Deadline()
+	hurried := limited && time.Since(began) > time.Until(end)
+	if cutShort := err != nil && (hurried || ctx.Err() != nil); !cutShort || w.looks == 0 {
 		w.see(p, err)
 	}
 	return p
@@ -250,12 +257,18 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 // the end of the whole call cuts short says nothing new, and is not remembered.
 type watch struct {
 	looks   int
+	failed  int   // looks in a row
 	seen    Power // the last state that was known
 	seenAt  time.Time
 	lookErr error // of the last look
 	asked   time.Time
 	askErr  error         // of the last request, or why none was made
 	pause   time.Duration // before the next request
+}
+
+// poll is the pause before the next look.
+func (w *watch) poll() time.Duration {
+	return min(pollInterval<<min(w.failed/slowerAfter, slowerAfter), longestPoll)
 }
 
 // isDue reports whether a request is to be made now.
@@ -281,6 +294,9 @@ func (w *watch) see(p Power, err error) {
 	}
 	w.looks++
 	w.lookErr = err
+	if w.failed++; err == nil {
+		w.failed = 0
+	}
 	if p != Unknown {
 		w.seen, w.seenAt = p, time.Now()
 	}

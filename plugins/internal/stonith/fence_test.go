@@ -75,6 +75,10 @@ func TestFence(t *testing.T) {
 		{name: "off with an error is not off", verb: verbOff, states: []answer{{power: Off, err: errOnce}}, want: "device-error", at: 40 * time.Second},
 		{name: "unknown is never off", verb: verbOff, states: []answer{{power: Unknown}}, want: "unknown-state", at: 40 * time.Second},
 		{name: "a power that is none is never off", verb: verbOff, states: []answer{{power: 3}}, want: "unknown-state", at: 40 * time.Second},
+		{
+			name: "looks that fail are made less often", verb: verbOff, states: append(append([]answer{isOn}, slices.Repeat([]answer{broken}, 8)...), isOff),
+			want: "off-observed", at: 3*pollInterval + 4*2*pollInterval + longestPoll,
+		},
 		{name: "flapping ends with off", verb: verbOff, states: []answer{isOn, broken, isOn, broken, isOff}, want: "off-observed", at: 3 * pollInterval},
 		{name: "an error that cannot be cured ends it", verb: verbOff, states: []answer{{err: Errorf(NotPermitted, "no")}}, want: "not-permitted", calls: []string{"state", "off", "state"}},
 		{name: "a request that is not permitted ends it", verb: verbOff, states: []answer{isOn}, switches: []error{Errorf(NotPermitted, "no")}, want: "not-permitted", calls: []string{"state", "off", "state"}},
@@ -319,4 +323,32 @@ func TestOffIsRepeatedWhereANodeCameOn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// hurried is a Device that keeps a quarter of a look's time for something else, and fails
+// for want of time in the last second.
+type hurried struct{ script }
+
+func (h *hurried) State(ctx context.Context, _ Node) (Power, error) {
+	end, _ := ctx.Deadline()
+	left := time.Until(end)
+	if left > time.Second {
+		return Unknown, Errorf(UnknownState, "the cause")
+	}
+	Sleep(ctx, left*3/4)
+	return Unknown, Errorf(UnknownState, "no answer in that time")
+}
+
+// What a look fails for that had too little time says less than the look before.
+func TestLookWithTooLittleTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fencer{device: &hurried{}, budget: 10 * time.Second}
+		ctx, cancel := context.WithTimeout(t.Context(), f.budget)
+		defer cancel()
+		_, err := f.off(ctx, Node{Name: "node-1"})
+		if err == nil || !strings.Contains(err.Error(), "the cause") {
+			t.Errorf("off: %v, want the cause", err)
+		}
+	})
 }
