@@ -124,9 +124,9 @@ fuzz-smoke: ## run every fuzz function for FUZZTIME (5s)
 fuzz: FUZZTIME ?= 1h
 fuzz: fuzz-smoke ## run every fuzz function for FUZZTIME (1h)
 
-# The package tests in parts, each on a machine of its own, side by side. Those with crm and
-# pcs keep processors busy, so they yield to those that time limits hurry. The scripts mostly
-# wait, so two runs share them.
+# The package tests in parts, each on a machine of its own. Those with crm and pcs keep
+# processors busy, so they are not beside those that time limits hurry. The scripts mostly
+# wait, so two runs share them, beside both.
 E2E_BUSY := ^Test(Agent|CheckAgrees|Installed|Pacemaker|Rehearse|Snippets|Tools)
 
 # Some of their unit tests need root, and are skipped without it.
@@ -135,15 +135,10 @@ ROOT_TESTS := ./internal/trust/ ./plugins/internal/stonith/ ./dom0-helper/ ./dom
 e2e: ## run the tests with real peers, and the unit tests that need root (as root)
 	@$(AS_ROOT) $(GO) test -parallel 48 $(ROOT_TESTS)
 	@$(AS_ROOT) $(GO) test -c -o /dev/null ./tests/ # else each part compiles it
-	@part() { $(AS_ROOT) env STONITH_TEST_SHARD="$$1" nice -n "$$2" $(GO) test -count=1 -timeout 30m "$$3" ./tests/; }; \
-	parts=(); \
-	part 1/2 0 '-run=^TestScripts$$' & parts+=($$!); \
-	part 2/2 0 '-run=^TestScripts$$' & parts+=($$!); \
-	part 1/1 5 '-run=$(E2E_BUSY)' & parts+=($$!); \
-	status=0; \
-	part 1/1 0 '-skip=$(E2E_BUSY)|^TestScripts$$' || status=1; \
-	for part in "$${parts[@]}"; do wait "$$part" || status=1; done; \
-	exit $$status
+	@part() { $(AS_ROOT) env STONITH_TEST_SHARD="$$2" $(GO) test -count=1 -timeout 30m "$$1" ./tests/; }; \
+	part '-run=^TestScripts$$' 1/2 & first=$$!; part '-run=^TestScripts$$' 2/2 & second=$$!; status=0; \
+	for tests in '-run=$(E2E_BUSY)' '-skip=$(E2E_BUSY)|^TestScripts$$'; do part "$$tests" 1/1 || status=1; done; \
+	wait $$first || status=1; wait $$second || status=1; exit $$status
 
 # An emulated host keeps one processor busy: the scripts are shared by two runs, each with hosts of its own.
 test-xen: ## run the scripts on real Xen hosts, in QEMU (as root)
