@@ -428,6 +428,13 @@ func TestRequestsThatProveNothing(t *testing.T) {
 			name: "being migrated to another pool", params: stay, given: func(b *bed) { node(b).Busy("migrate_send") }, status: 1, runs: true,
 			says: []string{"unknown-state", `"migrate_send" under way`}, unasked: noShutdown,
 		},
+		{name: "being migrated to another pool, and the source calls it Halted", params: stay, given: func(b *bed) {
+			node(b).Busy("migrate_send")
+			b.Member(0).DoAt(pool.Before("VM.get_record").Nth(3), func() {
+				node(b).Idle()
+				b.haltIn(0)
+			})
+		}, status: 1, runs: true, says: []string{"unknown-state", `"migrate_send" was under way, and may have left a domain`}, unasked: noShutdown},
 		{name: "an operation that nobody knows, and no host to be heard", params: stay, options: pool.Options{BusyTime: 100 * time.Millisecond}, given: func(b *bed) {
 			node(b).Busy("teleport")
 			_ = b.Member(1).PowerOff()
