@@ -245,6 +245,9 @@ func (e *examination) judgeKey(a account, k keyLine) error {
 	if helper != e.Helper {
 		errs = append(errs, fmt.Errorf("runs %s, and the sudo rule is for %s", helper, e.Helper))
 	}
+	if err != nil {
+		return errors.Join(errs...)
+	}
 	if want := strings.TrimPrefix(e.policyOption(), " --policy "); g.Policy != want {
 		errs = append(errs, fmt.Errorf("has --policy %q, and the sudo rule has %q", g.Policy, want))
 	}

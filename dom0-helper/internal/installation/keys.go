@@ -183,15 +183,17 @@ func (k keyLine) option(name string) (value string, count int) {
 }
 
 // gate returns what the forced command says, if it is that of our gate. An error says why the
-// gate refuses every request.
+// gate refuses every request: then it says nothing.
 func (k keyLine) gate() (helper string, g gateline.Options, ok bool, err error) {
 	command, count := k.option("command")
 	words := strings.Fields(command)
 	if count != 1 || len(words) < 2 || filepath.Base(words[0]) != "dom0-helper" || words[1] != "gate" {
 		return "", g, false, nil
 	}
-	g, err = gateline.Parse(words[2:])
-	return words[0], g, true, err
+	if g, err = gateline.Parse(words[2:]); err != nil {
+		return words[0], gateline.Options{}, true, err
+	}
+	return words[0], g, true, nil
 }
 
 // A KeyRequest asks for a line of authorized keys.

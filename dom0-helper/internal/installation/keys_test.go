@@ -141,6 +141,21 @@ func TestGateOfKey(t *testing.T) {
 	}
 }
 
+// A line that the gate refuses lets nobody control anything, as much of it as can be read.
+func TestGateThatRefuses(t *testing.T) {
+	t.Parallel()
+	for _, options := range []string{"--client b --allow a,a", "--client b --allow a c", "--client b --allow a --root", "--client b"} {
+		k, err := parseKeyLine(`command="/usr/local/sbin/dom0-helper gate ` + options + `" ` + ed25519)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, g, ok, err := k.gate()
+		if diff := cmp.Diff(gateline.Options{}, g); !ok || err == nil || diff != "" {
+			t.Errorf("%s: gate %t, error %v (-want +got):\n%s", options, ok, err, diff)
+		}
+	}
+}
+
 func TestNoGate(t *testing.T) {
 	t.Parallel()
 	for _, options := range []string{
