@@ -14,9 +14,7 @@
 package main
 
 import (
-	"flag"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
@@ -75,18 +73,6 @@ func run(args []string) int {
 		fmt.Fprintf(os.Stderr, "dom0-helper: error: %q is none of gate, root, list, setup, check, remove\n%s", args[0], usage)
 		return 1
 	}
-}
-
-// parseFlags parses the options of a half. There are no operands.
-func parseFlags(flags *flag.FlagSet, args []string) error {
-	flags.SetOutput(io.Discard)
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	return nil
 }
 
 // send writes the answer and returns the exit status that goes with it.

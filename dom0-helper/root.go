@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/bounded"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/options"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/policy"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/saved"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/toolstack"
@@ -60,7 +61,7 @@ func runRoot(args []string, account string) int {
 func parseRoot(args []string) (policyPath string, err error) {
 	flags := flag.NewFlagSet("root", flag.ContinueOnError)
 	flags.StringVar(&policyPath, "policy", defaultPolicy, "policy file")
-	return policyPath, parseFlags(flags, args)
+	return policyPath, options.Parse(flags, args)
 }
 
 // readLine returns all of r, which must be one line and come within limit.

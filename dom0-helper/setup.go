@@ -10,6 +10,7 @@ import (
 
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/gateline"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/installation"
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/options"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 	"github.com/stonith-plugins/stonith-plugins/internal/printable"
 )
@@ -96,7 +97,7 @@ func layoutFlags(flags *flag.FlagSet) *installation.Layout {
 // administer parses the options of a command for the administrator, and carries
 // it out as root. It returns the exit status.
 func administer(flags *flag.FlagSet, usage string, args []string, l *installation.Layout, carryOut func() error) int {
-	err := parseFlags(flags, args)
+	err := options.Parse(flags, args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Print(usage + pathsUsage)
 		return 0

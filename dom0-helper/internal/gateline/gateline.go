@@ -6,10 +6,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
+	"github.com/stonith-plugins/stonith-plugins/dom0-helper/internal/options"
 	"github.com/stonith-plugins/stonith-plugins/dom0-helper/wire"
 )
 
@@ -35,12 +35,8 @@ func Parse(args []string) (Options, error) {
 	flags.StringVar(&o.Client, "client", "", "name of the client, for the log")
 	flags.StringVar(&o.Sudo, "sudo", DefaultSudo, "path of sudo")
 	flags.StringVar(&o.Policy, "policy", "", "policy file, if the sudo rule names one")
-	flags.SetOutput(io.Discard)
-	if err := flags.Parse(args); err != nil {
+	if err := options.Parse(flags, args); err != nil {
 		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	return o, o.Check()
 }
