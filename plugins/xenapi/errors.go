@@ -88,8 +88,8 @@ func endsSession(err error) bool {
 	return c == "SESSION_INVALID" || c == "HOST_IS_SLAVE" || slices.Contains(emergencies, c)
 }
 
-// argument returns an argument of the failure that XenAPI reported, "" if err is none or
-// lacks it. The first one of HOST_IS_SLAVE is the address of the slave's master, the third
+// argument returns an argument of the failure that XenAPI reported, and "" where err is no
+// such failure or has fewer arguments. The first one of HOST_IS_SLAVE is the address of the slave's master, the third
 // one of OTHER_OPERATION_IN_PROGRESS the operation.
 func argument(err error, n int) string {
 	var failure *rpc.Failure

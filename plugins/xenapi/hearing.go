@@ -160,7 +160,7 @@ func (m *members) hear(ctx context.Context, masters []*session) error {
 	}
 	heard := map[string]bool{}
 	for i, s := range masters {
-		heard[s.hosts[s.master].UUID] = true
+		heard[s.masterUUID()] = true
 		for _, v := range all[i].voices {
 			heard[v.key] = heard[v.key] || v.err == nil
 		}

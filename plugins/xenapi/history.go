@@ -59,15 +59,16 @@ func (h *history) end(task string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := h.seen[task]
-	if s.ended = true; slices.Contains(shown, s.operation) {
+	if slices.Contains(shown, s.operation) {
 		delete(h.seen, task)
-	} else {
-		h.seen[task] = s
+		return
 	}
+	s.ended = true
+	h.seen[task] = s
 }
 
-// doubt returns an operation that may have left a domain, or of which no master tells
-// any more how it goes on; "" if there is none.
+// doubt returns an operation that may have left a domain, or whose master cannot be asked for
+// its end any more. It returns "" where no operation is in doubt.
 func (h *history) doubt() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,7 +78,7 @@ func (h *history) doubt() string {
 	return ""
 }
 
-// histories are those of all guests, by UUID.
+// histories are those of all guests, by UUID. The zero value is ready for use.
 type histories struct {
 	mu  sync.Mutex
 	all map[string]*history

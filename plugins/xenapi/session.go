@@ -95,7 +95,7 @@ func (r *rulesOfEntry) identify(ctx context.Context, at address, ref string) (*s
 	switch {
 	case len(pools) != 1 || s.pool.UUID == "":
 		return s, stonith.Errorf(stonith.UnknownState, "it is of %d pools, the last one with UUID %q", len(pools), s.pool.UUID)
-	case s.hosts[s.master].UUID == "":
+	case s.masterUUID() == "":
 		return s, stonith.Errorf(stonith.UnknownState, "it does not know itself: it says to be host %q", s.master)
 	case s.pool.Master != s.master:
 		return s, stonith.Errorf(stonith.Unreachable, "it let us in, but says that %s is the master of its pool", s.hostName(s.pool.Master)).

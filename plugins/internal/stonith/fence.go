@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// pollInterval is the pause between two looks at a node. While looks fail it doubles, after
-	// each slowerAfter of them, up to longestPoll: each is work for a device that has trouble.
+	// pollInterval is the pause between two looks at a node. While looks fail it doubles after
+	// each slowerAfter of them, maxDoublings times: each look is work for a device in trouble.
 	pollInterval = 250 * time.Millisecond
 	slowerAfter  = 4
-	longestPoll  = time.Second
+	maxDoublings = 2
 	// askAgainAfter is how long a request may stay without its effect before it is repeated.
 	askAgainAfter = 10 * time.Second
 	// A fence has time for several looks and requests: one look may take this part of it,
@@ -268,7 +268,7 @@ type watch struct {
 
 // poll is the pause before the next look.
 func (w *watch) poll() time.Duration {
-	return min(pollInterval<<min(w.failed/slowerAfter, slowerAfter), longestPoll)
+	return pollInterval << min(w.failed/slowerAfter, maxDoublings)
 }
 
 // isDue reports whether a request is to be made now.
@@ -294,7 +294,8 @@ func (w *watch) see(p Power, err error) {
 	}
 	w.looks++
 	w.lookErr = err
-	if w.failed++; err == nil {
+	w.failed++
+	if err == nil {
 		w.failed = 0
 	}
 	if p != Unknown {

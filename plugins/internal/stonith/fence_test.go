@@ -77,7 +77,7 @@ func TestFence(t *testing.T) {
 		{name: "a power that is none is never off", verb: verbOff, states: []answer{{power: 3}}, want: "unknown-state", at: 40 * time.Second},
 		{
 			name: "looks that fail are made less often", verb: verbOff, states: append(append([]answer{isOn}, slices.Repeat([]answer{broken}, 8)...), isOff),
-			want: "off-observed", at: 3*pollInterval + 4*2*pollInterval + longestPoll,
+			want: "off-observed", at: 3*pollInterval + 4*2*pollInterval + 4*pollInterval,
 		},
 		{name: "flapping ends with off", verb: verbOff, states: []answer{isOn, broken, isOn, broken, isOff}, want: "off-observed", at: 3 * pollInterval},
 		{name: "an error that cannot be cured ends it", verb: verbOff, states: []answer{{err: Errorf(NotPermitted, "no")}}, want: "not-permitted", calls: []string{"state", "off", "state"}},
@@ -325,8 +325,8 @@ func TestOffIsRepeatedWhereANodeCameOn(t *testing.T) {
 	}
 }
 
-// hurried is a Device that keeps a quarter of a look's time for something else, and fails
-// for want of time in the last second.
+// hurried is a Device that keeps a quarter of a look's time for something else, and has too
+// little time in the last second.
 type hurried struct{ script }
 
 func (h *hurried) State(ctx context.Context, _ Node) (Power, error) {
